@@ -1,0 +1,1 @@
+"""How it runs: apps, transport, stores, settings, metrics, commands, and the embedded broker."""

@@ -1,0 +1,1 @@
+"""Starting a real Apache Kafka, and making the topics on it."""

@@ -1,0 +1,44 @@
+"""Why an event was not counted: a closed list, in the order in which it is decided (design 1.4)."""
+
+from enum import StrEnum
+
+__all__ = ["DECIDED_BY_FORM", "Outcome", "Reason"]
+
+
+class Reason(StrEnum):
+    """A reason for a rejection; the first that holds is given."""
+
+    TOO_LARGE = "too-large"
+    NOT_JSON = "not-json"
+    NOT_CLOUDEVENTS = "not-cloudevents"
+    UNKNOWN_TYPE = "unknown-type"
+    BAD_FIELD = "bad-field"
+    BAD_TIME = "bad-time"
+    KEY_MISMATCH = "key-mismatch"
+    CLOCK_AHEAD = "clock-ahead"
+    TOO_LATE = "too-late"
+    DUPLICATE = "duplicate"
+    NO_CONSENT = "no-consent"
+
+
+DECIDED_BY_FORM: frozenset[Reason] = frozenset(
+    {
+        Reason.TOO_LARGE,
+        Reason.NOT_JSON,
+        Reason.NOT_CLOUDEVENTS,
+        Reason.UNKNOWN_TYPE,
+        Reason.BAD_FIELD,
+        Reason.BAD_TIME,
+    }
+)
+"""Reasons that need nothing but the event itself: one without any of them is *well-formed*."""
+
+
+class Outcome(StrEnum):
+    """What became of an event or a record, for metrics; rejections are told apart by :class:`Reason`."""
+
+    COUNTED = "counted"
+    REJECTED = "rejected"
+    MOVED = "moved"
+    TICK = "tick"
+    CONTROL = "control"
