@@ -1,0 +1,78 @@
+"""The sink as a reader sees it: for each id the record of the highest revision, and a table by company."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from pipeline.reading import StoredRecord
+
+__all__ = ["COLUMNS", "SinkView"]
+
+COLUMNS: Mapping[str, tuple[str, str]] = {
+    "chats": ("chats_created", "P1M"),
+    "user messages": ("user_messages", "P1M"),
+    "assistant messages": ("assistant_messages", "P1M"),
+    "prompts": ("prompts", "P1M"),
+    "DAU": ("dau", "P1D"),
+    "WAU": ("wau", "P7D"),
+    "MAU": ("mau", "P30D"),
+}
+"""Columns of the table: counts are summed over all windows of the size, active users are the latest day's."""
+
+
+class SinkView:
+    """Upserts by id; a record of a lower revision than the one held changes nothing."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, dict[str, Any]] = {}
+        self.read = 0
+
+    def apply(self, stored: Iterable[StoredRecord]) -> None:
+        """Take in records of the sink; deletions and bytes that are no JSON object are passed over."""
+        for record in stored:
+            self.read += 1
+            if not record.value:
+                continue
+            try:
+                figure = json.loads(record.value)
+            except ValueError:
+                continue
+            if not isinstance(figure, dict) or "id" not in figure:
+                continue
+            held = self.records.get(figure["id"])
+            if held is None or figure["revision"] >= held["revision"]:
+                self.records[figure["id"]] = figure
+
+    def by_company(self) -> dict[str, dict[str, int]]:
+        """Company to column to value; active users of the last day that has a figure."""
+        sums: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0))
+        latest: dict[tuple[str, str], str] = {}
+        wanted = {(metric, size): column for column, (metric, size) in COLUMNS.items()}
+        for figure in self.records.values():
+            column = wanted.get((figure["metric"], figure["window"]["size"]))
+            if column is None:
+                continue
+            company = figure["company"]
+            if figure["kind"] == "count":
+                sums[company][column] += figure["value"]
+            elif figure["window"]["end"] > latest.get((company, column), ""):
+                latest[company, column] = figure["window"]["end"]
+                sums[company][column] = figure["value"]
+        return dict(sums)
+
+    def table(self, rows: int = 30, title: str = "") -> Table:
+        """The companies with most messages first, at most ``rows`` of them."""
+        table = Table(title=title or None, caption=f"{len(self.records):,} figures from {self.read:,} records")
+        table.add_column("company", no_wrap=True)
+        for column in COLUMNS:
+            table.add_column(column, justify="right")
+        companies = self.by_company()
+        order = sorted(companies, key=lambda name: (-companies[name]["user messages"], name))
+        for name in order[:rows]:
+            table.add_row(name, *(f"{companies[name][column]:,}" for column in COLUMNS))
+        if len(order) > rows:
+            table.add_row(f"… {len(order) - rows} more", *("" for _ in COLUMNS))
+        return table

@@ -1,0 +1,47 @@
+"""A reader of the sink keeps, for each id, the highest revision."""
+
+import json
+
+from pipeline.reading import StoredRecord
+from pipeline.sink import SinkView
+
+
+def figure(metric: str, size: str, value: int, revision: int, end: str = "2026-11-02T00:00:00Z", kind: str = "count"):
+    identity = f"acme|{metric}|{size}|{end}|"
+    body = {
+        "id": identity,
+        "company": "acme",
+        "metric": metric,
+        "kind": kind,
+        "window": {"size": size, "end": end},
+        "value": value,
+        "revision": revision,
+    }
+    return StoredRecord(0, revision, 0, identity.encode(), json.dumps(body).encode(), ())
+
+
+def test_the_highest_revision_is_the_truth() -> None:
+    view = SinkView()
+    view.apply([figure("prompts", "P1M", 5, 12), figure("prompts", "P1M", 4, 10)])
+    assert view.by_company()["acme"]["prompts"] == 5
+
+
+def test_counts_are_summed_and_active_users_are_of_the_last_day() -> None:
+    view = SinkView()
+    view.apply(
+        [
+            figure("prompts", "P1M", 5, 1, "2026-11-01T00:00:00Z"),
+            figure("prompts", "P1M", 6, 2, "2026-12-01T00:00:00Z"),
+            figure("dau", "P1D", 9, 3, "2026-11-03T00:00:00Z", "distinct"),
+            figure("dau", "P1D", 7, 4, "2026-11-02T00:00:00Z", "distinct"),
+        ]
+    )
+    assert view.by_company()["acme"]["prompts"] == 11
+    assert view.by_company()["acme"]["DAU"] == 9
+
+
+def test_what_is_no_figure_is_passed_over() -> None:
+    view = SinkView()
+    view.apply([StoredRecord(0, 0, 0, None, value, ()) for value in (None, b"", b"[", b"[]", b"{}")])
+    assert view.read == 5
+    assert view.by_company() == {}
