@@ -1,0 +1,83 @@
+"""Which metrics an event belongs to, worked out once for each shape from the catalogue."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from schemas.clean import Shape
+from schemas.events import EVENT_TYPES
+from schemas.metrics import METRICS, Distinct, Kind, Metric
+
+__all__ = ["CatalogueError", "Plan", "ShapePlan", "Target"]
+
+_MOST_SHAPES = 100_000
+"""Shapes remembered before the memory is begun anew: producers choose the values in them."""
+
+Target = tuple[Metric, tuple[str, ...]]
+"""A metric and the values of its dimensions."""
+
+
+class CatalogueError(ValueError):
+    """A metric of a kind that this fold cannot make."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapePlan:
+    """Whether a user of the event was active, the counts it belongs to, the metrics that count its source."""
+
+    active: bool
+    counts: tuple[Target, ...]
+    sources: tuple[Target, ...]
+
+
+class Plan:
+    """The catalogue sorted by how its metrics are folded; raises :class:`CatalogueError`."""
+
+    def __init__(self, metrics: Iterable[Metric] | None = None) -> None:
+        self.users: list[Metric] = []
+        self.metrics: dict[str, Metric] = {}
+        self._counts: dict[str, list[Metric]] = {}
+        self._sources: dict[str, list[Metric]] = {}
+        self._shapes: dict[Shape, ShapePlan] = {}
+        for metric in METRICS.values() if metrics is None else metrics:
+            self.metrics[metric.name] = metric
+            self._sort(metric)
+
+    def _sort(self, metric: Metric) -> None:
+        sliding = any(size.sliding_days is not None for size in metric.windows)
+        kind, distinct, on = metric.kind, metric.distinct, metric.event_type
+        if kind is Kind.DISTINCT and distinct is Distinct.USER and on is None and not metric.dimensions:
+            if any(size.value == "PT1H" for size in metric.windows):
+                raise CatalogueError(f"{metric.name}: users are known by the day")
+            self.users.append(metric)
+        elif kind is Kind.DISTINCT and distinct is Distinct.SOURCE and on is not None and not sliding:
+            self._sources.setdefault(on, []).append(metric)
+        elif kind is Kind.COUNT and on is not None and not sliding:
+            self._counts.setdefault(on, []).append(metric)
+        else:
+            raise CatalogueError(f"{metric.name}: no fold for this kind with these windows, events and dimensions")
+
+    def of(self, shape: Shape) -> ShapePlan:
+        """The plan of a shape; raises KeyError for a type outside the catalogue."""
+        found = self._shapes.get(shape)
+        if found is None:
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            found = self._shapes[shape] = self._work_out(shape)
+        return found
+
+    def _work_out(self, shape: Shape) -> ShapePlan:
+        entry = EVENT_TYPES[shape.type]
+        fields = dict(zip(entry.allowed, shape.values, strict=True))
+
+        def targets(metrics: list[Metric]) -> tuple[Target, ...]:
+            return tuple(
+                (metric, tuple(fields[name] for name in metric.dimensions))
+                for metric in metrics
+                if metric.where is None or fields[metric.where[0]] == metric.where[1]
+            )
+
+        return ShapePlan(
+            bool(self.users) and entry.activates(shape.values),
+            targets(self._counts.get(shape.type, [])),
+            targets(self._sources.get(shape.type, [])),
+        )

@@ -1,0 +1,136 @@
+"""How the state of the counting fold is written: keys, values and the partition's own entry.
+
+=====================================  ===============================================================
+key                                    payload of the value (MessagePack after 8 bytes ``fence + 1``)
+=====================================  ===============================================================
+``ENTRY_KEY`` of agents.core.joins     the entry: an array of integers, joined field by field, maxima
+``f`` + aggregate id                   a figure: [value, raw offset of the last change, corrected]
+``m`` + aggregate id + ``|`` + source  a source that a distinct figure has counted: nil
+``a`` + company + ``|`` + pseudonym    a user's active days: [newest day, mask]
+=====================================  ===============================================================
+
+Every key names its expiry: figures and sources by their window, users by their newest day in the value.
+"""
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+
+import msgspec
+
+from agents.core.activity import days_kept
+from agents.core.joins import ENTRY_KEY, payload_of, seal
+from agents.core.windows import NEVER, Span, parse_instant, span_of
+from schemas.deciding import Deciding
+from schemas.limits import DAY_MS
+from schemas.metrics import WindowSize
+
+__all__ = ["Entry", "Named", "StateError", "alive", "is_expired", "name_of", "payload", "span_expired"]
+
+_decode = msgspec.msgpack.Decoder().decode
+
+
+class StateError(ValueError):
+    """State that no fold wrote."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """How far the partition is folded and emitted; every field only grows.
+
+    ``fence`` is the last raw offset folded, ``clean_next`` the next offset to read of ``clean``; the
+    ``emitted`` fields are fence and watermarks of the last state of which everything is in the sink;
+    ``sink_next`` is the sink offset from which a recovery mends.
+    """
+
+    fence: int = -1
+    event_watermark: int = NEVER
+    closing_watermark: int = NEVER
+    clean_next: int = 0
+    emitted_fence: int = -1
+    emitted_event_watermark: int = NEVER
+    emitted_closing_watermark: int = NEVER
+    sink_next: int = 0
+
+    def write(self) -> bytes:
+        """The value under the entry's key."""
+        return seal(self.fence, astuple(self))
+
+    @classmethod
+    def read(cls, value: bytes) -> "Entry":
+        """The inverse of :meth:`write`; raises :class:`StateError`."""
+        found = payload(value)
+        if not isinstance(found, list) or len(found) != len(cls.__slots__):
+            raise StateError("the partition's entry has another shape")
+        return cls(*found)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A figure by its aggregate id, taken apart; ``anchor`` is as in :mod:`agents.core.windows`."""
+
+    company: str
+    metric: str
+    size: WindowSize
+    anchor: int
+    values: tuple[str, ...]
+
+
+def payload(value: bytes) -> object:
+    """What was sealed in a value."""
+    return _decode(payload_of(value))
+
+
+def name_of(identity: str) -> Named:
+    """Take an aggregate id apart; raises :class:`StateError` where it is none."""
+    try:
+        company, metric, word, start, dimensions = identity.split("|")
+        size = WindowSize(word)
+        anchor = parse_instant(start) + ((size.sliding_days or 1) - 1) * DAY_MS
+    except ValueError:
+        raise StateError("no aggregate id") from None
+    values = tuple([pair.partition("=")[2] for pair in dimensions.split(",")]) if dimensions else ()
+    return Named(company, metric, size, anchor, values)
+
+
+def span_expired(span: Span, entry: Entry, deciding: Deciding) -> bool:
+    """Whether no legal event can fall into the window any more and its last word is in the sink."""
+    return (
+        span.end <= entry.emitted_event_watermark - deciding.lateness and span.closes <= entry.emitted_closing_watermark
+    )
+
+
+def is_expired(key: bytes, value: bytes, entry: Entry, deciding: Deciding) -> bool:
+    """Whether recovery drops the key, whatever its last record says; the entry itself never expires."""
+    kind = key[:1]
+    if kind == b"a":
+        newest = _newest(value)
+        return newest < (entry.event_watermark - deciding.lateness) // DAY_MS - days_kept(deciding)
+    if kind in {b"f", b"m"}:
+        identity = b"|".join(key[1:].split(b"|", 5)[:5]).decode()
+        named = name_of(identity)
+        return span_expired(span_of(named.size, named.anchor, deciding), entry, deciding)
+    return False
+
+
+def _newest(value: bytes) -> int:
+    found = payload(value)
+    if not isinstance(found, list) or not isinstance(found[0], int):
+        raise StateError("a user's days have another shape")
+    return found[0]
+
+
+def alive(items: Iterable[tuple[bytes, bytes]], deciding: Deciding) -> tuple[Entry, dict[bytes, bytes], list[bytes]]:
+    """The entry, the other keys that have not expired, and those that have.
+
+    Raises :class:`StateError` where there are keys without an entry.
+    """
+    found = dict(items)
+    if ENTRY_KEY not in found:
+        if found:
+            raise StateError("state without the partition's entry")
+        return Entry(), {}, []
+    entry = Entry.read(found.pop(ENTRY_KEY))
+    expired = [key for key, value in found.items() if is_expired(key, value, entry, deciding)]
+    for key in expired:
+        del found[key]
+    return entry, found, expired

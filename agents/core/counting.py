@@ -1,0 +1,272 @@
+"""The second fold: clean chunks of one partition become figures by company, metric and window (design 2.1).
+
+A pure function of the chunks: the state after a fence is the same however the chunks were cut or repeated.
+"""
+
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+
+from agents.core.activity import Activity, pack_days, unpack_days
+from agents.core.count_figures import Figure, Figures, Window
+from agents.core.count_plan import Plan, Target
+from agents.core.count_state import Entry, StateError, alive, name_of, payload
+from agents.core.joins import ENTRY_KEY, seal
+from agents.core.records import StateWrite
+from agents.core.windows import anchor_of, month_start_day
+from schemas.clean import CleanChunk
+from schemas.deciding import Deciding
+from schemas.limits import DAY_MS, HOUR_MS
+from schemas.metrics import Metric, WindowSize
+
+__all__ = ["AggregateFold", "GapError"]
+
+_MOST_GRAVES = 1000
+"""Keys deleted with one chunk at most."""
+_MOST_SWEPT = 4000
+"""Users looked at for expiry with one chunk at most."""
+
+
+class GapError(Exception):
+    """Events between the fence and the next chunk are lost; offsets are raw ones."""
+
+    def __init__(self, partition: int, fence: int, first: int) -> None:
+        super().__init__(f"partition {partition}: events lost between raw offsets {fence} and {first}")
+        self.partition = partition
+        self.fence = fence
+        self.first = first
+
+
+class AggregateFold:
+    """The state of one clean partition; nothing else writes it."""
+
+    def __init__(self, deciding: Deciding, partition: int, metrics: Iterable[Metric] | None = None) -> None:
+        self.deciding = deciding
+        self.partition = partition
+        self.entry = Entry()
+        self.plan = Plan(metrics)
+        self.figures = Figures(deciding)
+        self.activity = Activity(deciding)
+        self._graves: deque[bytes] = deque()
+        self._touched: dict[Figure, None] = {}
+        self._writes: dict[bytes, bytes | None] = {}
+        self._users: dict[tuple[str, bytes], None] = {}
+        self._members: list[tuple[Figure, bytes]] = []
+
+    # ---- restore
+
+    def restore(self, items: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Take up joined state, in any order; returns the expired keys, which are not taken up.
+
+        Figures are due at the sink again where they changed, closed or came to be shown after the last
+        acknowledged emission. Raises :class:`agents.core.count_state.StateError`.
+        """
+        self.entry, found, expired = alive(items, self.deciding)
+        self.figures.due_through = self.entry.emitted_closing_watermark
+        for key in sorted(found):  # figures before their members
+            kind, content = key[:1], payload(found[key])
+            if kind == b"a" and isinstance(content, list):
+                company, user = key[1:].split(b"|", 1)
+                self.activity.users.setdefault(company.decode(), {})[user] = unpack_days(*content)
+            elif kind == b"f" and isinstance(content, list):
+                self._restore_figure(key[1:].decode(), *content)
+            elif kind == b"m":
+                self._restore_member(key)
+            else:
+                raise StateError("a key of no known kind")
+        self._graves.extend(expired)
+        return expired
+
+    def _restore_figure(self, identity: str, value: int, last: int, corrected: bool) -> None:
+        named = name_of(identity)
+        window = self.figures.window(named.company, self.plan.metrics[named.metric], named.size, named.anchor)
+        figure = self.figures.make(window, named.values)
+        figure.value, figure.last, figure.corrected = value, last, corrected
+        if last > self.entry.emitted_fence:
+            self.figures.dirty[figure] = None
+
+    def _restore_member(self, key: bytes) -> None:
+        *parts, source = key[1:].split(b"|", 5)
+        figure = self.figures.find(b"|".join(parts).decode())
+        if figure is None:
+            raise StateError("a source without its figure")
+        if figure.members is None:
+            figure.members = set()
+        figure.members.add(source)
+
+    # ---- fold
+
+    def fold(self, chunks: Sequence[tuple[int, CleanChunk]], *, accept_gap: bool = False) -> list[StateWrite]:
+        """Fold (clean offset, chunk) pairs in their order; the writes of one state batch, the entry last.
+
+        Events at or below the fence have been folded and are skipped. Raises :class:`GapError`, before
+        anything of that chunk is folded, where a chunk begins past the fence + 1, unless ``accept_gap``;
+        the fold is then no longer to be used.
+        """
+        entry = self.entry
+        for clean_offset, chunk in chunks:
+            if chunk.first > entry.fence + 1 and not accept_gap:
+                raise GapError(self.partition, entry.fence, chunk.first)
+            if chunk.last > entry.fence:
+                self._fold_chunk(chunk)
+                entry.fence = chunk.last
+                entry.event_watermark = max(entry.event_watermark, chunk.event_watermark)
+                entry.closing_watermark = max(entry.closing_watermark, chunk.closing_watermark)
+            entry.clean_next = max(entry.clean_next, clean_offset + 1)
+        return self._state_writes()
+
+    def entry_write(self) -> StateWrite:
+        """The partition's own entry, to be the last record of every batch."""
+        return StateWrite(ENTRY_KEY, self.entry.write())
+
+    def _fold_chunk(self, chunk: CleanChunk) -> None:
+        begin = bisect_right(chunk.offsets, self.entry.fence)
+        if begin == len(chunk.offsets):
+            return
+        hours = [time // HOUR_MS for time in chunk.times]
+        plans = [self.plan.of(shape) for shape in chunk.shapes]
+        self._count(chunk, hours, begin)
+        if any(plan.active for plan in plans):
+            self._activate(chunk, hours, begin, [plan.active for plan in plans])
+        if any(plan.sources for plan in plans):
+            self._install(chunk, hours, begin, [bool(plan.sources) for plan in plans])
+
+    def _count(self, chunk: CleanChunk, hours: list[int], begin: int) -> None:
+        """Counts by (company, shape, hour): of a group only its size and its last event matter.
+
+        The closing watermark never falls, so where any event of a group came after closing its last did.
+        Groups come in the order of their first event, as ``max_series`` asks.
+        """
+        shapes, companies = len(chunk.shapes), len(chunk.companies)
+        columns = zip(hours[begin:], chunk.shape[begin:], chunk.company[begin:], strict=True)
+        groups = [(hour * shapes + shape) * companies + company for hour, shape, company in columns]
+        sizes = Counter(groups)
+        lasts = dict(zip(groups, range(begin, len(hours)), strict=True))
+        for group, last in lasts.items():
+            rest, company = divmod(group, companies)
+            hour, shape = divmod(rest, shapes)
+            counts = self.plan.of(chunk.shapes[shape]).counts
+            if counts:
+                facts = (sizes[group], chunk.offsets[last], chunk.closings[last])
+                self._add(chunk.companies[company], hour * HOUR_MS, counts, facts)
+
+    def _add(self, company: str, time: int, counts: tuple[Target, ...], facts: tuple[int, int, int]) -> None:
+        figures, touched = self.figures, self._touched
+        for metric, values in counts:
+            for size in metric.windows:
+                window = figures.window(company, metric, size, anchor_of(size, time))
+                figure = figures.figure(window, values)
+                figure.change(*facts)
+                touched[figure] = None
+
+    def _activate(self, chunk: CleanChunk, hours: list[int], begin: int, active: list[bool]) -> None:
+        """New active days in raw order; changes of alike windows are added up before they are applied."""
+        users, companies = len(chunk.users), len(chunk.companies)
+        end = len(hours)
+        columns = zip(hours[begin:], chunk.shape[begin:], chunk.user[begin:], chunk.company[begin:], strict=True)
+        days = [
+            (hour // 24 * users + user) * companies + company if user >= 0 and active[shape] else -1
+            for hour, shape, user, company in columns
+        ]
+        days.reverse()
+        firsts = dict(zip(days, range(end - 1, begin - 1, -1), strict=True))
+        firsts.pop(-1, None)
+        changes: dict[tuple[str, int, int, int], tuple[int, int]] = {}
+        for at in sorted(firsts.values()):
+            company, user = chunk.companies[chunk.company[at]], chunk.users[chunk.user[at]]
+            turn = self.activity.turn(company, user, hours[at] // 24)
+            if turn is not None:
+                self._users[company, user] = None
+                change = (company, *turn)
+                changes[change] = (changes.get(change, (0, 0))[0] + 1, at)
+        for (company, day, before, after), (by, last) in changes.items():
+            for window in self._windows_of(company, day, before, after):
+                figure = self.figures.figure(window, ())
+                figure.change(by, chunk.offsets[last], chunk.closings[last])
+                self._touched[figure] = None
+
+    def _windows_of(self, company: str, day: int, before: int, after: int) -> Iterable[Window]:
+        """Windows into which ``day`` brings a user whose active days next to it are ``before`` and ``after``."""
+        for metric in self.plan.users:
+            for size in metric.windows:
+                length = size.sliding_days
+                if length is not None:
+                    last = day + length - 1 if after < 0 else min(day + length - 1, after - 1)
+                    for end in range(day if before < 0 else max(day, before + length), last + 1):
+                        yield self.figures.window(company, metric, size, end * DAY_MS)
+                elif size is WindowSize.DAY:
+                    yield self.figures.window(company, metric, size, day * DAY_MS)
+                else:
+                    month = month_start_day(day)
+                    if before < month and (after < 0 or month_start_day(after) != month):
+                        yield self.figures.window(company, metric, size, month * DAY_MS)
+
+    def _install(self, chunk: CleanChunk, hours: list[int], begin: int, counted: list[bool]) -> None:
+        """Sources by (company, shape, hour): of a group only its first event matters."""
+        firsts: dict[tuple[int, int, int, int], int] = {}
+        for at in range(begin, len(hours)):
+            shape = chunk.shape[at]
+            if counted[shape]:
+                firsts.setdefault((chunk.company[at], shape, chunk.source[at], hours[at]), at)
+        for (company, shape, source, hour), at in firsts.items():
+            for metric, values in self.plan.of(chunk.shapes[shape]).sources:
+                for size in metric.windows:
+                    anchor = anchor_of(size, hour * HOUR_MS)
+                    window = self.figures.window(chunk.companies[company], metric, size, anchor)
+                    figure = self.figures.figure(window, values)
+                    self._join_source(figure, chunk.sources[source], chunk.offsets[at], chunk.closings[at])
+
+    def _join_source(self, figure: Figure, source: bytes, offset: int, closing: int) -> None:
+        if figure.members is None:
+            figure.members = set()
+        if source not in figure.members:
+            figure.members.add(source)
+            figure.change(1, offset, closing)
+            self._touched[figure] = None
+            self._members.append((figure, source))
+
+    # ---- state batch
+
+    def _state_writes(self) -> list[StateWrite]:
+        """What changed as one batch: every value with the present fence, some deletions, the entry last."""
+        fence = self.entry.fence
+        writes: dict[bytes, bytes | None] = {}
+        for figure in self._touched:
+            writes[b"f" + figure.id] = seal(fence, (figure.value, figure.last, figure.corrected))
+        nothing = seal(fence, None)
+        for figure, source in self._members:
+            writes[_member_key(figure, source)] = nothing
+        for company, user in self._users:
+            writes[_user_key(company, user)] = seal(fence, pack_days(self.activity.users[company][user]))
+        self.figures.dirty.update(self._touched)
+        self._touched, self._members, self._users = {}, [], {}
+        writes.update(dict.fromkeys(self._buried()))
+        found = [StateWrite(key, value) for key, value in writes.items()]
+        found.append(self.entry_write())
+        return found
+
+    def _buried(self) -> list[bytes]:
+        """Expired keys to be deleted now; the state forgets them before."""
+        if len(self._graves) < _MOST_GRAVES:
+            for figure in self.figures.drop_expired(self.entry, _MOST_GRAVES):
+                self._graves.append(b"f" + figure.id)
+                self._graves.extend(_member_key(figure, source) for source in figure.members or ())
+            swept = self.activity.drop_expired(self.entry.event_watermark, _MOST_SWEPT)
+            self._graves.extend(_user_key(company, user) for company, user in swept)
+        buried = [self._graves.popleft() for _ in range(min(_MOST_GRAVES, len(self._graves)))]
+        return [key for key in buried if not self._is_alive(key)]
+
+    def _is_alive(self, key: bytes) -> bool:
+        """Whether a user came back after expiry; windows cannot."""
+        if key[:1] != b"a":
+            return False
+        company, user = key[1:].split(b"|", 1)
+        return user in self.activity.users.get(company.decode(), {})
+
+
+def _member_key(figure: Figure, source: bytes) -> bytes:
+    return b"m" + figure.id + b"|" + source
+
+
+def _user_key(company: str, user: bytes) -> bytes:
+    return b"a" + company.encode() + b"|" + user

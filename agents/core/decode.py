@@ -1,0 +1,142 @@
+"""A raw record read by form alone, by the authority: strict JSON, then the pydantic models of the contract.
+
+Slow and exact; :mod:`agents.core.fast_decode` goes before it on the hot path and may only accept what this
+accepts. The first reason in the contract's order is given, and of one reason the first field in its order.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from agents.core.records import Decoded, Event, RawRecord, Refusal
+from agents.core.strict_json import NotJsonError, parse, too_deep
+from schemas.envelope import Envelope, UnknownTypeError, parse_sequence, parse_time
+from schemas.events import EVENT_TYPES, Data, EventType, NameTooLongError
+from schemas.limits import MAX_EVENTS, MAX_RECORD_BYTES
+from schemas.reasons import Reason
+
+__all__ = ["decode_strictly", "record_bytes"]
+
+_ORDER: Final = {reason: rank for rank, reason in enumerate(Reason)}
+_REASON_OF: Final = {
+    "specversion": Reason.NOT_CLOUDEVENTS,
+    "id": Reason.NOT_CLOUDEVENTS,
+    "source": Reason.NOT_CLOUDEVENTS,
+    "type": Reason.NOT_CLOUDEVENTS,
+    "company": Reason.BAD_FIELD,
+    "sequence": Reason.BAD_FIELD,
+    "installation": Reason.BAD_FIELD,
+    "data": Reason.BAD_FIELD,
+    "time": Reason.BAD_TIME,
+}
+_FIELDS: Final = {name: rank for rank, name in enumerate(_REASON_OF)}
+_SCOPE: Final = "consent.changed"
+
+
+def record_bytes(record: RawRecord) -> int:
+    """Bytes of key, value and headers together, uncompressed."""
+    size = len(record.key or b"") + len(record.value or b"")
+    return size + sum(
+        len(name.encode("utf-8", "surrogateescape")) + len(value or b"") for name, value in record.headers
+    )
+
+
+def decode_strictly(record: RawRecord) -> Decoded:
+    """Every event of the record, or why not, in raw order; never raises."""
+    value = record.value or b""
+    if record_bytes(record) > MAX_RECORD_BYTES or too_deep(value):
+        return _refused(Reason.TOO_LARGE)
+    try:
+        content = parse(value)
+    except NotJsonError:
+        return _refused(Reason.NOT_JSON)
+    if isinstance(content, dict):
+        return _sort([_judge(content, None)])
+    if not isinstance(content, list):
+        return _refused(Reason.NOT_CLOUDEVENTS)
+    if len(content) > MAX_EVENTS:
+        return _refused(Reason.TOO_LARGE)
+    return _sort([_judge(item, index) for index, item in enumerate(content)])
+
+
+def _refused(reason: Reason) -> Decoded:
+    return Decoded(refusals=(Refusal(None, reason, ""),))
+
+
+def _sort(judged: list[Event | Refusal]) -> Decoded:
+    events = tuple(item for item in judged if isinstance(item, Event))
+    return Decoded(events, tuple(item for item in judged if isinstance(item, Refusal)))
+
+
+def _judge(content: object, index: int | None) -> Event | Refusal:
+    at = "" if index is None else f"/{index}"
+    if not isinstance(content, dict):
+        return Refusal(index, Reason.NOT_CLOUDEVENTS, at)
+    try:
+        envelope = Envelope.model_validate(content)
+        entry = EVENT_TYPES[envelope.type]
+        data = entry.data.model_validate(envelope.data)
+    except ValidationError:
+        reason, path = _first_fault(content)
+        return Refusal(index, reason, at + path)
+    return _event(envelope, entry, data, index)
+
+
+def _event(envelope: Envelope, entry: EventType, data: Data, index: int | None) -> Event:
+    fields = data.model_dump()
+    return Event(
+        index=index,
+        id=envelope.id,
+        source=envelope.source,
+        type=envelope.type,
+        company=envelope.company,
+        time=parse_time(envelope.time),
+        sequence=None if envelope.sequence is None else parse_sequence(envelope.sequence),
+        installation=envelope.source if envelope.installation is None else envelope.installation,
+        user=data.user,
+        values=tuple(fields[name] for name in entry.allowed),
+        consent=(fields["scope"], fields["granted"]) if entry.name == _SCOPE else None,
+    )
+
+
+def _first_fault(content: Mapping[str, Any]) -> tuple[Reason, str]:
+    """The fault that is decided first, of a content that has one."""
+    faults = [(reason, _FIELDS[path[0]], rank, path) for reason, rank, path in _faults(content)]
+    reason, _, _, path = min(faults, key=lambda fault: (_ORDER[fault[0]], *fault[1:3]))
+    return reason, "/" + "/".join(path)
+
+
+def _faults(content: Mapping[str, Any]) -> list[tuple[Reason, int, tuple[str, ...]]]:
+    found: list[tuple[Reason, int, tuple[str, ...]]] = []
+    for name, error in _errors(Envelope, content):
+        reason = _REASON_OF[name]
+        if isinstance(error, NameTooLongError):
+            reason = Reason.TOO_LARGE
+        elif isinstance(error, UnknownTypeError):
+            reason = Reason.UNKNOWN_TYPE
+        found.append((reason, 0, (name,)))
+    data = content.get("data")
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        return found
+    kind = content.get("type")
+    entry = EVENT_TYPES.get(kind) if isinstance(kind, str) else None
+    model = Data if entry is None else entry.data
+    ranks = {name: rank for rank, name in enumerate(model.model_fields)}
+    for name, error in _errors(model, data):
+        reason = Reason.TOO_LARGE if isinstance(error, NameTooLongError) else Reason.BAD_FIELD
+        if entry is not None or reason is Reason.TOO_LARGE:
+            found.append((reason, ranks[name], ("data", name)))
+    return found
+
+
+def _errors(model: type[BaseModel], content: object) -> list[tuple[str, object]]:
+    """(field, the cause where a validator of ours raised) of each error."""
+    try:
+        model.model_validate(content)
+    except ValidationError as caught:
+        details = caught.errors(include_url=False, include_input=False)
+        return [(str(detail["loc"][0]), detail.get("ctx", {}).get("error")) for detail in details]
+    return []

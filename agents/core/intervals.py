@@ -1,0 +1,100 @@
+"""A set of integers as intervals, split by range into small leaves, each one key of the state.
+
+Leaves are half-open intervals in one flat list ``[start, end, start, end, ...]``. A leaf is named by the
+lowest integer of its range; a split keeps the left leaf's name, and leaves are never joined again, so the
+leaves are a function of the integers in their order, never of when they were written.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+__all__ = ["MAX_INTERVALS", "IntervalSet"]
+
+MAX_INTERVALS = 32
+"""Intervals of one leaf, at most 18 bytes each."""
+_FULL = 2 * MAX_INTERVALS
+_KEY_COST = 64
+
+
+class IntervalSet:
+    """Integers seen, 0 to 2^63-1; O(1) where they come in order."""
+
+    __slots__ = ("_dirty", "_leaves", "_lows", "_tail")
+
+    def __init__(self, leaves: Iterable[tuple[int, list[int]]] = ()) -> None:
+        """Empty, or from the (low, leaf) pairs of :meth:`leaves`."""
+        found = sorted(leaves) or [(0, [])]
+        self._lows = [low for low, _ in found]
+        self._leaves = [leaf for _, leaf in found]
+        self._tail = self._leaves[-1]
+        self._dirty: set[int] | None = None
+
+    def __contains__(self, value: int) -> bool:
+        leaf = self._leaves[bisect_right(self._lows, value) - 1]
+        return bisect_right(leaf, value) % 2 == 1
+
+    def add(self, value: int) -> int:
+        """Put ``value`` in; 0 where it was in, else by how many bytes at most the chunk's state grew."""
+        tail = self._tail
+        if tail and tail[-1] == value:
+            tail[-1] = value + 1
+            return self._touch(self._lows[-1], tail)
+        index = bisect_right(self._lows, value) - 1
+        leaf = self._leaves[index]
+        at = bisect_right(leaf, value)
+        if at % 2:
+            return 0
+        grown = self._touch(self._lows[index], leaf)
+        after = at < len(leaf) and leaf[at] == value + 1
+        if at and leaf[at - 1] == value:
+            if after:
+                del leaf[at - 1 : at + 1]
+            else:
+                leaf[at - 1] = value + 1
+            return grown
+        if after:
+            leaf[at] = value
+            return grown
+        leaf[at:at] = (value, value + 1)
+        if len(leaf) > _FULL:
+            grown += self._split(index)
+        return grown + 18
+
+    def _touch(self, low: int, leaf: list[int]) -> int:
+        if self._dirty is None:
+            self._dirty = {low}
+        elif low in self._dirty:
+            return 1
+        else:
+            self._dirty.add(low)
+        return _KEY_COST + 9 * len(leaf)
+
+    def _split(self, index: int) -> int:
+        """Split a leaf in the middle; the last one at its end, since sequences grow there."""
+        leaf = self._leaves[index]
+        at = _FULL if index == len(self._leaves) - 1 else (len(leaf) // 4) * 2
+        right = leaf[at:]
+        del leaf[at:]
+        low = right[0]
+        self._lows.insert(index + 1, low)
+        self._leaves.insert(index + 1, right)
+        self._tail = self._leaves[-1]
+        cost = self._touch(low, right)
+        if len(self._leaves) == 2:
+            cost += self._touch(self._lows[0], leaf)
+        return cost
+
+    def leaves(self) -> list[tuple[int, list[int]]]:
+        """Every leaf with its low, ascending; the lists are the set's own."""
+        return list(zip(self._lows, self._leaves, strict=True))
+
+    def single(self) -> list[int] | None:
+        """The only leaf, None where there are several."""
+        return self._leaves[0] if len(self._leaves) == 1 else None
+
+    def written(self) -> list[tuple[int, list[int]]]:
+        """The leaves touched since this was last asked, ascending."""
+        dirty, self._dirty = self._dirty, None
+        if not dirty:
+            return []
+        return [(low, self._leaves[bisect_right(self._lows, low) - 1]) for low in sorted(dirty)]

@@ -1,0 +1,105 @@
+"""Pseudonyms: keyed, one way, different for each company, and stable for as long as the secret is (design 2.3).
+
+A company's keys are derived from the secret by HKDF-SHA256, one for users and one for sources; a pseudonym
+is the BLAKE2b-128 under such a key. Without the secret nobody can test a guess.
+"""
+
+import hashlib
+import hmac
+import re
+from typing import Final
+
+from schemas.names import Pseudonym
+
+__all__ = ["KeyFormatError", "Pseudonyms", "parse_key"]
+
+_SALT: Final = b"footfall pseudonyms 1"
+_HEX: Final = re.compile("[0-9A-Fa-f]{64}")
+_KEY_BYTES: Final = 32
+_PSEUDONYM_BYTES: Final = 16
+_COMPANIES: Final = 10_000
+_REMEMBERED: Final = 200_000
+_REMEMBERED_CHARS: Final = 64
+
+
+class KeyFormatError(ValueError):
+    """A pseudonym key that is not 64 hexadecimal digits; the message holds nothing of it."""
+
+
+def parse_key(text: str) -> bytes:
+    """The 32 bytes of 64 hexadecimal digits, white space around them ignored; raises :class:`KeyFormatError`."""
+    digits = text.strip()
+    if not _HEX.fullmatch(digits):
+        raise KeyFormatError(f"the pseudonym key must be 64 hexadecimal digits, not {len(digits)} characters")
+    return bytes.fromhex(digits)
+
+
+class _Company:
+    """The two keyed hashes of one company, to be copied, and the pseudonyms lately made with them."""
+
+    __slots__ = ("source_hash", "sources", "user_hash", "users")
+
+    def __init__(self, user_key: bytes, source_key: bytes) -> None:
+        self.user_hash = hashlib.blake2b(key=user_key, digest_size=_PSEUDONYM_BYTES, person=b"user")
+        self.source_hash = hashlib.blake2b(key=source_key, digest_size=_PSEUDONYM_BYTES, person=b"source")
+        self.users: dict[str, Pseudonym] = {}
+        self.sources: dict[str, Pseudonym] = {}
+
+
+class Pseudonyms:
+    """Makes pseudonyms under one secret of 32 bytes; what it remembers to be fast is bounded."""
+
+    __slots__ = ("_companies", "_prk", "_remembered")
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != _KEY_BYTES:
+            raise KeyFormatError(f"the pseudonym key must be {_KEY_BYTES} bytes, not {len(secret)}")
+        self._prk = hmac.digest(_SALT, secret, "sha256")
+        self._companies: dict[str, _Company] = {}
+        self._remembered = 0
+
+    def __repr__(self) -> str:
+        return f"Pseudonyms(fingerprint={self.fingerprint()!r})"
+
+    def user(self, company: str, user: str) -> Pseudonym:
+        """The 16 bytes that stand for ``user`` within ``company``."""
+        entry = self._companies.get(company) or self._derive(company)
+        known = entry.users.get(user)
+        return known if known is not None else self._make(entry.user_hash, entry.users, user)
+
+    def source(self, company: str, source: str) -> Pseudonym:
+        """The 16 bytes that stand for ``source`` within ``company``; unlike those of a user of that name."""
+        entry = self._companies.get(company) or self._derive(company)
+        known = entry.sources.get(source)
+        return known if known is not None else self._make(entry.source_hash, entry.sources, source)
+
+    def fingerprint(self) -> str:
+        """16 hex digits that tell this secret from others and say nothing about it."""
+        return self._expand(b"fingerprint").hex()[:16]
+
+    def _make(self, keyed: hashlib.blake2b, known: dict[str, Pseudonym], name: str) -> Pseudonym:
+        digest = keyed.copy()
+        digest.update(name.encode())
+        pseudonym = Pseudonym(digest.digest())
+        if len(name) <= _REMEMBERED_CHARS:
+            if self._remembered >= _REMEMBERED:
+                self._forget()
+            known[name] = pseudonym
+            self._remembered += 1
+        return pseudonym
+
+    def _derive(self, company: str) -> _Company:
+        if len(self._companies) >= _COMPANIES:
+            self._forget()
+        name = company.encode()
+        entry = _Company(self._expand(b"user\0" + name), self._expand(b"source\0" + name))
+        self._companies[company] = entry
+        return entry
+
+    def _forget(self) -> None:
+        self._companies.clear()
+        self._remembered = 0
+
+    def _expand(self, info: bytes) -> bytes:
+        """HKDF-Expand of RFC 5869 for the one block of 32 bytes that is needed."""
+        return hmac.digest(self._prk, info + b"\x01", "sha256")

@@ -1,0 +1,129 @@
+"""The aggregate record: what comes out of the pipeline and a bill is made from (design 1.3)."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Self
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from schemas.limits import COMPANY_PATTERN, DIMENSION_PATTERN, OTHER
+from schemas.metrics import Kind, Metric, WindowSize
+from schemas.times import instant
+
+__all__ = ["Aggregate", "AggregateWindow", "Status", "aggregate_id", "dimensions_text", "encode_aggregate"]
+
+
+class Status(StrEnum):
+    """How far a figure may still be relied upon to stay."""
+
+    PROVISIONAL = "provisional"
+    FINAL = "final"
+    CORRECTED = "corrected"
+
+
+Instant = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+"""RFC 3339 in UTC, whole seconds."""
+_VALUE = Annotated[str, StringConstraints(pattern=f"^({DIMENSION_PATTERN}|{re.escape(OTHER)})$")]
+
+
+class AggregateWindow(BaseModel):
+    """A half-open window in UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: WindowSize
+    start: Instant
+    end: Instant
+
+
+class Aggregate(BaseModel):
+    """One figure of one company: an upsert by ``id``; of two records of an id the higher ``revision`` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    company: Annotated[str, StringConstraints(pattern=f"^{COMPANY_PATTERN}$")]
+    metric: str
+    kind: Kind
+    unit: str
+    dimensions: dict[str, _VALUE]
+    window: AggregateWindow
+    value: int = Field(ge=1, strict=True)
+    status: Status
+    revision: int = Field(ge=0, strict=True)
+    watermark: Instant
+
+    @model_validator(mode="after")
+    def _id_names_the_figure(self) -> Self:
+        dimensions = ",".join(f"{name}={value}" for name, value in self.dimensions.items())
+        if self.id != f"{self.company}|{self.metric}|{self.window.size}|{self.window.start}|{dimensions}":
+            raise ValueError("id does not name this figure")
+        return self
+
+
+class _Window(msgspec.Struct, gc=False):
+    size: str
+    start: str
+    end: str
+
+
+class _Record(msgspec.Struct, gc=False):
+    id: str
+    company: str
+    metric: str
+    kind: str
+    unit: str
+    dimensions: dict[str, str]
+    window: _Window
+    value: int
+    status: str
+    revision: int
+    watermark: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def dimensions_text(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """``name=value,name=value`` in catalogue order, empty without dimensions."""
+    return ",".join([f"{name}={value}" for name, value in zip(names, values, strict=True)])
+
+
+def aggregate_id(company: str, metric: str, size: str, start: int, dimensions: str = "") -> str:
+    """``company|metric|size|start|dims``; ``start`` in milliseconds is the window's real start."""
+    return f"{company}|{metric}|{size}|{instant(start)}|{dimensions}"
+
+
+def encode_aggregate(
+    identity: str,
+    company: str,
+    metric: Metric,
+    values: tuple[str, ...],
+    window: tuple[str, int, int],
+    value: int,
+    status: Status,
+    revision: int,
+    watermark: int,
+) -> bytes:
+    """The JSON bytes of one aggregate record, fields in the contract's order, without spaces.
+
+    ``values`` are those of the metric's dimensions in order, ``window`` its (size, start, end); times are
+    milliseconds since 1970 UTC.
+    """
+    size, start, end = window
+    return _encode(
+        _Record(
+            identity,
+            company,
+            metric.name,
+            metric.kind.value,
+            metric.unit,
+            dict(zip(metric.dimensions, values, strict=True)),
+            _Window(size, instant(start), instant(end)),
+            value,
+            status.value,
+            revision,
+            instant(watermark),
+        )
+    )

@@ -1,0 +1,50 @@
+"""The rejected record (design 1.4): why an event was not counted, and nothing of its content."""
+
+from typing import Annotated
+
+import msgspec
+
+from schemas.reasons import Reason
+
+__all__ = ["Rejection", "decode_rejection", "encode_rejection", "rejection_schema"]
+
+SourceMark = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+Instant = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
+
+
+class Rejection(msgspec.Struct, frozen=True, gc=False):
+    """Why an event or a whole record of the raw topic was not counted.
+
+    ``path`` is a JSON pointer of array indices and the contract's own names, beginning with the event's index
+    in batch mode and empty for a whole record. ``company`` and ``source`` (the first 16 hex digits of its keyed
+    pseudonym) are None unless form and key are right. ``received`` is the append time, RFC 3339 UTC with
+    milliseconds. (topic, partition, offset, path, reason) identifies a rejection; repeats are equal.
+    """
+
+    topic: str
+    partition: Annotated[int, msgspec.Meta(ge=0)]
+    offset: Annotated[int, msgspec.Meta(ge=0)]
+    reason: Reason
+    path: Annotated[str, msgspec.Meta(pattern="^(/[A-Za-z0-9]+)*$")]
+    company: str | None
+    source: SourceMark | None
+    received: Instant
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Rejection)
+
+
+def encode_rejection(rejection: Rejection) -> bytes:
+    """The JSON of ``rejection``, the same bytes for equal rejections."""
+    return _encoder.encode(rejection)
+
+
+def decode_rejection(data: bytes) -> Rejection:
+    """The rejection in ``data``; raises :class:`msgspec.MsgspecError` where it is none."""
+    return _decoder.decode(data)
+
+
+def rejection_schema() -> dict[str, object]:
+    """The JSON Schema of the rejected record."""
+    return msgspec.json.schema(Rejection)
