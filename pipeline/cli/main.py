@@ -1,0 +1,32 @@
+"""The command line: which commands there are, and how a refusal ends the program."""
+
+import sys
+
+import typer
+
+from pipeline.cli import doctor, topics, watch
+from pipeline.errors import Refused
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="footfall",
+    help="Counts how products are used without knowing who uses them, exactly enough to bill from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(topics.app, name="topics")
+app.command()(watch.watch)
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """Run the program; the entry point of ``.venv/bin/footfall``."""
+    try:
+        app()
+    except Refused as refusal:
+        sys.stderr.write(f"footfall: {refusal}\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

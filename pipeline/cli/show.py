@@ -1,0 +1,27 @@
+"""What the commands share on a terminal: a console, progress bars, and a bar's callback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline.reading import Progress as Report
+
+__all__ = ["bar", "console"]
+
+console = Console()
+_errors = Console(stderr=True)
+
+
+@contextmanager
+def bar(title: str, *, to_stderr: bool = False) -> Iterator[Report]:
+    """A progress bar; yields a callback of (done, total). With ``to_stderr`` stdout stays machine-readable."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_errors if to_stderr else console, transient=to_stderr) as progress:
+        task = progress.add_task(title, total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield report

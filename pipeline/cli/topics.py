@@ -1,0 +1,98 @@
+"""``footfall topics``: make the topics, compare them with the table, show them, tell the log of another fold."""
+
+import asyncio
+
+import typer
+from rich.box import SIMPLE
+from rich.table import Table
+
+from pipeline.broker import topics
+from pipeline.cli.show import console
+from pipeline.errors import Refused
+from pipeline.preflight import refuse_differences, require_broker
+from pipeline.settings import Settings, load_settings
+from schemas.limits import DAY_MS
+from schemas.topics import TOPICS, TopicSpec, topic_name
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Make, compare and show the topics.", no_args_is_help=True)
+
+
+@app.command()
+def apply() -> None:
+    """Make what is missing; what stands is left as it is, and named if it differs."""
+    made, differences = asyncio.run(_apply(load_settings()))
+    for name in made:
+        console.print(f"made {name}", highlight=False)
+    if not made:
+        console.print("every topic stands already")
+    refuse_differences(differences)
+
+
+@app.command()
+def diff() -> None:
+    """Compare the topics on the broker with the table; exit code 1 where they differ."""
+    differences = asyncio.run(topics.diff(load_settings()))
+    for difference in differences:
+        console.print(str(difference), highlight=False, soft_wrap=True)
+    if differences:
+        raise typer.Exit(1)
+    console.print("the topics are as the table says")
+
+
+@app.command()
+def show() -> None:
+    """Show the table, and where a broker is set what it has."""
+    settings = load_settings()
+    there = asyncio.run(topics.standing(settings)) if settings.brokers else None
+    console.print(_table(settings, there))
+
+
+@app.command()
+def fold() -> None:
+    """Append the control record of the settings in force to each raw partition that is under others."""
+    count = asyncio.run(_fold(load_settings()))
+    console.print("nothing changed, nothing appended" if not count else f"appended to {count} raw partitions")
+
+
+async def _apply(settings: Settings) -> tuple[list[str], list[topics.Difference]]:
+    made = await topics.apply(settings)
+    return made, await topics.diff(settings)
+
+
+async def _fold(settings: Settings) -> int:
+    if settings.pseudonym_secret() is None:
+        raise Refused(
+            "the fold digest needs the pseudonym key", "set FOOTFALL_PSEUDONYM_KEY_FILE as for worker anonymize"
+        )
+    await require_broker(settings)
+    refuse_differences(await topics.diff(settings))
+    return await topics.fold(settings, settings.digest())
+
+
+def _table(settings: Settings, there: dict[str, topics.StandingTopic] | None) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("topic", no_wrap=True)
+    for heading in ("zone", "kept", "writers", "readers"):
+        table.add_column(heading, overflow="fold")
+    if there is not None:
+        table.add_column("on the broker")
+    for short, spec in TOPICS.items():
+        row = [
+            topic_name(settings.topic_prefix, short),
+            spec.zone.value,
+            _kept(spec),
+            "\n".join(spec.writers),
+            "\n".join(spec.readers),
+        ]
+        if there is not None:
+            topic = there.get(short)
+            row.append(f"{topic.partitions} partitions x {topic.replication}" if topic else "missing")
+        table.add_row(*row)
+    return table
+
+
+def _kept(spec: TopicSpec) -> str:
+    age = spec.config.get("retention.ms")
+    return f"{int(age) // DAY_MS} days" if age else "compacted"

@@ -1,0 +1,18 @@
+"""The one exception that a command ends with: what is wrong, and what to do about it."""
+
+__all__ = ["Refused"]
+
+
+class Refused(Exception):  # noqa: N818 - it reads as what happened
+    """A start that is refused; a command ends with exit code 2 and this one line on stderr.
+
+    ``what`` names what is wrong, ``do`` what to do about it; neither ever holds a secret or anything of an event.
+    """
+
+    def __init__(self, what: str, do: str) -> None:
+        self.what = " ".join(what.split())
+        self.do = " ".join(do.split())
+        super().__init__(self.what, self.do)
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.do}"

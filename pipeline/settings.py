@@ -1,0 +1,227 @@
+"""Settings: environment ``FOOTFALL_*``, then a TOML file, then defaults (design 1.7).
+
+The TOML file is the one that ``FOOTFALL_CONFIG`` names, else ``footfall.toml`` in the working folder where there
+is one. Anything unknown or bad is refused in one line that names the setting and never shows a secret.
+"""
+
+import datetime as dt
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from agents.core.activity import days_kept
+from agents.core.pseudonyms import KeyFormatError, Pseudonyms, parse_key
+from pipeline.errors import Refused
+from schemas.deciding import Deciding, fold_digest
+
+__all__ = ["Settings", "load_settings"]
+
+PREFIX: Final = "FOOTFALL_"
+CONFIG: Final = "FOOTFALL_CONFIG"
+"""Names the TOML file; the one variable that is no setting."""
+_SECRETS: Final = frozenset({"pseudonym_key"})
+_NUMBER: Final = re.compile(r"\d+(\.\d+)?")
+_MILLISECOND: Final = dt.timedelta(milliseconds=1)
+_PREFIX_PATTERN: Final = re.compile("[A-Za-z0-9._-]{1,150}")
+
+
+def _seconds(value: object) -> object:
+    """Plain numbers and their text are seconds; everything else is left to pydantic (ISO 8601)."""
+    if isinstance(value, bool):
+        raise ValueError("is no duration")
+    if isinstance(value, str) and not (_NUMBER.fullmatch(value.strip()) or value.strip().startswith("P")):
+        raise ValueError("must be ISO 8601, such as PT10S, or a number of seconds")
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value.strip()) else value
+
+
+Duration = Annotated[dt.timedelta, BeforeValidator(_seconds)]
+"""ISO 8601 (``PT10S``) or seconds, never below zero, in whole milliseconds."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, frozen; build it with :func:`load_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    brokers: str | None = None
+    """``host:port``, several separated by commas."""
+    topic_prefix: str = "footfall"
+    partitions: int = Field(default=8, ge=1, le=10_000)
+    """Of every topic that ``topics apply`` makes; fixed from then on."""
+    replication: int | None = Field(default=None, ge=1, le=32_767)
+    """Of every topic that ``topics apply`` makes; None leaves it to the broker."""
+    data_dir: Path = Path(".footfall")
+    pseudonym_key: SecretStr | None = None
+    pseudonym_key_file: Path | None = None
+    emit_interval: Duration = Field(default=dt.timedelta(seconds=10), ge=dt.timedelta(seconds=1))
+    grace_hour: Duration = dt.timedelta(hours=1)
+    grace_day: Duration = dt.timedelta(hours=24)
+    lateness: Duration = dt.timedelta(days=35)
+    clock_ahead: Duration = dt.timedelta(minutes=10)
+    idle_after: Duration = dt.timedelta(minutes=5)
+    max_series: int = Field(default=10_000, ge=1)
+    """Combinations of dimension values that count by name, a metric, company and window."""
+    record_duplicates: bool = False
+    session_timeout: Duration = Field(
+        default=dt.timedelta(seconds=10), ge=dt.timedelta(seconds=3), le=dt.timedelta(minutes=5)
+    )
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=9464, ge=0, le=65_535)
+    """0 takes any free port."""
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _legal_prefix(cls, value: str) -> str:
+        if not _PREFIX_PATTERN.fullmatch(value):
+            raise ValueError("must be 1 to 150 characters of A-Za-z0-9._-")
+        return value
+
+    @field_validator("brokers")
+    @classmethod
+    def _legal_brokers(cls, value: str | None) -> str | None:
+        if value is None or not value.strip():
+            return None
+        addresses = [address.strip() for address in value.split(",")]
+        if not all(re.fullmatch(r"\S+:\d{1,5}", address) for address in addresses):
+            raise ValueError("must be host:port, several separated by commas")
+        return ",".join(addresses)
+
+    @field_validator("emit_interval", "grace_hour", "grace_day", "lateness", "clock_ahead", "idle_after")
+    @classmethod
+    def _whole(cls, value: dt.timedelta) -> dt.timedelta:
+        if value < dt.timedelta(0):
+            raise ValueError("must not be negative")
+        if value % _MILLISECOND:
+            raise ValueError("must be whole milliseconds")
+        return value
+
+    @field_validator("lateness")
+    @classmethod
+    def _lateness_fits(cls, value: dt.timedelta) -> dt.timedelta:
+        days_kept(Deciding(lateness=value // _MILLISECOND))
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Given values, then the environment; the TOML file's are merged in by :func:`load_settings`."""
+        return init_settings, env_settings
+
+    def deciding(self) -> Deciding:
+        """The settings that decide what is counted where, in milliseconds."""
+        return Deciding(
+            lateness=self.lateness // _MILLISECOND,
+            clock_ahead=self.clock_ahead // _MILLISECOND,
+            grace_hour=self.grace_hour // _MILLISECOND,
+            grace_day=self.grace_day // _MILLISECOND,
+            idle_after=self.idle_after // _MILLISECOND,
+            max_series=self.max_series,
+        )
+
+    def pseudonym_secret(self) -> bytes | None:
+        """The 32 bytes of the pseudonym key; None where none is set. Refuses a bad one, and two at once."""
+        if self.pseudonym_key is not None and self.pseudonym_key_file is not None:
+            raise Refused("FOOTFALL_PSEUDONYM_KEY and FOOTFALL_PSEUDONYM_KEY_FILE are both set", "unset one of the two")
+        if self.pseudonym_key is not None:
+            text, name = self.pseudonym_key.get_secret_value(), "FOOTFALL_PSEUDONYM_KEY"
+        elif self.pseudonym_key_file is not None:
+            name = f"the file that FOOTFALL_PSEUDONYM_KEY_FILE names, {self.pseudonym_key_file},"
+            try:
+                text = self.pseudonym_key_file.read_text("ascii")
+            except UnicodeDecodeError:
+                raise Refused(f"{name} holds no key", "put 64 hexadecimal digits there") from None
+            except OSError as error:
+                raise Refused(f"{name} cannot be read", f"mend that: {error.strerror}") from None
+        else:
+            return None
+        try:
+            return parse_key(text)
+        except KeyFormatError as error:
+            raise Refused(f"{name} holds no key", str(error)) from None
+
+    def digest(self) -> str:
+        """The fold digest of these settings; without the pseudonym key the part behind the dash is empty."""
+        secret = self.pseudonym_secret()
+        return fold_digest(self.deciding(), "" if secret is None else Pseudonyms(secret).fingerprint())
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings in force; ``overrides`` go before all else.
+
+    Refuses an unknown ``FOOTFALL_*`` variable or TOML key, a file that cannot be read and a bad value.
+    """
+    environment = {name.upper() for name in os.environ if name.upper().startswith(PREFIX)} - {CONFIG}
+    for name in sorted(environment):
+        if name.removeprefix(PREFIX).lower() not in Settings.model_fields:
+            raise _unknown(f"environment variable {name}", name.removeprefix(PREFIX).lower(), PREFIX)
+    given = _from_file()
+    fallback = {name: value for name, value in given.items() if PREFIX + name.upper() not in environment}
+    try:
+        return Settings(**(fallback | overrides))
+    except ValidationError as error:
+        raise _bad(error, given, environment, overrides) from None
+
+
+def _from_file() -> dict[str, Any]:
+    named = os.environ.get(CONFIG)
+    path = Path(named) if named else Path("footfall.toml")
+    if not named and not path.exists():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise Refused(f"the settings file {path} cannot be read", f"mend that: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Refused(f"the settings file {path} is not UTF-8", "write it again as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        position = re.search(r"\(at .*\)$", str(error))  # the rest of the message may quote a secret
+        raise Refused(f"the settings file {path} is no TOML", f"mend it {position[0] if position else ''}") from None
+    for name in values:
+        if name not in Settings.model_fields:
+            raise _unknown(f"key {name} in the settings file {path}", name, "")
+    return values
+
+
+def _unknown(what: str, name: str, prefix: str) -> Refused:
+    near = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=0.5)
+    if not near:
+        return Refused(f"unknown {what}", "remove it, or look the settings up in the documentation")
+    return Refused(f"unknown {what}", f"remove it, or did you mean {prefix}{near[0].upper() if prefix else near[0]}?")
+
+
+def _bad(
+    error: ValidationError, given: Mapping[str, Any], environment: set[str], overrides: Mapping[str, Any]
+) -> Refused:
+    """One line for the first bad setting; a value appears in it only if it is no secret."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    variable = PREFIX + name.upper()
+    if name in overrides:
+        value, where = overrides[name], name
+    elif variable in environment:
+        value, where = os.environ.get(variable, ""), variable
+    else:
+        value, where = given.get(name, ""), f"{name} in the settings file"
+    shown = "" if name in _SECRETS else f" ({str(value)[:60]!r})"
+    if name not in Settings.model_fields:
+        return _unknown(f"setting {name}", name, "")
+    return Refused(f"bad setting {where}{shown}", f"it {_advice(first['msg'])}")
+
+
+def _advice(message: str) -> str:
+    text = re.sub("^Value error, ", "", message)
+    text = re.sub("^Input ", "", text)
+    return text if text.startswith(("must", "should", "is ")) else f"must be mended, {text[:1].lower()}{text[1:]}"

@@ -1,0 +1,162 @@
+"""The topics, declared once: names, keys, values, zones, and the settings that a broker must hold (design 1.1).
+
+Creation, the check before a start, AsyncAPI, documents and ACLs are all made from :data:`TOPICS`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from schemas.limits import DAY_MS
+
+__all__ = [
+    "ENFORCED",
+    "MIN_IN_SYNC",
+    "TOPICS",
+    "TopicSpec",
+    "Zone",
+    "topic_config",
+    "topic_name",
+]
+
+_MIB: Final = 1 << 20
+MIN_IN_SYNC: Final = 2
+"""``min.insync.replicas`` where replication is 3 or more."""
+ENFORCED: Final = ("cleanup.policy", "message.timestamp.type", "min.compaction.lag.ms", "max.message.bytes")
+"""Settings in which a topic must equal the table; ``retention.ms`` may be longer."""
+
+
+class Zone(StrEnum):
+    """Whether a topic may hold what is personal; only one worker may read such a topic."""
+
+    PII = "pii"
+    CLEAN = "clean"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic of the table; ``config`` holds its Kafka settings, the same for every replication.
+
+    ``suffix`` follows the topic prefix. ``writers`` and ``readers`` are the names of programs: the workers
+    ``anonymize`` and ``aggregate``, ``producers`` at the edge, and ``analysts`` (billing, analytics, the commands
+    that only look).
+    """
+
+    short: str
+    suffix: str
+    key: str
+    value: str
+    policy: str
+    zone: Zone
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    config: Mapping[str, str]
+
+
+def _deleted(days: int, max_bytes: int) -> Mapping[str, str]:
+    return MappingProxyType(
+        {
+            "cleanup.policy": "delete",
+            "retention.ms": str(days * DAY_MS),
+            "retention.bytes": "-1",
+            "message.timestamp.type": "LogAppendTime",
+            "max.message.bytes": str(max_bytes),
+            "unclean.leader.election.enable": "false",
+        }
+    )
+
+
+def _compacted(max_bytes: int) -> Mapping[str, str]:
+    """No ``retention.ms``: nothing is deleted by age under this policy."""
+    return MappingProxyType(
+        {
+            "cleanup.policy": "compact",
+            "message.timestamp.type": "LogAppendTime",
+            "max.message.bytes": str(max_bytes),
+            "min.compaction.lag.ms": str(DAY_MS),
+            "unclean.leader.election.enable": "false",
+        }
+    )
+
+
+def _changelog(app: str, value: str, zone: Zone) -> TopicSpec:
+    return TopicSpec(
+        short=f"{app}-state",
+        suffix=f"-{app}-state-changelog",
+        key="state key",
+        value=value,
+        policy="compacted, after 24 hours at the earliest",
+        zone=zone,
+        writers=(app,),
+        readers=(app,),
+        config=_compacted(16 * _MIB),
+    )
+
+
+_TABLE: Final = (
+    TopicSpec(
+        short="raw",
+        suffix=".raw.v1",
+        key="company",
+        value="a CloudEvents 1.0 event as JSON, or an array of events of one company",
+        policy="deleted after 7 days",
+        zone=Zone.PII,
+        writers=("producers", "anonymize"),  # anonymize appends ticks and moves misplaced records
+        readers=("anonymize",),
+        config=_deleted(7, 2 * _MIB),
+    ),
+    TopicSpec(
+        short="clean",
+        suffix=".clean.v1",
+        key="none",
+        value="one chunk of a raw partition: its range, its watermarks, its counted events without anything personal",
+        policy="deleted after 35 days",
+        zone=Zone.CLEAN,
+        writers=("anonymize",),
+        readers=("aggregate",),
+        config=_deleted(35, 16 * _MIB),
+    ),
+    TopicSpec(
+        short="aggregates",
+        suffix=".aggregates.v1",
+        key="aggregate id",
+        value="an aggregate record as JSON; of an id the one of the highest revision is the truth",
+        policy="compacted, after 24 hours at the earliest",
+        zone=Zone.CLEAN,
+        writers=("aggregate",),
+        readers=("aggregate", "analysts"),
+        # Append time here too, so that the compaction lag is measured by the broker's clock alone.
+        config=_compacted(2 * _MIB),
+    ),
+    TopicSpec(
+        short="rejected",
+        suffix=".rejected.v1",
+        key="company where form and key are right, else none",
+        value="why an event was not counted, never its content",
+        policy="deleted after 35 days",
+        zone=Zone.CLEAN,
+        writers=("anonymize",),
+        readers=("analysts",),
+        config=_deleted(35, 2 * _MIB),
+    ),
+    _changelog("anonymize", "watermark, consent, seen sequences and ids, all under pseudonyms", Zone.CLEAN),
+    _changelog("aggregate", "counts, activity under pseudonyms, what has been emitted", Zone.CLEAN),
+)
+
+TOPICS: Final[Mapping[str, TopicSpec]] = MappingProxyType({spec.short: spec for spec in _TABLE})
+"""Short name to topic, in flow order, changelogs last."""
+
+
+def topic_name(prefix: str, short: str) -> str:
+    """The full name of the topic ``short`` under ``prefix``; raises KeyError for one that is not in the table."""
+    return prefix + TOPICS[short].suffix
+
+
+def topic_config(short: str, replication: int) -> dict[str, str]:
+    """Kafka settings of the topic ``short`` with ``replication`` replicas; KeyError where it is not in the table."""
+    config = dict(TOPICS[short].config)
+    if replication >= 3:
+        config["min.insync.replicas"] = str(MIN_IN_SYNC)
+    return config

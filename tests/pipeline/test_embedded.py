@@ -1,0 +1,156 @@
+import hashlib
+import http.server
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.broker import jars
+from pipeline.broker.embedded import EmbeddedBroker, embedded, free_ports
+from pipeline.broker.jars import Jar, locked_jars, ready_jars
+from pipeline.broker.topics import apply, diff
+from pipeline.errors import Refused
+from pipeline.settings import load_settings
+
+CONTENT = b"a jar"
+ONE = Jar(hashlib.sha256(CONTENT).hexdigest(), "org.example", "thing", "1.0")
+
+
+@contextmanager
+def repository(body: bytes | None) -> Iterator[str]:
+    """A Maven repository on loopback that answers every question with ``body``, or with 404."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = body is not None and self.path.endswith("/org/example/thing/1.0/thing-1.0.jar")
+            self.send_response(200 if found else 404)
+            self.end_headers()
+            self.wfile.write(body if found and body is not None else b"")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/maven"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder with nothing in it, and a lock of one jar."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "JGO_CONFIG_FILE", "M2_REPO"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(jars, "locked_jars", lambda: [ONE])
+    return tmp_path
+
+
+def mirror(home: Path, url: str) -> None:
+    (home / ".m2").mkdir(exist_ok=True)
+    (home / ".m2" / "settings.xml").write_text(
+        '<settings xmlns="urn:settings"><mirrors><mirror><id>m</id>'
+        f"<mirrorOf>central</mirrorOf><url>{url}</url></mirror></mirrors></settings>"
+    )
+
+
+def test_the_lock_names_the_broker_and_a_sum_for_every_jar() -> None:
+    locked = locked_jars()
+    assert ("org.apache.kafka", "kafka_2.13", "4.1.1") in {jar[1:] for jar in locked}
+    assert len({jar.filename for jar in locked}) == len(locked)
+    assert all(len(bytes.fromhex(jar.sha256)) == 32 for jar in locked)
+
+
+def test_a_jar_comes_from_the_mirror_once_and_is_mended_when_damaged(home: Path) -> None:
+    with repository(CONTENT) as url:
+        mirror(home, url)
+        seen: list[tuple[int, int]] = []
+        (path,) = ready_jars(lambda done, total: seen.append((done, total)))
+        assert seen == [(1, 1)]
+        assert path.read_bytes() == CONTENT
+        path.write_bytes(b"damaged")
+        assert ready_jars() == [path]
+        assert path.read_bytes() == CONTENT
+    assert ready_jars() == [path]
+    assert [entry.name for entry in path.parent.iterdir()] == [ONE.filename]
+
+
+def test_a_jar_may_come_from_jgos_own_settings(home: Path) -> None:
+    with repository(CONTENT) as url, repository(None) as nothing:
+        mirror(home, nothing)
+        (home / ".jgorc").write_text(f"[repositories]\nown = {url}\n")
+        assert ready_jars()[0].read_bytes() == CONTENT
+
+
+def test_a_jar_with_another_sum_is_refused_and_not_kept(home: Path) -> None:
+    with repository(b"something else") as url:
+        mirror(home, url)
+        with pytest.raises(Refused, match=r"thing-1\.0\.jar is not the file that the lock names"):
+            ready_jars()
+    assert not list(jars.cache_folder().iterdir())
+
+
+def test_a_repository_that_has_nothing_or_is_not_there_is_refused(home: Path) -> None:
+    with repository(None) as url:
+        mirror(home, url)
+        with pytest.raises(Refused, match="cannot fetch Apache Kafka"):
+            ready_jars()
+    with pytest.raises(Refused, match="cannot fetch Apache Kafka"):
+        ready_jars()
+
+
+@pytest.mark.broker
+async def test_a_second_start_goes_on_with_data_and_port(tmp_path: Path, prefix: str) -> None:
+    folder = tmp_path / "kafka"
+    async with embedded(folder) as address:
+        settings = load_settings(brokers=address, topic_prefix=prefix, partitions=1)
+        await apply(settings)
+    broker = EmbeddedBroker(folder)
+    assert await broker.start_async() == address
+    try:
+        assert await diff(settings) == []
+        process = broker.process
+        broker.send_signal(signal.SIGSTOP)
+        broker.stop()  # wakes it first, else it would have to be killed
+        assert process is not None
+        assert process.returncode not in (None, -signal.SIGKILL)
+    finally:
+        broker.stop()
+
+
+@pytest.mark.broker
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from pipeline.broker.embedded import EmbeddedBroker;"
+        "b = EmbeddedBroker(Path(sys.argv[1])); b.start(); print(b.pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as starter:
+        assert starter.stdout is not None
+        child = psutil.Process(int(starter.stdout.readline()))
+        os.kill(starter.pid, signal.SIGKILL)
+        psutil.wait_procs([child], timeout=30)
+        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.broker
+async def test_a_folder_that_kafka_cannot_use_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way")
+    with pytest.raises(Refused):
+        await EmbeddedBroker(tmp_path).start_async()
+
+
+def test_free_ports_are_different() -> None:
+    assert len(set(free_ports(10))) == 10
