@@ -17,6 +17,7 @@ _SALT: Final = b"footfall pseudonyms 1"
 _HEX: Final = re.compile("[0-9A-Fa-f]{64}")
 _KEY_BYTES: Final = 32
 _PSEUDONYM_BYTES: Final = 16
+_ID_BYTES: Final = 8
 _COMPANIES: Final = 10_000
 _REMEMBERED: Final = 200_000
 _REMEMBERED_CHARS: Final = 64
@@ -37,9 +38,10 @@ def parse_key(text: str) -> bytes:
 class _Company:
     """The two keyed hashes of one company, to be copied, and the pseudonyms lately made with them."""
 
-    __slots__ = ("source_hash", "sources", "user_hash", "users")
+    __slots__ = ("id_hash", "source_hash", "sources", "user_hash", "users")
 
     def __init__(self, user_key: bytes, source_key: bytes) -> None:
+        self.id_hash = hashlib.blake2b(key=source_key, digest_size=_ID_BYTES, person=b"id")
         self.user_hash = hashlib.blake2b(key=user_key, digest_size=_PSEUDONYM_BYTES, person=b"user")
         self.source_hash = hashlib.blake2b(key=source_key, digest_size=_PSEUDONYM_BYTES, person=b"source")
         self.users: dict[str, Pseudonym] = {}
@@ -72,6 +74,12 @@ class Pseudonyms:
         entry = self._companies.get(company) or self._derive(company)
         known = entry.sources.get(source)
         return known if known is not None else self._make(entry.source_hash, entry.sources, source)
+
+    def identity(self, company: str, source: Pseudonym, identity: str) -> int:
+        """64 bits that stand for an event's ``id`` within its source."""
+        digest = (self._companies.get(company) or self._derive(company)).id_hash.copy()
+        digest.update(source + identity.encode())
+        return int.from_bytes(digest.digest(), "big")
 
     def fingerprint(self) -> str:
         """16 hex digits that tell this secret from others and say nothing about it."""

@@ -1,0 +1,293 @@
+"""The first fold: raw records of one partition become a chunk without anything personal (design 2.1).
+
+A pure function of the log: the state after an offset is the same however the log was cut or repeated.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass, field
+
+import msgspec
+
+from agents.core.chunks import ChunkBuilder
+from agents.core.consent import Consent
+from agents.core.home import placement
+from agents.core.joins import ENTRY_KEY, payload_of, seal
+from agents.core.pending import Pending
+from agents.core.pseudonyms import Pseudonyms
+from agents.core.records import Decoded, Event, Move, RawRecord, Refusal, StateWrite
+from agents.core.sources import Source, Sources
+from agents.core.windows import NEVER, day_of
+from schemas.clean import CleanChunk
+from schemas.deciding import Deciding
+from schemas.events import EVENT_TYPES
+from schemas.limits import HOUR_MS
+from schemas.names import Pseudonym
+from schemas.reasons import Outcome, Reason
+from schemas.rejections import Rejection
+from schemas.times import instant
+
+__all__ = ["FOLD_HEADER", "TICK_HEADER", "AnonymizeFold", "Folded", "RawEntry"]
+
+TICK_HEADER = "footfall-tick"
+FOLD_HEADER = "footfall-fold"
+_DIGEST_KEY = b"d"
+_PENDING_KEY = b"p"
+_CHUNK_BYTES = 4 << 20
+_MOST_GRAVES = 1000
+_MOST_SWEPT = 4000
+_decode = msgspec.msgpack.Decoder().decode
+
+
+@dataclass(slots=True)
+class RawEntry:
+    """The partition's own entry; every field only grows."""
+
+    fence: int = -1
+    event_watermark: int = NEVER
+    closing_watermark: int = NEVER
+    append_time: int = NEVER
+
+    def write(self) -> bytes:
+        """The value under the entry's key."""
+        return seal(self.fence, astuple(self))
+
+
+@dataclass(slots=True)
+class Folded:
+    """What one chunk came to; ``count`` records of those given were folded, ``writes`` ends with the entry."""
+
+    count: int
+    chunk: CleanChunk
+    rejections: list[Rejection] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    writes: list[StateWrite] = field(default_factory=list)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    reasons: Counter[Reason] = field(default_factory=Counter)
+
+
+class AnonymizeFold:
+    """The state of one raw partition; nothing else writes it."""
+
+    def __init__(
+        self,
+        deciding: Deciding,
+        pseudonyms: Pseudonyms,
+        decode: Callable[[RawRecord], Decoded],
+        *,
+        topic: str,
+        partition: int,
+        partitions: int,
+        digest: str,
+        record_duplicates: bool = False,
+    ) -> None:
+        self.deciding = deciding
+        self.entry = RawEntry()
+        self.digest = digest
+        self.partition = partition
+        self._partitions = partitions
+        self._pseudonyms = pseudonyms
+        self._decode = decode
+        self._topic = topic
+        self._record_duplicates = record_duplicates
+        self._sources = Sources(deciding.lateness)
+        self._consent = Consent()
+        self._pending = Pending(deciding)
+        self._graves: list[bytes] = []
+        self._out = Folded(0, ChunkBuilder(0).build(0, 0, 0, ""))
+        self._builder = ChunkBuilder(0)
+        self._size = 0
+        self._closing_before = NEVER
+        self._offset = 0
+
+    def restore(self, items: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Take up joined state, in any order; returns the dead keys, which are not taken up."""
+        found = dict(items)
+        if ENTRY_KEY in found:
+            self.entry = RawEntry(*_decode(payload_of(found.pop(ENTRY_KEY))))
+        if _DIGEST_KEY in found:
+            self.digest = str(_decode(payload_of(found.pop(_DIGEST_KEY))))
+        if _PENDING_KEY in found:
+            self._pending = Pending(self.deciding, tuple(_decode(payload_of(found.pop(_PENDING_KEY)))))
+        self._consent.restore((key, value) for key, value in found.items() if key[:1] == b"c")
+        kinds = ((key, value) for key, value in found.items() if key[:1] in {b"s", b"q", b"i"})
+        dead = self._sources.restore(kinds, self.entry.event_watermark)
+        self._graves.extend(dead)
+        return dead
+
+    def first_writes(self) -> list[StateWrite]:
+        """The digest in force and the entry, to be written before a partition's first output."""
+        return [StateWrite(_DIGEST_KEY, seal(self.entry.fence, self.digest)), StateWrite(ENTRY_KEY, self.entry.write())]
+
+    def tick_due(self, now: int) -> bool:
+        """Whether a tick appended at ``now`` (broker time, ms) would close a window into which events fell."""
+        entry, would_be = self.entry, now - self.deciding.idle_after
+        if would_be < entry.append_time:
+            return False
+        pending = self._pending.above(entry.closing_watermark)
+        return bool(pending) and pending[0] <= would_be
+
+    def fold(self, records: Sequence[RawRecord]) -> Folded:
+        """Fold a chunk: as many of the records (above the fence, in order) as fit; at least one.
+
+        A fold control record is a chunk of its own, after which ``digest`` is the one in force.
+        """
+        self._builder = ChunkBuilder(records[0].offset)
+        self._out = out = Folded(0, self._builder.build(0, 0, 0, ""))
+        self._size = 0
+        writes: dict[bytes, bytes | None] = {}
+        for record in records:
+            control = _bare_header(record, FOLD_HEADER)
+            if control is not None and out.count:
+                break
+            out.count += 1
+            self.entry.append_time = max(self.entry.append_time, record.append_time)
+            self.entry.fence = record.offset
+            if control is not None:
+                self.digest = control.decode()
+                writes[_DIGEST_KEY] = seal(record.offset, self.digest)
+                out.outcomes[Outcome.CONTROL] += 1
+                break
+            self._fold_record(record)
+            if self._size >= _CHUNK_BYTES:
+                break
+        entry = self.entry
+        out.chunk = self._builder.build(entry.fence, entry.event_watermark, entry.closing_watermark, self.digest)
+        self._write(writes)
+        return out
+
+    # ---- one record
+
+    def _fold_record(self, record: RawRecord) -> None:
+        entry, out = self.entry, self._out
+        self._offset = record.offset
+        self._closing_before = entry.closing_watermark
+        if _bare_header(record, TICK_HEADER) == b"1":
+            entry.closing_watermark = max(entry.closing_watermark, entry.append_time - self.deciding.idle_after)
+            out.outcomes[Outcome.TICK] += 1
+            return
+        decoded = self._decode(record)
+        move_to, key = placement(decoded, record.key, self.partition, self._partitions)
+        if move_to is not None:
+            out.moves.append(Move(move_to, key or b"", record.value, record.headers))
+            out.outcomes[Outcome.MOVED] += 1
+            return
+        for refusal in decoded.refusals:
+            self._reject(refusal)
+        for event in decoded.events:
+            if event.company.encode() != key:
+                self._reject(_refusal(event, Reason.KEY_MISMATCH, "/company"))
+            else:
+                self._fold_event(event)
+        entry.closing_watermark = max(entry.closing_watermark, entry.event_watermark)
+
+    def _fold_event(self, event: Event) -> None:
+        entry, deciding = self.entry, self.deciding
+        withdrawal = event.consent is not None and not event.consent[1]
+        ahead = event.time > entry.append_time + deciding.clock_ahead
+        late = event.time < entry.event_watermark - deciding.lateness
+        pseudonym = self._pseudonyms.source(event.company, event.source)
+        if ahead and not withdrawal:
+            self._reject(_refusal(event, Reason.CLOCK_AHEAD, "/time"), event, pseudonym)
+            return
+        if not ahead:
+            entry.event_watermark = max(entry.event_watermark, event.time)
+        if late and not withdrawal:
+            self._reject(_refusal(event, Reason.TOO_LATE, "/time"), event, pseudonym)
+            return
+        if not late and self._is_duplicate(event, pseudonym, ahead=ahead):
+            self._reject(_refusal(event, Reason.DUPLICATE, ""), event, pseudonym)
+            return
+        kind = EVENT_TYPES[event.type]
+        installation = pseudonym
+        if event.installation != event.source:
+            installation = self._pseudonyms.source(event.company, event.installation)
+        if not self._consent.allows(kind.basis, event.company, installation, pseudonym):
+            self._reject(_refusal(event, Reason.NO_CONSENT, ""), event, pseudonym)
+            return
+        if event.consent is not None:
+            self._take_word(event, pseudonym, installation, late=late)
+        self._count(event, pseudonym, active=kind.activates(event.values))
+
+    def _is_duplicate(self, event: Event, pseudonym: Pseudonym, *, ahead: bool) -> bool:
+        """Whether the event was seen; it is remembered as seen."""
+        name = event.company.encode() + b"|" + pseudonym
+        source = self._sources.of(name, self._offset, self.entry.event_watermark, self._graves)
+        if not ahead and event.time > source.last_time:
+            source.last_time = event.time
+        self._size += self._sources.touch(source)
+        if event.sequence is not None:
+            grown = source.sequences.add(event.sequence)
+        else:
+            grown = self._remember_id(event, source, pseudonym)
+        self._size += grown
+        return not grown
+
+    def _remember_id(self, event: Event, source: Source, pseudonym: Pseudonym) -> int:
+        day, identity = day_of(event.time), self._pseudonyms.identity(event.company, pseudonym, event.id)
+        return 0 if source.knows_id(day, identity) else source.remember(day, identity)
+
+    def _take_word(self, event: Event, pseudonym: Pseudonym, installation: Pseudonym, *, late: bool) -> None:
+        if event.consent is None:
+            return
+        scope, granted = event.consent
+        key = Consent.key(event.company, scope, installation if scope == "platform" else pseudonym)
+        if granted:
+            self._size += self._consent.grant(key, event.time)
+            return
+        mark = self._pseudonyms.identity(event.company, pseudonym, event.id)
+        self._size += self._consent.withdraw(key, min(event.time, self.entry.append_time), mark, too_late=late)
+
+    def _count(self, event: Event, pseudonym: Pseudonym, *, active: bool) -> None:
+        user = None if event.user is None else self._pseudonyms.user(event.company, event.user)
+        self._builder.add(event, self._offset, self._closing_before, pseudonym, user)
+        self._out.outcomes[Outcome.COUNTED] += 1
+        if event.consent is None:
+            self._pending.fell(event.time // HOUR_MS, active=active and user is not None)
+
+    def _reject(self, refusal: Refusal, event: Event | None = None, pseudonym: Pseudonym | None = None) -> None:
+        out = self._out
+        out.outcomes[Outcome.REJECTED] += 1
+        out.reasons[refusal.reason] += 1
+        if refusal.reason is Reason.DUPLICATE and not self._record_duplicates:
+            return
+        out.rejections.append(
+            Rejection(
+                topic=self._topic,
+                partition=self.partition,
+                offset=self._offset,
+                reason=refusal.reason,
+                path=refusal.path,
+                company=None if event is None else event.company,
+                source=None if pseudonym is None else pseudonym.hex()[:16],
+                received=instant(self.entry.append_time, fraction=True),
+            )
+        )
+
+    # ---- state batch
+
+    def _write(self, writes: dict[bytes, bytes | None]) -> None:
+        """What changed as one batch: every value with the present fence, some deletions, the entry last."""
+        entry = self.entry
+        if len(self._graves) < _MOST_GRAVES:
+            self._graves += self._sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
+        buried, self._graves = self._graves[:_MOST_GRAVES], self._graves[_MOST_GRAVES:]
+        writes.update((key, None) for key in buried if not (key[:1] == b"s" and key[1:] in self._sources.known))
+        writes.update(self._consent.writes(entry.fence))
+        writes.update(self._sources.writes(entry.fence))
+        if self._out.outcomes[Outcome.COUNTED]:
+            writes[_PENDING_KEY] = seal(entry.fence, self._pending.above(entry.closing_watermark))
+        self._out.writes = [StateWrite(key, value) for key, value in writes.items()]
+        self._out.writes.append(StateWrite(ENTRY_KEY, entry.write()))
+
+
+def _refusal(event: Event, reason: Reason, path: str) -> Refusal:
+    return Refusal(event.index, reason, path if event.index is None else f"/{event.index}{path}")
+
+
+def _bare_header(record: RawRecord, name: str) -> bytes | None:
+    """The value of the only header of a record without key and value, if it has this name and is not empty."""
+    if record.value is not None or record.key or len(record.headers) != 1:
+        return None
+    header, value = record.headers[0]
+    return value or None if header == name else None

@@ -1,0 +1,112 @@
+"""Both folds over logs in memory, cut into chunks as a test likes, with crashes between them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from agents.core.anonymizing import AnonymizeFold
+from agents.core.counting import AggregateFold
+from agents.core.emission import Emission
+from agents.core.fast_decode import decode
+from agents.core.joins import JoinedLog
+from agents.core.pseudonyms import Pseudonyms
+from agents.core.records import RawRecord, StateWrite
+from pipeline.reading import StoredRecord
+from schemas.clean import CleanChunk, decode_chunk, encode_chunk
+from schemas.deciding import Deciding
+from schemas.rejections import Rejection
+
+Cut = Callable[[int], int]
+PSEUDONYMS = Pseudonyms(bytes(range(32)))
+
+
+class World:
+    """The logs of one deployment; ``anonymize`` and ``aggregate`` fold a partition to its end."""
+
+    def __init__(self, deciding: Deciding, partitions: int, cut: Cut = lambda left: left) -> None:
+        self.deciding = deciding
+        self.partitions = partitions
+        self.cut = cut
+        self.raw: dict[int, list[RawRecord]] = defaultdict(list)
+        self.clean: dict[int, list[bytes]] = defaultdict(list)
+        self.sink: list[tuple[bytes, bytes]] = []
+        self.rejected: list[Rejection] = []
+        self.state: dict[tuple[str, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
+
+    def append(self, stored: Iterable[StoredRecord]) -> None:
+        for item in stored:
+            log = self.raw[item.partition]
+            log.append(RawRecord(len(log), item.append_time, item.key, item.value, item.headers))
+
+    def _joined(self, name: str, partition: int) -> JoinedLog:
+        joined = JoinedLog()
+        for key, value in self.state[name, partition]:
+            joined.apply(key, value)
+        return joined
+
+    def _store(self, name: str, partition: int, writes: Iterable[StateWrite]) -> None:
+        self.state[name, partition] += [(write.key, write.value) for write in writes]
+
+    def first_fold(self, partition: int) -> AnonymizeFold:
+        fold = AnonymizeFold(
+            self.deciding,
+            PSEUDONYMS,
+            decode,
+            topic="footfall.raw.v1",
+            partition=partition,
+            partitions=self.partitions,
+            digest="d",
+            record_duplicates=True,
+        )
+        fold.restore(self._joined("first", partition).items())
+        return fold
+
+    def second_fold(self, partition: int) -> AggregateFold:
+        fold = AggregateFold(self.deciding, partition)
+        fold.restore(self._joined("second", partition).items())
+        return fold
+
+    def anonymize(
+        self, partition: int, *, chunks: int = 10**9, recover_each: bool = False, lose_state: bool = False
+    ) -> None:
+        """Fold up to ``chunks`` chunks; with ``lose_state`` the last chunk's state is not written."""
+        fold = self.first_fold(partition)
+        while chunks and fold.entry.fence + 1 < len(self.raw[partition]):
+            left = self.raw[partition][fold.entry.fence + 1 :]
+            folded = fold.fold(left[: self.cut(len(left))])
+            self.clean[partition].append(encode_chunk(folded.chunk))
+            self.rejected += folded.rejections
+            for move in folded.moves:
+                log = self.raw[move.partition]
+                log.append(RawRecord(len(log), folded.chunk.last, move.key, move.value, move.headers))
+            chunks -= 1
+            if chunks or not lose_state:
+                self._store("first", partition, folded.writes)
+            if recover_each:
+                fold = self.first_fold(partition)
+
+    def aggregate(self, partition: int, *, recover_each: bool = False) -> None:
+        fold = self.second_fold(partition)
+        emission = Emission(fold)
+        while fold.entry.clean_next < len(self.clean[partition]):
+            at = fold.entry.clean_next
+            many = self.cut(len(self.clean[partition]) - at)
+            chunks: list[tuple[int, CleanChunk]] = [
+                (at + more, decode_chunk(self.clean[partition][at + more])) for more in range(many)
+            ]
+            self._store("second", partition, fold.fold(chunks))
+            if recover_each:
+                fold = self.second_fold(partition)
+                emission = Emission(fold)
+            self._emit(partition, emission)
+        self._emit(partition, emission)
+
+    def _emit(self, partition: int, emission: Emission) -> None:
+        emission.begin()
+        while emission.under_way:
+            self.sink += emission.draw(7)
+        self._store("second", partition, [emission.finish(len(self.sink))])
+
+    def figures(self) -> dict[str, dict[str, object]]:
+        """The last record of every id."""
+        return {key.decode(): json.loads(value) for key, value in self.sink}
