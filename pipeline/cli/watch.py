@@ -4,13 +4,13 @@ import asyncio
 
 import typer
 from rich.live import Live
-from schemas.topics import topic_name
 
 from pipeline.cli.show import console
 from pipeline.preflight import require_broker
 from pipeline.reading import follow
 from pipeline.settings import Settings, load_settings
 from pipeline.sink import SinkView
+from schemas.topics import topic_name
 
 __all__ = ["watch"]
 
