@@ -127,12 +127,16 @@ class AnonymizeFold:
         pending = self._pending.above(entry.closing_watermark)
         return bool(pending) and pending[0] <= would_be
 
+    def skip_to(self, first: int) -> None:
+        """Go on at raw offset ``first`` although events before it are lost."""
+        self.entry.fence = max(self.entry.fence, first - 1)
+
     def fold(self, records: Sequence[RawRecord]) -> Folded:
         """Fold a chunk: as many of the records (above the fence, in order) as fit; at least one.
 
         A fold control record is a chunk of its own, after which ``digest`` is the one in force.
         """
-        self._builder = ChunkBuilder(records[0].offset)
+        self._builder = ChunkBuilder(self.entry.fence + 1)  # offsets without a record, such as markers, belong to it
         self._out = out = Folded(0, self._builder.build(0, 0, 0, ""))
         self._size = 0
         writes: dict[bytes, bytes | None] = {}

@@ -1,25 +1,21 @@
 """Making the topics of the table, comparing them with it, and telling the raw log of another fold (design 1.1, 1.7)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError
 
 from pipeline.broker.admin import admin
 from pipeline.errors import Refused
 from pipeline.settings import Settings
-from schemas.clean import CleanChunk, decode_chunk
 from schemas.topics import ENFORCED, TOPICS, TopicSpec, topic_config, topic_name
 
-__all__ = ["Difference", "StandingTopic", "append_bare", "apply", "diff", "fold", "standing"]
+__all__ = ["Difference", "StandingTopic", "apply", "diff", "failed", "required_brokers", "standing"]
 
-_FOLD_HEADER: Final = "footfall-fold"
 _EXISTS: Final = 36
 _READY_SECONDS: Final = 15
 _RETENTION: Final = "retention.ms"
@@ -55,7 +51,8 @@ class StandingTopic:
     config: Mapping[str, str]
 
 
-def _brokers(settings: Settings) -> str:
+def required_brokers(settings: Settings) -> str:
+    """The brokers that are set; refuses where none are."""
     if settings.brokers is None:
         raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker")
     return settings.brokers
@@ -63,12 +60,12 @@ def _brokers(settings: Settings) -> str:
 
 async def standing(settings: Settings) -> dict[str, StandingTopic]:
     """Short name to topic, for those of the table that the broker has; refuses where it cannot be asked."""
-    brokers = _brokers(settings)
+    brokers = required_brokers(settings)
     try:
         async with admin(brokers) as client:
             return await _standing(client, settings.topic_prefix, with_config=True)
     except (KafkaError, TimeoutError) as error:
-        raise _failed("look at the topics", error) from None
+        raise failed("look at the topics", error) from None
 
 
 async def _standing(client: AIOKafkaAdminClient, prefix: str, *, with_config: bool) -> dict[str, StandingTopic]:
@@ -105,7 +102,7 @@ async def apply(settings: Settings) -> list[str]:
 
     What stands is left as it is, whatever it is like. Refuses what the broker refuses.
     """
-    brokers = _brokers(settings)
+    brokers = required_brokers(settings)
     try:
         async with admin(brokers) as client:
             there = await _standing(client, settings.topic_prefix, with_config=False)
@@ -115,7 +112,7 @@ async def apply(settings: Settings) -> list[str]:
             await _until_led(client, settings.topic_prefix)
             return [topic_name(settings.topic_prefix, short) for short in missing]
     except (KafkaError, TimeoutError) as error:
-        raise _failed("make the topics", error) from None
+        raise failed("make the topics", error) from None
 
 
 async def _create(client: AIOKafkaAdminClient, settings: Settings, missing: list[str]) -> None:
@@ -190,109 +187,6 @@ def _compare(spec: TopicSpec, topic: StandingTopic, partitions: int) -> list[Dif
     return differences
 
 
-async def fold(settings: Settings, digest: str) -> int:
-    """Append the control record of ``digest`` to each raw partition that is under another; returns to how many.
-
-    A partition that nobody has folded yet and that no control record names is under none: its first worker's
-    digest will be in force.
-    """
-    brokers = _brokers(settings)
-    async with admin(brokers):
-        pass  # refuses where nothing answers, which the clients below would retry
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=brokers,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        fetch_max_wait_ms=20,  # a fetch past a partition's end holds up the next partition's for as long
-    )
-    try:
-        await consumer.start()
-        try:
-            under = [await _in_force(consumer, settings, number) for number in range(settings.partitions)]
-        finally:
-            await consumer.stop()
-        changed = [number for number, current in enumerate(under) if current not in (None, digest)]
-        if changed:
-            await _append(brokers, topic_name(settings.topic_prefix, "raw"), changed, digest)
-    except (KafkaError, TimeoutError) as error:
-        raise _failed("read and write the raw topic", error) from None
-    return len(changed)
-
-
-async def _append(brokers: str, topic: str, partitions: list[int], digest: str) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", enable_idempotence=True)
-    await producer.start()
-    try:
-        for number in partitions:
-            await append_bare(producer, topic, number, _FOLD_HEADER, digest.encode())
-    finally:
-        await producer.stop()
-
-
-async def append_bare(producer: AIOKafkaProducer, topic: str, partition: int, header: str, value: bytes) -> None:
-    """Append a record without key and value whose only header is ``header``, and wait until it is acknowledged.
-
-    A batch of its own, since the producer's ``send`` will not take a record without key and value.
-    """
-    batch = producer.create_batch()
-    batch.append(key=None, value=None, timestamp=None, headers=[(header, value)])
-    batch.close()
-    await (await producer.send_batch(batch, topic, partition=partition))
-
-
-async def _in_force(consumer: AIOKafkaConsumer, settings: Settings, number: int) -> str | None:
-    """The digest that a raw partition's end is under, None where nobody has folded it; "" where nothing tells it.
-
-    The last clean chunk holds the one after its range, so only what lies behind that range is read.
-    """
-    raw = TopicPartition(topic_name(settings.topic_prefix, "raw"), number)
-    clean = TopicPartition(topic_name(settings.topic_prefix, "clean"), number)
-    chunk, written = await _last_chunk(consumer, clean)
-    current = chunk.digest if chunk is not None else ("" if written else None)
-    start = max((await consumer.beginning_offsets([raw]))[raw], chunk.last + 1 if chunk is not None else 0)
-    end = (await consumer.end_offsets([raw]))[raw]
-    async for record in _records(consumer, raw, start, end):
-        if record.key is None and record.value is None and len(record.headers) == 1:
-            name, value = record.headers[0]
-            if name == _FOLD_HEADER and value:
-                current = value.decode("ascii", "replace")
-    return current
-
-
-async def _last_chunk(consumer: AIOKafkaConsumer, clean: TopicPartition) -> tuple[CleanChunk | None, bool]:
-    """The last chunk that is left, and whether there ever was one."""
-    start = (await consumer.beginning_offsets([clean]))[clean]
-    end = (await consumer.end_offsets([clean]))[clean]
-    last: CleanChunk | None = None
-    async for record in _records(consumer, clean, max(start, end - 1), end):
-        try:
-            last = decode_chunk(record.value or b"")
-        except msgspec.MsgspecError:
-            raise Refused(
-                f"the last record of {clean.topic} partition {clean.partition} is no clean chunk",
-                "find out who else writes to that topic",
-            ) from None
-    return last, end > 0
-
-
-async def _records(consumer: AIOKafkaConsumer, partition: TopicPartition, start: int, end: int) -> AsyncIterator[Any]:
-    """The records of ``partition`` from offset ``start`` to before ``end``."""
-    if start >= end:
-        return
-    consumer.assign([partition])
-    consumer.seek(partition, start)
-    while await consumer.position(partition) < end:
-        try:
-            fetched = await consumer.getmany(partition, timeout_ms=1000, max_records=10_000)
-        except OffsetOutOfRangeError:  # retention was faster
-            start = (await consumer.beginning_offsets([partition]))[partition]
-            consumer.seek(partition, start)
-            continue
-        for record in fetched.get(partition, ()):
-            if record.offset < end:
-                yield record
-
-
-def _failed(doing: str, error: Exception) -> Refused:
+def failed(doing: str, error: Exception) -> Refused:
+    """The refusal for brokers that answered with an error."""
     return Refused(f"cannot {doing} ({type(error).__name__})", "look at the state of the brokers, then try again")

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pipeline.cli import doctor, topics, watch
+from pipeline.cli import doctor, topics, watch, worker
 from pipeline.errors import Refused
 
 __all__ = ["app", "main"]
@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(topics.app, name="topics")
+app.add_typer(worker.app, name="worker")
 app.command()(watch.watch)
 app.command()(doctor.doctor)
 

@@ -6,7 +6,7 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from pipeline.broker import topics
+from pipeline.broker import digests, topics
 from pipeline.cli.show import console
 from pipeline.errors import Refused
 from pipeline.preflight import refuse_differences, require_broker
@@ -68,7 +68,7 @@ async def _fold(settings: Settings) -> int:
         )
     await require_broker(settings)
     refuse_differences(await topics.diff(settings))
-    return await topics.fold(settings, settings.digest())
+    return await digests.fold(settings, settings.digest())
 
 
 def _table(settings: Settings, there: dict[str, topics.StandingTopic] | None) -> Table:

@@ -6,7 +6,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from typer.testing import CliRunner
 
-from pipeline.broker.topics import append_bare, apply, diff, fold, standing
+from pipeline.broker.digests import append_bare, fold
+from pipeline.broker.topics import apply, diff, standing
 from pipeline.cli import doctor as doctor_command
 from pipeline.cli import topics as topics_command
 from pipeline.cli.doctor import Verdict, examine

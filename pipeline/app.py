@@ -1,0 +1,100 @@
+"""A Faust app for one stage: it joins the group, fetches chunks and runs the agent; state and positions are ours."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import faust
+from faust.serializers.schemas import Schema
+from faust.types import TP
+
+from agents.aggregate import aggregate
+from agents.anonymize import anonymize
+from pipeline.flow import FLOW
+from pipeline.settings import Settings
+from pipeline.worker.lease import Lease
+from pipeline.worker.manager import Owners
+from schemas.topics import topic_name
+
+__all__ = ["FootfallApp", "build_app"]
+
+_AGENTS = {"anonymize": anonymize, "aggregate": aggregate}
+_POLL_RECORDS = 20_000
+_REQUEST_SECONDS = 90.0
+
+
+class _AsItIs(Schema):  # type: ignore[type-arg]
+    """A chunk is a list of fetched records, which no codec reads."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+        return None
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.value
+
+    def compile(self, app: Any, **_: Any) -> Any:
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            event: Any = _Event(app, None, message.value, message.headers, message)
+            return event
+
+        return decode
+
+
+_Event = faust.Event
+
+
+class FootfallApp(faust.App):
+    """A Faust app that knows where its state reads on, and its lease; :mod:`pipeline.transport` asks for both."""
+
+    footfall_lease: Lease
+    footfall_owners: Owners
+    footfall_topic: str
+
+    def _create_directories(self) -> None:
+        """Nothing: state lies in memory and in its changelog, never on this machine's disk."""
+
+    async def footfall_positions(self) -> Mapping[TP, int]:
+        """Position of every restored partition."""
+        return {TP(self.footfall_topic, number): at for number, at in self.footfall_owners.positions().items()}
+
+
+def build_app(kind: str, settings: Settings, owners: Owners, lease: Lease) -> FootfallApp:
+    """The app of the stage ``kind``, its agent bound to ``owners``; nothing is started. ``brokers`` must be set."""
+    stage = FLOW[kind]
+    session = settings.session_timeout.total_seconds()
+    app = FootfallApp(
+        f"{settings.topic_prefix}-{kind}",
+        broker=[f"footfall://{address}" for address in (settings.brokers or "").split(",")],
+        datadir=str(settings.data_dir / kind),
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        key_serializer="raw",
+        value_serializer="raw",
+        broker_max_poll_records=_POLL_RECORDS,
+        broker_session_timeout=session,
+        broker_heartbeat_interval=session / 10,
+        broker_request_timeout=max(_REQUEST_SECONDS, session),
+        broker_commit_interval=3600.0,
+        stream_buffer_maxsize=16,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        consumer_auto_offset_reset="none",
+    )
+    app.footfall_lease = lease
+    app.footfall_owners = owners
+    app.footfall_topic = topic_name(settings.topic_prefix, stage.source)
+    source = app.topic(app.footfall_topic, schema=_AsItIs(), acks=False)
+    app.agent(source, name=kind)(_AGENTS[kind](owners.take))
+
+    async def revoked(*_: Any, **__: Any) -> None:
+        await owners.revoke()
+
+    async def assigned(*_: Any, **__: Any) -> None:
+        mine = {tp.partition for tp in app.consumer.assignment() if tp.topic == app.footfall_topic}
+        await owners.assign(mine)
+
+    app.on_partitions_revoked.connect(revoked, weak=False)
+    app.on_rebalance_complete.connect(assigned, weak=False)
+    return app

@@ -1,0 +1,135 @@
+"""What a worker tells about itself: Prometheus metrics from the catalogue, ``/readyz`` and ``/livez``."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from agents.core.anonymizing import Folded, RawEntry
+from agents.core.counting import AggregateFold
+from pipeline.errors import Refused
+from schemas.operational import OPERATIONAL, Instrument
+
+__all__ = ["Operations", "Pages"]
+
+
+class _Standing(Protocol):
+    partition: int
+    position: int
+    end: int
+
+
+class Operations:
+    """The metrics of one worker, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        self._closing: dict[int, int] = {}
+        for entry in OPERATIONAL.values():
+            labels = [name for name, _ in entry.labels]
+            if entry.instrument is Instrument.COUNTER:
+                self._counters[entry.name] = Counter(entry.name, entry.help, labels, registry=self.registry)
+            elif entry.instrument is Instrument.GAUGE:
+                self._gauges[entry.name] = Gauge(entry.name, entry.help, labels, registry=self.registry)
+            else:
+                self._histograms[entry.name] = Histogram(
+                    entry.name, entry.help, labels, buckets=entry.buckets, registry=self.registry
+                )
+
+    def folded_raw(self, folded: Folded, entry: RawEntry, seconds: float) -> None:
+        """``anonymize`` folded a chunk."""
+        for outcome, number in folded.outcomes.items():
+            self._counters["footfall_events"].labels(outcome.value).inc(number)
+        for reason, number in folded.reasons.items():
+            self._counters["footfall_rejected"].labels(reason.value).inc(number)
+        self._chunk(folded.count, seconds)
+
+    def folded_clean(self, partition: int, fold: AggregateFold, events: int, seconds: float) -> None:
+        """``aggregate`` folded chunks."""
+        self._counters["footfall_counted"].inc(events)
+        self._chunk(events, seconds)
+        users = sum(len(each) for each in fold.activity.users.values())
+        self._gauges["footfall_active_users"].labels(str(partition)).set(users)
+        self._gauges["footfall_open_windows"].labels(str(partition)).set(len(fold.figures.windows))
+
+    def emitted(self, records: int) -> None:
+        """``aggregate`` appended to the sink."""
+        self._counters["footfall_emitted"].inc(records)
+
+    def recovered(self, seconds: float) -> None:
+        """A partition is restored and mended."""
+        self._histograms["footfall_recovery_seconds"].observe(seconds)
+
+    def stands(self, owner: _Standing, closing_watermark: int) -> None:
+        """Where an owner stands; ``closing_watermark`` in milliseconds, negative where there is none."""
+        label = str(owner.partition)
+        self._gauges["footfall_consumer_lag"].labels(label).set(max(0, owner.end - owner.position))
+        if closing_watermark > 0:
+            self._gauges["footfall_watermark_lag_seconds"].labels(label).set(time.time() - closing_watermark / 1000)
+
+    def dropped(self, partition: int) -> None:
+        """A partition is no longer ours."""
+        for gauge in self._gauges.values():
+            with suppress(KeyError):
+                gauge.remove(str(partition))
+
+    def _chunk(self, size: int, seconds: float) -> None:
+        self._histograms["footfall_chunk_records"].observe(size)
+        self._histograms["footfall_fold_seconds"].observe(seconds)
+
+
+class Pages:
+    """The metrics port: ``/metrics``, ``/readyz``, ``/livez``; answered by the worker's own loop."""
+
+    def __init__(self, operations: Operations, why_not_ready: Callable[[], str | None]) -> None:
+        self._operations = operations
+        self._why_not_ready = why_not_ready
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; ``port`` 0 takes any free one. Refuses where the port is taken."""
+        try:
+            self._server = await asyncio.start_server(self._answer, host, port)
+        except OSError as error:
+            raise Refused(
+                f"metrics port {port} of {host} cannot be used", f"set FOOTFALL_METRICS_PORT ({error.strerror})"
+            ) from None
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Close the port."""
+        if self._server is not None:
+            self._server.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await asyncio.wait_for(reader.readline(), 5)
+            while (await asyncio.wait_for(reader.readline(), 5)) not in {b"\r\n", b"\n", b""}:
+                pass
+            parts = line.split()
+            status, text = self._page(parts[1].split(b"?")[0] if len(parts) > 1 else b"")
+            kind = b"text/plain; version=0.0.4; charset=utf-8"
+            head = b"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+            writer.write(head % (status, kind, len(text)) + text)
+            await writer.drain()
+        except (OSError, TimeoutError, ValueError, asyncio.LimitOverrunError):
+            pass  # whoever asked has gone
+        finally:
+            writer.close()
+
+    def _page(self, path: bytes) -> tuple[bytes, bytes]:
+        if path == b"/metrics":
+            return b"200 OK", generate_latest(self._operations.registry)
+        if path == b"/livez":
+            return b"200 OK", b"alive\n"
+        if path == b"/readyz":
+            why = self._why_not_ready()
+            return (b"200 OK", b"ready\n") if why is None else (b"503 Service Unavailable", f"{why}\n".encode())
+        return b"404 Not Found", b"try /metrics, /readyz or /livez\n"

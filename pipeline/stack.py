@@ -1,0 +1,63 @@
+"""Broker, topics and both workers together, as ``demo`` and ``up`` use them."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.broker.embedded import embedded
+from pipeline.broker.topics import apply
+from pipeline.processes import WorkerProcess, start_worker
+from pipeline.settings import Settings
+
+__all__ = ["Stack", "running_stack"]
+
+
+@dataclass(slots=True)
+class Stack:
+    """What runs: the broker's address, where logs and keys lie, the workers."""
+
+    brokers: str
+    folder: Path
+    key_file: Path
+    anonymize: WorkerProcess
+    aggregate: WorkerProcess
+
+    @property
+    def workers(self) -> tuple[WorkerProcess, WorkerProcess]:
+        """Both workers, in flow order."""
+        return self.anonymize, self.aggregate
+
+
+def key_file(folder: Path) -> Path:
+    """The folder's pseudonym key, made at first use and readable by its owner alone."""
+    path = folder / "pseudonym.key"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32) + "\n")
+    return path
+
+
+@asynccontextmanager
+async def running_stack(settings: Settings, folder: Path, overrides: Mapping[str, str]) -> AsyncIterator[Stack]:
+    """Start the real broker, make the topics, start both workers and wait until they are ready; stop all at the end.
+
+    ``overrides`` are settings for the workers by their names without ``FOOTFALL_``.
+    """
+    key = key_file(folder)
+    logs = folder / "logs"
+    async with embedded(folder / "broker") as brokers:
+        common = {"BROKERS": brokers, "DATA_DIR": str(folder / "data"), **overrides}
+        await apply(settings.model_copy(update={"brokers": brokers}))
+        workers: list[WorkerProcess] = []
+        try:
+            workers.append(start_worker("anonymize", common | {"PSEUDONYM_KEY_FILE": str(key)}, logs))
+            workers.append(start_worker("aggregate", common, logs))
+            for worker in workers:
+                await worker.ready()
+            yield Stack(brokers, folder, key, *workers)
+        finally:
+            for worker in workers:
+                await worker.stop()

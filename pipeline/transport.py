@@ -1,0 +1,128 @@
+"""A Faust transport that hands over one message per partition and fetch, and lets the state say where to read on.
+
+``footfall://host:port`` names it (entry point ``faust.transports``). Faust's cost is per message (design 2.2), so a
+message's value is the whole list of fetched records; its offset is that of the last one.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, cast
+
+import aiokafka
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import NoOffsetForPartitionError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from pipeline.worker.lease import Lease
+
+__all__ = ["Consumer", "FetchedChunk", "Positions", "Transport"]
+
+Positions = Callable[[], Awaitable[Mapping[TP, int]]]
+"""Where to read on, for every assigned partition."""
+_HEARTBEATS = 10
+"""In a session timeout."""
+_FETCH_BYTES = 4 << 20
+
+
+class FetchedChunk(NamedTuple):
+    """What one fetch brought of one partition, with the attributes that Faust asks of a record."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    value: list[Any]
+    key: None = None
+    headers: tuple[()] = ()
+    checksum: None = None
+    serialized_key_size: int = 0
+    serialized_value_size: int = 0
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The driver's thread with our own consumer settings, chunked fetches, and heartbeats that renew the lease."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        conf = self.app.conf
+        session = int(conf.broker_session_timeout * 1000)
+        consumer = aiokafka.AIOKafkaConsumer(
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
+            partition_assignment_strategy=[RoundRobinPartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            max_poll_records=conf.broker_max_poll_records,
+            max_poll_interval_ms=2**31 - 1,  # the lease and readiness watch us, on a finer scale
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_bytes=8 * _FETCH_BYTES,
+            fetch_max_wait_ms=250,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            session_timeout_ms=session,
+            rebalance_timeout_ms=max(session, 60_000),
+            heartbeat_interval_ms=session // _HEARTBEATS,
+            check_crcs=True,
+        )
+        self._assignor = RoundRobinPartitionAssignor
+        return consumer
+
+    async def on_start(self) -> None:
+        """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
+        await super().on_start()
+        _renew(self._ensure_consumer()._coordinator, cast("Any", self.app).footfall_lease)  # noqa: SLF001
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's signature
+        max_records: int | None = None,
+    ) -> Any:
+        try:
+            fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        except NoOffsetForPartitionError:  # the position comes from the state, with perform_seek
+            return {}
+        return {
+            tp: [FetchedChunk(tp.topic, tp.partition, last.offset, last.timestamp, last.timestamp_type, records)]
+            for tp, records in fetched.items()
+            if records and (last := records[-1])
+        }
+
+
+def _renew(coordinator: Any, lease: Lease) -> None:
+    beat = coordinator._do_heartbeat  # noqa: SLF001 - there is no public hook
+
+    async def heartbeat() -> bool:
+        sent = lease.sent()
+        answered = bool(await beat())
+        if answered:
+            lease.answered(sent, rebalancing=bool(coordinator._rejoin_needed_fut.done()))  # noqa: SLF001
+        return answered
+
+    coordinator._do_heartbeat = heartbeat  # noqa: SLF001
+
+
+class Consumer(driver.Consumer):
+    """The driver's consumer, whose positions come from the state and never from the group."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        """Seek every assigned partition to where its state reads on; called before fetching is resumed."""
+        positions = await cast("Any", self.app).footfall_positions()
+        await self.seek_wait(dict(positions))
+        for tp, position in positions.items():
+            self._read_offset[tp] = position or None
+            self._committed_offset[tp] = position or None
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Nothing: readiness tells of a partition that stands still."""
+
+
+class Transport(driver.Transport):
+    """Registered as ``footfall``."""
+
+    Consumer = Consumer
+    driver_version = f"footfall, aiokafka={aiokafka.__version__}"

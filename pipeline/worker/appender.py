@@ -1,0 +1,121 @@
+"""Writing to Kafka in whole batches, acknowledged before anything else is done (design 2.1, rules 2, 4, 6, 7)."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+__all__ = ["BATCH_BYTES", "Appender", "ForeignWriteError", "Header", "ProduceError", "Rows", "SoleLog"]
+
+Header = tuple[str, bytes | None]
+Rows = Iterable[tuple[bytes | None, bytes | None, Sequence[Header]]]
+"""(key, value, headers) of each record."""
+BATCH_BYTES = 15 << 20
+"""Of one batch, uncompressed; below ``max.message.bytes`` of the topics that take state and chunks."""
+_ACK_SECONDS = 30.0
+
+
+class ProduceError(Exception):
+    """A write failed or was never answered; whether it is on the log is unknown, so its owner must end."""
+
+
+class ForeignWriteError(Exception):
+    """Somebody else wrote where only the owner does; it must end, and whoever comes next mends."""
+
+
+class Appender:
+    """An idempotent producer that waits for every acknowledgement; one a worker.
+
+    ``may_write`` is asked before each batch: False where the lease has run out.
+    """
+
+    def __init__(self, brokers: str, may_write: Callable[[], bool]) -> None:
+        self._may_write = may_write
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=brokers,
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            max_batch_size=BATCH_BYTES,
+            max_request_size=BATCH_BYTES + (1 << 20),
+            linger_ms=0,
+            request_timeout_ms=20_000,
+        )
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Close; nothing is under way, since every append is awaited."""
+        await self._producer.stop()
+
+    async def append(self, topic: str, partition: int, rows: Rows, batch_bytes: int = BATCH_BYTES) -> list[int]:
+        """Append ``rows`` in as few batches as hold them; returns the offset of each batch's first record and counts.
+
+        The answer alternates: base offset, number of records, base offset, and so on. Raises ProduceError.
+        """
+        answer: list[int] = []
+        batch = None
+        size = count = 0
+        for key, value, headers in rows:
+            weight = 64 + len(key or b"") + len(value or b"")
+            if batch is not None and size + weight > batch_bytes:
+                answer += [await self._send(batch, topic, partition), count]
+                batch = None
+            if batch is None:
+                batch, size, count = self._producer.create_batch(), 0, 0
+            if batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
+                if not count:
+                    raise ProduceError(f"a record for {topic} is larger than a batch")
+                answer += [await self._send(batch, topic, partition), count]
+                batch, size, count = self._producer.create_batch(), 0, 0
+                batch.append(key=key, value=value, timestamp=None, headers=list(headers))
+            size += weight
+            count += 1
+        if batch is not None:
+            answer += [await self._send(batch, topic, partition), count]
+        return answer
+
+    async def _send(self, batch: object, topic: str, partition: int) -> int:
+        if not self._may_write():
+            raise ProduceError("the lease has run out")
+        batch.close()  # type: ignore[attr-defined]
+        try:
+            sent = await self._producer.send_batch(batch, topic, partition=partition)
+            answered = await asyncio.wait_for(sent, _ACK_SECONDS)
+        except (KafkaError, TimeoutError) as error:
+            raise ProduceError(f"{topic} partition {partition}: {type(error).__name__}") from None
+        return int(answered.offset)
+
+
+class SoleLog:
+    """A partition whose sole writer we are: its acknowledged offsets are consecutive, or somebody else wrote.
+
+    ``end`` is the offset after the last record that we know of.
+    """
+
+    __slots__ = ("_appender", "end", "partition", "topic")
+
+    def __init__(self, appender: Appender, topic: str, partition: int, end: int) -> None:
+        self._appender = appender
+        self.topic = topic
+        self.partition = partition
+        self.end = end
+
+    async def append(self, rows: Rows, *, whole: bool = False) -> None:
+        """Append and check; with ``whole`` the rows must fit one batch. Raises ProduceError, ForeignWriteError."""
+        answer = await self._appender.append(self.topic, self.partition, rows)
+        if whole and len(answer) > 2:
+            raise ProduceError(f"a state batch of {self.topic} did not fit one record batch")
+        for base, count in zip(answer[::2], answer[1::2], strict=True):
+            self.found(base)
+            self.end = base + count
+
+    def found(self, end: int) -> None:
+        """Compare an end or base offset that the broker told with our own; raises ForeignWriteError."""
+        if end != self.end:
+            raise ForeignWriteError(
+                f"{self.topic} partition {self.partition}: another writer was there between {self.end} and {end}"
+            )

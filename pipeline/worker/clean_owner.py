@@ -1,0 +1,196 @@
+"""Owner of a clean partition: folds chunks into figures, and keeps the sink up to them."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import orjson
+
+from agents.core.count_state import StateError
+from agents.core.counting import AggregateFold, GapError
+from agents.core.emission import Emission
+from agents.core.joins import JoinedLog
+from pipeline.errors import Refused
+from pipeline.worker.appender import SoleLog
+from pipeline.worker.owner import Context, Owner
+from schemas.clean import CleanChunk, decode_chunk
+
+__all__ = ["CleanOwner", "Stored"]
+
+Stored = tuple[int, bytes]
+"""Clean offset and bytes of a chunk."""
+_EVENTS: Final = 20_000
+_DRAWN: Final = 5000
+
+
+class CleanOwner(Owner[Stored]):
+    """Reads ``clean``; writes ``aggregates`` and its changelog."""
+
+    source = "clean"
+    outputs = ("aggregates",)
+
+    def __init__(self, context: Context, partition: int, digest: str) -> None:
+        super().__init__(context, partition)
+        self._own_digest = digest.split("-", maxsplit=1)[0]
+        self.fold = AggregateFold(context.settings.deciding(), partition)
+        self.emission = Emission(self.fold)
+        self.sink: SoleLog
+        self._interval = context.settings.emit_interval.total_seconds()
+        self._emitted_at = 0.0
+
+    @property
+    def closing_watermark(self) -> int:
+        """See :class:`Owner`."""
+        return self.fold.entry.closing_watermark
+
+    def take_up(self, joined: JoinedLog) -> list[bytes]:
+        """See :class:`Owner`."""
+        try:
+            dead = self.fold.restore(joined.items())
+        except StateError as error:
+            raise Refused(
+                f"the state of partition {self.partition} cannot be read ({error})", "see who writes it"
+            ) from None
+        self.position = self.fold.entry.clean_next
+        return dead
+
+    def skip_to(self, first: int) -> None:
+        """See :class:`Owner`."""
+        self.fold.entry.clean_next = max(self.fold.entry.clean_next, first)
+
+    async def mend_outputs(self, *, fresh: bool) -> None:
+        """Emit again every id found in the sink behind the last acknowledged emission."""
+        context, topic = self.context, self.context.topic("aggregates")
+        _, end = await context.reader.bounds(topic, self.partition)
+        self.sink = SoleLog(context.appender, topic, self.partition, end)
+        if fresh:
+            await self.write([self.fold.entry_write()])
+        rows = await self._again(topic, end)
+        for begin in range(0, len(rows), _DRAWN):
+            await self.sink.append((key, value, ()) for key, value in rows[begin : begin + _DRAWN])
+        self.sink.found(await context.reader.end(topic, self.partition))
+        if rows:
+            self.log.info("sink_mended", ids=len(rows))
+
+    async def _again(self, topic: str, end: int) -> list[tuple[bytes, bytes]]:
+        found: dict[str, tuple[int, bytes, bool]] = {}  # id: highest revision, its record, whether it is the last
+        start = self.fold.entry.sink_next
+        async for records in self.context.reader.records(topic, self.partition, start, end):
+            for record in records:
+                if record.key is None or record.value is None:
+                    continue
+                identity, value = bytes(record.key).decode("utf-8", "replace"), bytes(record.value)
+                revision = _revision(value)
+                known = found.get(identity)
+                if known is None or revision >= known[0]:
+                    found[identity] = (revision, value, True)
+                else:
+                    found[identity] = (known[0], known[1], False)
+        rows = []
+        for identity, (_, value, last) in found.items():
+            try:
+                again = self.fold_again(identity)
+            except StateError:
+                continue  # no id of ours
+            if again is not None:
+                rows.append(again)
+            elif not last:
+                rows.append((identity.encode(), value))
+        return rows
+
+    def fold_again(self, identity: str) -> tuple[bytes, bytes] | None:
+        """The record of ``identity`` as the state has it."""
+        return self.emission.again(identity)
+
+    async def handle(self, records: Sequence[Stored]) -> None:
+        """See :class:`Owner`."""
+        chunks = [(offset, self._decoded(offset, value)) for offset, value in records if offset >= self.position]
+        while chunks and not self.holding and await self.may_begin():
+            if chunks[0][1].digest.split("-")[0] != self._own_digest:
+                await self._other_digest(chunks[0][1].digest)
+                return
+            count = self._fitting([chunk for _, chunk in chunks])
+            part, chunks = chunks[:count], chunks[count:]
+            began = time.perf_counter()
+            try:
+                writes = self.fold.fold(part, accept_gap=self.context.accept_gap)
+            except GapError as gap:
+                raise Refused(
+                    f"events lost in {self.context.topic('clean')} partition {gap.partition}: raw offsets"
+                    f" {gap.fence + 1} to {gap.first - 1} are in no chunk",
+                    "go on without them by --accept-gap",
+                ) from None
+            events = sum(len(chunk.offsets) for _, chunk in part)
+            self.context.operations.folded_clean(self.partition, self.fold, events, time.perf_counter() - began)
+            await self.write(writes)
+            self.advanced(self.fold.entry.clean_next)
+            await self.in_between()
+
+    def _decoded(self, offset: int, value: bytes) -> CleanChunk:
+        try:
+            return decode_chunk(value)
+        except msgspec.MsgspecError:
+            raise Refused(
+                f"{self.context.topic('clean')} partition {self.partition} offset {offset} holds no clean chunk",
+                "find out who else writes to that topic",
+            ) from None
+
+    def _fitting(self, chunks: Sequence[CleanChunk]) -> int:
+        events = 0
+        for count, chunk in enumerate(chunks):
+            events += len(chunk.offsets)
+            foreign = chunk.digest.split("-")[0] != self._own_digest
+            if count and (events > _EVENTS or foreign):
+                return count
+        return len(chunks)
+
+    async def _other_digest(self, digest: str) -> None:
+        """The old release leaves at the control record; the new one, started early, waits before it."""
+        end = await self.context.reader.end(self.context.topic("clean"), self.partition)
+        last = digest
+        async for records in self.context.reader.records(self.context.topic("clean"), self.partition, end - 1, end):
+            for record in records:
+                last = self._decoded(record.offset, bytes(record.value or b"")).digest
+        if last.split("-")[0] == self._own_digest:
+            self.holding = True
+            self.log.warning("waits_for_the_previous_release", position=self.position)
+            return
+        raise Refused(
+            f"the fold digest in force is {digest}, not {self._own_digest} of this worker",
+            "start the release and the settings that footfall topics fold announced",
+        )
+
+    # ---- emission
+
+    def pause(self) -> float:
+        """See :class:`Owner`."""
+        return min(0.5, self._interval / 4)
+
+    async def in_between(self) -> None:
+        """One round of emission each interval, which the folding of further chunks interrupts at most in between."""
+        if time.monotonic() - self._emitted_at < self._interval * 0.8:
+            return
+        self._emitted_at = time.monotonic()
+        if not self.emission.begin():
+            return
+        emitted = 0
+        while self.emission.under_way:
+            rows = self.emission.draw(_DRAWN)
+            emitted += len(rows)
+            if rows:
+                await self.sink.append((key, value, ()) for key, value in rows)
+        await self.write([self.emission.finish(self.sink.end)])
+        self.context.operations.emitted(emitted)
+
+    async def check_foreign(self) -> None:
+        """See :class:`Owner`."""
+        await super().check_foreign()
+        self.sink.found(await self.context.reader.end(self.sink.topic, self.partition))
+
+
+def _revision(value: bytes) -> int:
+    try:
+        return int(orjson.loads(value)["revision"])
+    except (ValueError, KeyError, TypeError):
+        return -1

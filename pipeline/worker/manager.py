@@ -1,0 +1,86 @@
+"""The owners of a worker: made at assignment, restored and mended, dropped at revocation."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from pipeline.operations import Operations
+from pipeline.worker.lease import Lease
+from pipeline.worker.owner import Owner
+
+__all__ = ["Owners"]
+
+_RESTORED_AT_ONCE = 4
+
+
+class Owners:
+    """By partition. ``make`` builds an owner; ``failed`` ends the process with what went wrong."""
+
+    def __init__(
+        self,
+        make: Callable[[int], Owner[Any]],
+        lease: Lease,
+        operations: Operations,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self.owners: dict[int, Owner[Any]] = {}
+        self.in_group = False
+        self._make = make
+        self._lease = lease
+        self._operations = operations
+        self._failed = failed
+        self._restoring: asyncio.Task[None] | None = None
+
+    async def revoke(self) -> None:
+        """Let every owner finish its chunk, and drop all."""
+        self.in_group = False
+        if self._restoring is not None:
+            self._restoring.cancel()
+            await asyncio.wait({self._restoring})
+        owners, self.owners = self.owners, {}
+        await asyncio.gather(*(owner.close() for owner in owners.values()))
+        for partition in owners:
+            self._operations.dropped(partition)
+
+    async def assign(self, partitions: Iterable[int]) -> None:
+        """Restore and mend the owners of ``partitions``; a revocation meanwhile ends that."""
+        await self.revoke()
+        self._restoring = asyncio.create_task(self._restore(sorted(set(partitions))))
+        await asyncio.wait({self._restoring})
+        task, self._restoring = self._restoring, None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
+
+    async def _restore(self, partitions: Sequence[int]) -> None:
+        limit = asyncio.Semaphore(_RESTORED_AT_ONCE)
+
+        async def one(partition: int) -> None:
+            async with limit:
+                await self.owners[partition].restore()
+
+        self.owners = {partition: self._make(partition) for partition in partitions}
+        async with asyncio.TaskGroup() as group:
+            for partition in partitions:
+                group.create_task(one(partition))
+        for owner in self.owners.values():
+            owner.begin()
+        self.in_group = True
+
+    def positions(self) -> Mapping[int, int]:
+        """Where each restored owner reads on."""
+        return {partition: owner.position for partition, owner in self.owners.items() if owner.restored}
+
+    async def take(self, partition: int, records: Sequence[Any]) -> None:
+        """Hand fetched records to their owner; those of a partition that is no longer ours are dropped."""
+        owner = self.owners.get(partition)
+        if owner is not None and owner.restored:
+            await owner.take(records)
+
+    def why_not_ready(self) -> str | None:
+        """None where the worker is ready, else the reason."""
+        if not self.in_group:
+            return "not in the group, or partitions are being restored"
+        if not self._lease.valid:
+            return "the lease has run out or was never granted"
+        waiting = [str(partition) for partition, owner in self.owners.items() if not owner.ready]
+        return f"partitions {', '.join(waiting)} stand still before their log's end" if waiting else None

@@ -1,0 +1,247 @@
+"""What the owners of raw and clean partitions share: state, the queue of chunks, the right to write, the end."""
+
+import abc
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+from agents.core.joins import ENTRY_KEY, JoinedLog
+from agents.core.records import StateWrite
+from pipeline.errors import Refused
+from pipeline.operations import Operations
+from pipeline.settings import Settings
+from pipeline.worker.appender import Appender, SoleLog
+from pipeline.worker.lease import Lease
+from pipeline.worker.recovery import LogReader, recover
+from schemas.topics import topic_name
+
+__all__ = ["Context", "Owner", "Record"]
+
+Record = TypeVar("Record")
+_QUEUED_CHUNKS: Final = 4
+_MENDED_ROWS: Final = 2000
+_CHECK_SECONDS: Final = 2.0
+_STALL_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every owner of a worker is given. ``committed`` tells the group's commit of a partition, None without."""
+
+    kind: str
+    settings: Settings
+    appender: Appender
+    lease: Lease
+    reader: LogReader
+    operations: Operations
+    committed: Callable[[int], int | None]
+    failed: Callable[[BaseException], None]
+    accept_gap: bool
+    wall: Callable[[], float] = time.time
+
+    def topic(self, short: str) -> str:
+        """The full name of a topic of the table."""
+        return topic_name(self.settings.topic_prefix, short)
+
+
+class Owner(abc.ABC, Generic[Record]):
+    """One assignment of one partition: its own state, its own task; dropped when it is revoked."""
+
+    source: str
+    """Short name of the topic that is read."""
+    outputs: tuple[str, ...]
+    """Short names of topics that hold something only if there is state."""
+
+    def __init__(self, context: Context, partition: int) -> None:
+        self.context = context
+        self.partition = partition
+        self.position = 0
+        self.end = 0
+        self.moved_at = time.monotonic()
+        self.restored = False
+        self.holding = False
+        self.changelog: SoleLog
+        self._queue: asyncio.Queue[Sequence[Record]] = asyncio.Queue(_QUEUED_CHUNKS)
+        self._closing = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._checked_at = 0.0
+        self.log = structlog.get_logger().bind(worker=context.kind, partition=partition)
+
+    @property
+    def ready(self) -> bool:
+        """Restored, mended, and at the log's end or moved on within 30 s."""
+        behind = self.position < self.end
+        return self.restored and not self.holding and (not behind or time.monotonic() - self.moved_at < _STALL_SECONDS)
+
+    # ---- life
+
+    async def restore(self) -> int:
+        """Recover, mend and check the position; returns the source offset to read on from. Raises Refused."""
+        began = time.monotonic()
+        context = self.context
+        state = context.topic(f"{context.kind}-state")
+        joined, end = await recover(context.reader, state, self.partition)
+        self.changelog = SoleLog(context.appender, state, self.partition, end)
+        fresh = joined.get(ENTRY_KEY) is None
+        dead = set(self.take_up(joined))
+        first, self.end = await context.reader.bounds(context.topic(self.source), self.partition)
+        await self._require_position(fresh, first)
+        await self._lease_valid()
+        await self._mend(joined, dead)
+        await self.mend_outputs(fresh=fresh)
+        self.changelog.found(await context.reader.end(state, self.partition))
+        self.restored = True
+        self.moved_at = time.monotonic()
+        seconds = self.moved_at - began
+        context.operations.recovered(seconds)
+        self.log.info("recovered", keys=len(joined), position=self.position, seconds=round(seconds, 3))
+        return self.position
+
+    def begin(self) -> None:
+        """Start the task that folds what ``take`` hands over."""
+        self._task = asyncio.create_task(self._run(), name=f"owner-{self.partition}")
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """Hand over fetched records; waits while enough is queued, which holds the fetching back."""
+        if not self._closing.is_set():
+            await self._queue.put(records)
+
+    async def close(self) -> None:
+        """Finish the chunk in hand, begin none, and end."""
+        self._closing.set()
+        while not self._queue.empty():  # also frees a take that waits
+            self._queue.get_nowait()
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                records = await self._next()
+                if records:
+                    await self.handle(records)
+                elif not self._closing.is_set() and self.context.lease.may_begin:
+                    await self._look_around()
+                if not self._closing.is_set() and self.context.lease.may_begin:
+                    await self.in_between()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the process ends
+            self.context.failed(error)
+
+    async def _next(self) -> Sequence[Record]:
+        get = asyncio.ensure_future(self._queue.get())
+        closing = asyncio.ensure_future(self._closing.wait())
+        try:
+            done, _ = await asyncio.wait({get, closing}, timeout=self.pause(), return_when=asyncio.FIRST_COMPLETED)
+            return get.result() if get in done and closing not in done else ()
+        finally:
+            get.cancel()
+            closing.cancel()
+
+    async def _look_around(self) -> None:
+        """While idle: the log's end, and whether somebody else wrote where only we do."""
+        if time.monotonic() - self._checked_at < _CHECK_SECONDS:
+            return
+        self._checked_at = time.monotonic()
+        await self.check_foreign()
+        self.end = max(self.end, await self.context.reader.end(self.context.topic(self.source), self.partition))
+
+    async def check_foreign(self) -> None:
+        """Raises ForeignWriteError where an end offset lies beyond our own."""
+        self.changelog.found(await self.context.reader.end(self.changelog.topic, self.partition))
+
+    async def may_begin(self) -> bool:
+        """Wait until a chunk may be begun; False where none may be any more."""
+        while not self._closing.is_set():
+            if self.context.lease.may_begin:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+    async def _lease_valid(self) -> None:
+        while not self.context.lease.valid:  # noqa: ASYNC110 - renewed from another thread
+            await asyncio.sleep(0.02)
+
+    def advanced(self, position: int) -> None:
+        """The state up to before ``position`` is on the log."""
+        self.position = position
+        self.end = max(self.end, position)
+        self.moved_at = time.monotonic()
+
+    # ---- state
+
+    async def write(self, writes: Sequence[StateWrite]) -> None:
+        """One chunk's state as one record batch, acknowledged."""
+        await self.changelog.append(((each.key, each.value, ()) for each in writes), whole=True)
+
+    async def _mend(self, joined: JoinedLog, dead: set[bytes]) -> None:
+        """Write again every key whose last record is not the joined one, the entry last in every batch."""
+        stale = [(key, value) for key, value in joined.to_mend() if key != ENTRY_KEY and key not in dead]
+        entry = joined.get(ENTRY_KEY)
+        if entry is None or not joined.to_mend():
+            return
+        for begin in range(0, max(len(stale), 1), _MENDED_ROWS):
+            rows = [*stale[begin : begin + _MENDED_ROWS], (ENTRY_KEY, entry)]
+            await self.write([StateWrite(key, value) for key, value in rows])
+
+    async def _require_position(self, fresh: bool, first: int) -> None:
+        """Refuse where events were lost between the state and the log, or with the state."""
+        topic, context = self.context.topic(self.source), self.context
+        where = f"{topic} partition {self.partition}"
+        lost = None
+        if fresh:
+            commit = context.committed(self.partition)
+            if commit:
+                lost = f"its group committed offset {commit}, yet there is no state"
+            elif first > 0:
+                lost = f"it begins at offset {first}, yet there is no state"
+            for output in self.outputs:
+                if lost is None and (await context.reader.bounds(context.topic(output), self.partition))[1] > 0:
+                    lost = f"{context.topic(output)} is not empty, yet there is no state"
+        elif self.position > self.end:
+            raise Refused(
+                f"{where} ends at offset {self.end}, before the position {self.position} in the state",
+                "the topic was made anew or cut; take a new FOOTFALL_TOPIC_PREFIX",
+            )
+        elif self.position < first:
+            lost = f"it begins at offset {first}, past the position {self.position} in the state"
+        if lost is not None and not context.accept_gap:
+            raise Refused(f"events lost in {where}: {lost}", "go on without them by --accept-gap, or restore the topic")
+        if self.position < first:
+            self.log.warning("gap_accepted", first=self.position, last=first - 1)
+            self.position = first
+            self.skip_to(first)
+
+    # ---- what differs
+
+    @property
+    @abc.abstractmethod
+    def closing_watermark(self) -> int:
+        """Milliseconds; negative where there is none yet."""
+
+    @abc.abstractmethod
+    def take_up(self, joined: JoinedLog) -> list[bytes]:
+        """Build the fold from joined state, set ``position``, return dead keys."""
+
+    @abc.abstractmethod
+    def skip_to(self, first: int) -> None:
+        """Go on at ``first``, an accepted gap behind."""
+
+    @abc.abstractmethod
+    async def mend_outputs(self, *, fresh: bool) -> None:
+        """What recovery writes beside the state, before anything is folded."""
+
+    @abc.abstractmethod
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Fold fetched records, chunk by chunk, each written before the next."""
+
+    @abc.abstractmethod
+    async def in_between(self) -> None:
+        """After each chunk and each pause."""
+
+    def pause(self) -> float:
+        """Seconds to wait for records before ``in_between``."""
+        return 0.5

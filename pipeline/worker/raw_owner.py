@@ -1,0 +1,123 @@
+"""Owner of a raw partition: folds records into one clean record a chunk, rejections, moves and state."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from agents.core.anonymizing import TICK_HEADER, AnonymizeFold, Folded
+from agents.core.fast_decode import decode
+from agents.core.joins import JoinedLog
+from agents.core.pseudonyms import Pseudonyms
+from agents.core.records import RawRecord
+from pipeline.errors import Refused
+from pipeline.worker.owner import Context, Owner
+from schemas.clean import encode_chunk
+from schemas.rejections import encode_rejection
+
+__all__ = ["RawOwner"]
+
+_CHUNK_RECORDS: Final = 20_000
+_CHUNK_BYTES: Final = 4 << 20
+
+
+class RawOwner(Owner[RawRecord]):
+    """Reads ``raw``; writes ``clean``, ``rejected``, moved records and ticks back to ``raw``, its changelog."""
+
+    source = "raw"
+    outputs = ("clean",)
+
+    def __init__(self, context: Context, partition: int, pseudonyms: Pseudonyms, digest: str) -> None:
+        super().__init__(context, partition)
+        settings = context.settings
+        self._own_digest = digest
+        self._ticked_at = -settings.idle_after.total_seconds()
+        self.fold = AnonymizeFold(
+            settings.deciding(),
+            pseudonyms,
+            decode,
+            topic=context.topic("raw"),
+            partition=partition,
+            partitions=settings.partitions,
+            digest=digest,
+            record_duplicates=settings.record_duplicates,
+        )
+
+    @property
+    def closing_watermark(self) -> int:
+        """See :class:`Owner`."""
+        return self.fold.entry.closing_watermark
+
+    def take_up(self, joined: JoinedLog) -> list[bytes]:
+        """See :class:`Owner`."""
+        dead = self.fold.restore(joined.items())
+        self.position = self.fold.entry.fence + 1
+        return dead
+
+    def skip_to(self, first: int) -> None:
+        """See :class:`Owner`."""
+        self.fold.skip_to(first)
+
+    async def mend_outputs(self, *, fresh: bool) -> None:
+        """The first entry; ``clean`` and ``rejected`` need no mending, their readers drop repeats by offset."""
+        if fresh:
+            await self.write(self.fold.first_writes())
+        # Another digest holds here, so its worker folds on to the control record.
+        self.holding = self.fold.digest != self._own_digest
+
+    async def handle(self, records: Sequence[RawRecord]) -> None:
+        """See :class:`Owner`."""
+        fence = self.fold.entry.fence
+        rest = [record for record in records if record.offset > fence]
+        while rest and not self.holding and await self.may_begin():
+            began = time.perf_counter()
+            folded = self.fold.fold(rest[: _fitting(rest)])
+            rest = rest[folded.count :]
+            self.context.operations.folded_raw(folded, self.fold.entry, time.perf_counter() - began)
+            await self._write_outputs(folded)
+            await self.write(folded.writes)
+            self.advanced(self.fold.entry.fence + 1)
+            if self.fold.digest != self._own_digest:
+                raise Refused(
+                    f"the fold digest in force is {self.fold.digest}, not {self._own_digest} of this worker",
+                    "start the release and the settings that footfall topics fold announced",
+                )
+
+    async def _write_outputs(self, folded: Folded) -> None:
+        context, chunk = self.context, folded.chunk
+        appends = [context.appender.append(context.topic("clean"), self.partition, [(None, encode_chunk(chunk), ())])]
+        if folded.rejections:
+            rows = [
+                (each.company.encode() if each.company else None, encode_rejection(each), ())
+                for each in folded.rejections
+            ]
+            appends.append(context.appender.append(context.topic("rejected"), self.partition, rows, 1 << 20))
+        homes: dict[int, list[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]]] = {}
+        for move in folded.moves:
+            homes.setdefault(move.partition, []).append((move.key, move.value, move.headers))
+        for home, rows_home in homes.items():
+            appends.append(context.appender.append(context.topic("raw"), home, rows_home, 1 << 20))
+        await asyncio.gather(*appends)
+
+    async def in_between(self) -> None:
+        """Append a tick where one is due and the log was read to its end."""
+        idle = self.context.settings.idle_after.total_seconds()
+        if self.holding or time.monotonic() - self._ticked_at < idle:
+            return
+        if not self.fold.tick_due(int(self.context.wall() * 1000)):
+            return
+        raw = self.context.topic("raw")
+        self.end = max(self.end, await self.context.reader.end(raw, self.partition))
+        if self.position == self.end:
+            self._ticked_at = time.monotonic()
+            await self.context.appender.append(raw, self.partition, [(None, None, [(TICK_HEADER, b"1")])])
+
+
+def _fitting(records: Sequence[RawRecord]) -> int:
+    """How many of the records make a chunk: by number, and by their bytes; at least one."""
+    size = 0
+    for count, record in enumerate(records[:_CHUNK_RECORDS]):
+        size += len(record.value or b"")
+        if size > _CHUNK_BYTES:
+            return max(count, 1)
+    return min(len(records), _CHUNK_RECORDS)

@@ -1,0 +1,79 @@
+"""Restoring a partition: the join of its changelog, and what a reader of logs needs for it (design 2.1, rules 5, 6)."""
+
+from collections.abc import AsyncIterator
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.structs import ConsumerRecord
+
+from agents.core.joins import JoinedLog
+
+__all__ = ["LogReader", "recover"]
+
+
+class LogReader:
+    """Looks at ends and reads stretches of partitions, outside the group; safe for several tasks at once."""
+
+    def __init__(self, brokers: str) -> None:
+        self._brokers = brokers
+        self._consumer = _consumer(brokers)
+
+    async def __aenter__(self) -> "LogReader":
+        await self._consumer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """First and end offset."""
+        key = TopicPartition(topic, partition)
+        first = await self._consumer.beginning_offsets([key])
+        return int(first[key]), await self.end(topic, partition)
+
+    async def end(self, topic: str, partition: int) -> int:
+        """The end offset."""
+        key = TopicPartition(topic, partition)
+        return int((await self._consumer.end_offsets([key]))[key])
+
+    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[ConsumerRecord]]:
+        """The records from ``start`` to before ``end``, in lists; of a log cut off meanwhile those that are left."""
+        key = TopicPartition(topic, partition)
+        if start >= end:
+            return
+        consumer = _consumer(self._brokers)
+        await consumer.start()
+        try:
+            consumer.assign([key])
+            consumer.seek(key, start)
+            while await consumer.position(key) < end:
+                try:
+                    fetched = await consumer.getmany(key, timeout_ms=1000, max_records=50_000)
+                except OffsetOutOfRangeError:
+                    consumer.seek(key, (await self.bounds(topic, partition))[0])
+                    continue
+                yield [record for record in fetched.get(key, ()) if record.offset < end]
+        finally:
+            await consumer.stop()
+
+
+def _consumer(brokers: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        bootstrap_servers=brokers,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=16 << 20,
+        fetch_max_wait_ms=50,
+        request_timeout_ms=20_000,
+    )
+
+
+async def recover(reader: LogReader, topic: str, partition: int) -> tuple[JoinedLog, int]:
+    """The join of a changelog partition and the end offset up to which it was read."""
+    joined = JoinedLog()
+    first, end = await reader.bounds(topic, partition)
+    async for records in reader.records(topic, partition, first, end):
+        for record in records:
+            joined.apply(bytes(record.key or b""), None if record.value is None else bytes(record.value))
+    return joined, end

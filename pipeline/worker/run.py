@@ -1,0 +1,216 @@
+"""Running a worker: what is looked at first, how it starts, and the ways in which it ends."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from faust.types import TP
+
+from agents.core.pseudonyms import Pseudonyms
+from pipeline.app import FootfallApp, build_app
+from pipeline.broker.admin import admin
+from pipeline.broker.digests import require_digest
+from pipeline.errors import Refused
+from pipeline.flow import FLOW
+from pipeline.operations import Operations, Pages
+from pipeline.preflight import Kind, replication_warning, require_broker, require_key, require_topics
+from pipeline.settings import Settings
+from pipeline.worker.appender import Appender
+from pipeline.worker.clean_owner import CleanOwner
+from pipeline.worker.lease import Lease
+from pipeline.worker.manager import Owners
+from pipeline.worker.owner import Context, Owner
+from pipeline.worker.raw_owner import RawOwner
+from pipeline.worker.recovery import LogReader
+from schemas.topics import topic_name
+
+__all__ = ["run_worker"]
+
+_COMMIT_SECONDS = 1.0
+_STOP_SECONDS = 9.0
+_COORDINATOR_SECONDS = 10.0
+_LEASE_SHARE = 2 / 3
+
+
+def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> int:
+    """Run until SIGTERM or SIGINT; returns 0. A refusal raises Refused; anything else ends the process with 1."""
+    _log_to_stdout()
+    return asyncio.run(_Worker(kind, settings, accept_gap=accept_gap).run())
+
+
+def _end(error: BaseException) -> NoReturn:
+    """End the process at once: nothing more may be written. Nothing of an event is in what is said."""
+    if isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    code = 1
+    if isinstance(error, Refused):
+        sys.stderr.write(f"footfall: {error}\n")
+        code = 2
+    else:
+        named = type(error).__name__
+        said = str(error) if type(error).__module__.startswith("pipeline") else ""
+        structlog.get_logger().error("ended", error=named, what=said, do="start it again; it recovers and mends")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class _Worker:
+    def __init__(self, kind: Kind, settings: Settings, *, accept_gap: bool) -> None:
+        self._kind = kind
+        self._settings = settings
+        self._accept_gap = accept_gap
+        self._log = structlog.get_logger().bind(worker=kind)
+        self._stop = asyncio.Event()
+        self._commits: dict[int, int] = {}
+        self._lease = Lease(
+            settings.session_timeout.total_seconds() * _LEASE_SHARE,
+            lambda: _end(RuntimeError("the lease has run out")),
+        )
+        self._operations = Operations()
+        self._appender: Appender
+        self._reader: LogReader
+
+    async def run(self) -> int:
+        settings, kind = self._settings, self._kind
+        secret = require_key(kind, settings)
+        brokers = await require_broker(settings)
+        await require_topics(settings)
+        await require_digest(settings, settings.digest())
+        if (warning := await replication_warning(settings)) is not None:
+            self._log.warning("few_replicas", what=warning)
+        self._commits = await self._committed()
+        self._appender = Appender(brokers, lambda: self._lease.valid)
+        await self._appender.start()
+        async with LogReader(brokers) as self._reader:
+            owners = Owners(self._maker(secret), self._lease, self._operations, _end)
+            pages = Pages(self._operations, owners.why_not_ready)
+            await pages.start(settings.metrics_host, settings.metrics_port)
+            self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
+            app = build_app(kind, settings, owners, self._lease)
+            await self._serve(app, owners)
+            await pages.stop()
+        await self._appender.stop()
+        self._log.info("stopped")
+        return 0
+
+    def _maker(self, secret: bytes | None) -> Callable[[int], Owner[Any]]:
+        settings = self._settings
+        context = Context(
+            self._kind,
+            settings,
+            self._appender,
+            self._lease,
+            self._reader,
+            self._operations,
+            self._commits.get,
+            _end,
+            self._accept_gap,
+        )
+        digest = settings.digest()
+        if secret is None:
+            return lambda partition: CleanOwner(context, partition, digest)
+        pseudonyms = Pseudonyms(secret)
+        return lambda partition: RawOwner(context, partition, pseudonyms, digest)
+
+    async def _committed(self) -> dict[int, int]:
+        group = f"{self._settings.topic_prefix}-{self._kind}"
+        topic = topic_name(self._settings.topic_prefix, FLOW[self._kind].source)
+        async with admin(self._settings.brokers or "") as client:
+            found = await _offsets_of(client, group)
+        return {tp.partition: meta.offset for tp, meta in found.items() if tp.topic == topic and meta.offset > 0}
+
+    async def _serve(self, app: FootfallApp, owners: Owners) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        self._lease.watch()
+        starting = asyncio.create_task(self._start(app))
+        crashed = asyncio.create_task(self._watch(app))
+        committing = asyncio.create_task(self._commit_and_tell(app, owners))
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({starting, crashed, committing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (starting, crashed, committing):
+            if task.done() and (error := task.exception()) is not None:
+                _end(error)
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await owners.revoke()
+                committing.cancel()
+                await self._commit(app, self._reached)
+                crashed.cancel()
+                await app.stop()
+        except TimeoutError:
+            self._log.warning("stopped_late", what="left without saying goodbye to the group")
+            sys.stdout.flush()
+            os._exit(0)
+        self._lease.close()
+        starting.cancel()
+
+    async def _start(self, app: FootfallApp) -> None:
+        await app.start()
+        await self._stop.wait()
+
+    async def _watch(self, app: FootfallApp) -> None:
+        while not app.crashed:  # noqa: ASYNC110 - Faust has no event for it
+            await asyncio.sleep(0.1)
+        raise app.crash_reason or RuntimeError("the app crashed")
+
+    _reached: dict[int, int] = {}  # noqa: RUF012 - replaced, never changed
+
+    async def _commit_and_tell(self, app: FootfallApp, owners: Owners) -> None:
+        """Commit what the state has reached, for lag tools alone; tell where the owners stand."""
+        done: dict[int, int] = {}
+        while True:
+            await asyncio.sleep(_COMMIT_SECONDS)
+            self._reached = dict(owners.positions())
+            for owner in list(owners.owners.values()):
+                if owner.restored:
+                    self._operations.stands(owner, owner.closing_watermark)
+            new = {number: at for number, at in self._reached.items() if done.get(number) != at and at > 0}
+            if new and owners.in_group:
+                await self._commit(app, new)
+                done.update(new)
+
+    async def _commit(self, app: FootfallApp, positions: dict[int, int]) -> None:
+        tps = {TP(app.footfall_topic, number): at for number, at in positions.items() if at > 0}
+        if tps:
+            consumer: Any = app.consumer
+            await consumer._thread.commit(tps)  # noqa: SLF001 - Faust's own commit wants its acknowledgements
+
+
+async def _offsets_of(client: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+    """What the group committed; a new cluster makes its coordinator only when it is asked for one."""
+    until = asyncio.get_running_loop().time() + _COORDINATOR_SECONDS
+    while True:
+        try:
+            return dict(await client.list_consumer_group_offsets(group))
+        except KafkaError as error:
+            if not error.retriable or asyncio.get_running_loop().time() > until:
+                raise Refused(
+                    f"the broker does not tell the offsets of group {group} ({type(error).__name__})",
+                    "look at the state of the brokers, then try again",
+                ) from None
+        await asyncio.sleep(0.2)
+
+
+def _log_to_stdout() -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+    )
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")

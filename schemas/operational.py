@@ -1,0 +1,103 @@
+"""The operational metrics that Prometheus scrapes: name, kind, unit, meaning, labels, the alert each serves.
+
+Labels come from closed lists: never a company, a person or anything of an event.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from schemas.reasons import Outcome, Reason
+
+__all__ = ["OPERATIONAL", "Instrument", "Operational"]
+
+
+class Instrument(StrEnum):
+    """What Prometheus calls the type of a metric."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Operational:
+    """One metric; ``labels`` are (name, its values), ``partition`` having as many as the topics."""
+
+    name: str
+    instrument: Instrument
+    unit: str
+    help: str
+    alert: str = ""
+    labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_PARTITION: Final = ("partition", ("0 to partitions - 1",))
+_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+_SIZES: Final = (1.0, 10.0, 100.0, 1000.0, 5000.0, 10_000.0, 20_000.0)
+
+_LIST: Final = (
+    Operational(
+        "footfall_events",
+        Instrument.COUNTER,
+        "events",
+        "Events and records folded by anonymize, by what became of them.",
+        "no increase while raw grows",
+        (("outcome", tuple(outcome.value for outcome in Outcome)),),
+    ),
+    Operational(
+        "footfall_rejected",
+        Instrument.COUNTER,
+        "events",
+        "Events not counted, by reason.",
+        "a share of counted events far above the usual",
+        (("reason", tuple(reason.value for reason in Reason)),),
+    ),
+    Operational("footfall_counted", Instrument.COUNTER, "events", "Counted events folded into figures by aggregate."),
+    Operational("footfall_emitted", Instrument.COUNTER, "records", "Records appended to the sink."),
+    Operational(
+        "footfall_watermark_lag_seconds",
+        Instrument.GAUGE,
+        "seconds",
+        "The present time less the closing watermark of a partition; an idle one lags until its windows are closed.",
+        "windows do not close",
+        (_PARTITION,),
+    ),
+    Operational(
+        "footfall_consumer_lag",
+        Instrument.GAUGE,
+        "records",
+        "Records between the state's position and the log's end.",
+        "grows for minutes",
+        (_PARTITION,),
+    ),
+    Operational("footfall_open_windows", Instrument.GAUGE, "windows", "Windows held in state.", "", (_PARTITION,)),
+    Operational(
+        "footfall_active_users", Instrument.GAUGE, "users", "Users held in state, by pseudonym.", "", (_PARTITION,)
+    ),
+    Operational(
+        "footfall_chunk_records", Instrument.HISTOGRAM, "records", "Records or events a chunk.", "", (), _SIZES
+    ),
+    Operational(
+        "footfall_fold_seconds",
+        Instrument.HISTOGRAM,
+        "seconds",
+        "Time to fold a chunk, writing left out.",
+        "",
+        (),
+        _SECONDS,
+    ),
+    Operational(
+        "footfall_recovery_seconds",
+        Instrument.HISTOGRAM,
+        "seconds",
+        "Time from assignment to a partition restored and mended.",
+        "above 20 s",
+        (),
+        _SECONDS,
+    ),
+)
+
+OPERATIONAL: Final = {entry.name: entry for entry in _LIST}
+"""Every operational metric by name."""
