@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.broker.embedded import embedded
+from pipeline.broker.jars import Progress
 from pipeline.broker.topics import apply
 from pipeline.processes import WorkerProcess, start_worker
 from pipeline.settings import Settings
@@ -41,15 +42,23 @@ def key_file(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def running_stack(settings: Settings, folder: Path, overrides: Mapping[str, str]) -> AsyncIterator[Stack]:
+async def running_stack(
+    settings: Settings, folder: Path, overrides: Mapping[str, str], progress: Progress | None = None
+) -> AsyncIterator[Stack]:
     """Start the real broker, make the topics, start both workers and wait until they are ready; stop all at the end.
 
-    ``overrides`` are settings for the workers by their names without ``FOOTFALL_``.
+    ``overrides`` are settings for the workers by their names without ``FOOTFALL_``; ``progress`` tells of the jars.
     """
     key = key_file(folder)
     logs = folder / "logs"
-    async with embedded(folder / "broker") as brokers:
-        common = {"BROKERS": brokers, "DATA_DIR": str(folder / "data"), **overrides}
+    async with embedded(folder / "broker", progress) as brokers:
+        common = {
+            "BROKERS": brokers,
+            "TOPIC_PREFIX": settings.topic_prefix,
+            "PARTITIONS": str(settings.partitions),
+            "DATA_DIR": str(folder / "data"),
+            **overrides,
+        }
         await apply(settings.model_copy(update={"brokers": brokers}))
         workers: list[WorkerProcess] = []
         try:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pipeline.cli import doctor, topics, watch, worker
+from pipeline.cli import demo, doctor, figures, simulate, topics, up, watch, worker
 from pipeline.errors import Refused
 
 __all__ = ["app", "main"]
@@ -17,8 +17,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(topics.app, name="topics")
+app.command()(demo.demo)
+app.command()(up.up)
 app.add_typer(worker.app, name="worker")
 app.command()(watch.watch)
+app.command("simulate")(simulate.command)
+app.command()(figures.oracle)
+app.command()(figures.verify)
+app.command()(figures.rejected)
 app.command()(doctor.doctor)
 
 

@@ -1,0 +1,197 @@
+"""``footfall demo``: the main job end to end on the real broker, and the proof that it held."""
+
+import asyncio
+import re
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pipeline.cli.show import bar, console
+from pipeline.judgement import Judgement, compare_again, judge
+from pipeline.leaks import LeakSearch
+from pipeline.reading import follow, read_topic
+from pipeline.settings import Settings, load_settings
+from pipeline.simulate import Plan, simulate
+from pipeline.simulate.publish import publish
+from pipeline.sink import SinkView
+from pipeline.stack import Stack, running_stack
+from pipeline.verify import render
+from schemas.topics import TOPICS, topic_name
+
+__all__ = ["demo"]
+
+_PARTITIONS = 8
+_DEADLINE_SECONDS = 150.0
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the demo measured on its way."""
+
+    plan: Plan
+    records: int = 0
+    began: float = 0.0
+    seconds: float = 0.0
+    view: SinkView = field(default_factory=SinkView)
+
+
+def demo(
+    events: int = typer.Option(200_000, min=1000, help="Events to simulate."),
+    seed: int = typer.Option(1, help="Of the simulation."),
+    companies: int = typer.Option(30, min=1, help="Companies to simulate."),
+) -> None:
+    """Run everything once: broker, both workers, a simulated fortnight; compare with the oracle, look for leaks.
+
+    Exit 0 only if every figure is equal and no planted personal data was found. Stops all it started.
+    """
+    plan = Plan(
+        end=int(time.time() * 1000),
+        seed=seed,
+        companies=companies,
+        events=events,
+        partitions=_PARTITIONS,
+        pii_canaries=True,
+    )
+    raise typer.Exit(0 if asyncio.run(_demo(plan)) else 1)
+
+
+async def _demo(plan: Plan) -> bool:
+    with tempfile.TemporaryDirectory(prefix="footfall-demo-") as name:
+        folder = Path(name)
+        settings = load_settings(partitions=_PARTITIONS, topic_prefix="footfall")
+        with bar("broker") as report:
+            running = running_stack(settings, folder, {"EMIT_INTERVAL": "1"}, report)
+            stack = await running.__aenter__()
+        try:
+            settings = load_settings(
+                brokers=stack.brokers,
+                partitions=_PARTITIONS,
+                topic_prefix="footfall",
+                pseudonym_key_file=stack.key_file,
+            )
+            run = _Run(plan)
+            await _process(settings, stack, run)
+            judgement = await _judge(settings)
+            search = await _search(settings, stack, run)
+            _summary(run, judgement, search, stack)
+            return judgement.equal and not search.places
+        finally:
+            await running.__aexit__(None, None, None)
+
+
+async def _process(settings: Settings, stack: Stack, run: _Run) -> None:
+    """Publish while a live table shows the sink, until every record is folded and what it came to is emitted."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    progress = Progress(*columns)
+    publishing = progress.add_task("publishing", total=run.plan.events)
+    processing = progress.add_task("processing", total=run.plan.events)
+    with Live(Group(progress, run.view.table(12)), console=console, refresh_per_second=4) as live:
+
+        def show() -> None:
+            live.update(Group(progress, run.view.table(12)))
+
+        watching = asyncio.create_task(_watch(settings, run.view, show))
+        run.began = time.perf_counter()
+        feeding = asyncio.create_task(_feed(settings, run, progress, publishing))
+        try:
+            await _until_folded(stack, run, progress, processing, feeding)
+        finally:
+            watching.cancel()
+            feeding.cancel()
+        show()
+
+
+async def _feed(settings: Settings, run: _Run, progress: Progress, task: TaskID) -> None:
+    records = list(simulate(run.plan))
+    progress.update(task, total=len(records))
+    run.began = time.perf_counter()
+    run.records = await publish(settings, records, progress=lambda done: progress.update(task, completed=done))
+
+
+async def _watch(settings: Settings, view: SinkView, show: object) -> None:
+    topic = topic_name(settings.topic_prefix, "aggregates")
+    async for batch in follow(settings.brokers or "", topic, whole=False):
+        view.apply(batch)
+        show()  # type: ignore[operator]
+
+
+async def _until_folded(stack: Stack, run: _Run, progress: Progress, task: TaskID, feeding: asyncio.Task[None]) -> None:
+    until = time.perf_counter() + _DEADLINE_SECONDS
+    while time.perf_counter() < until:
+        first = await asyncio.to_thread(stack.anonymize.get, "/metrics")
+        second = await asyncio.to_thread(stack.aggregate.get, "/metrics")
+        counted, rejected = _value(first[1], "counted"), _value(first[1], "rejected")
+        progress.update(task, completed=counted + rejected, total=max(run.plan.events, counted + rejected))
+        behind = _lag(first[1]) + _lag(second[1])
+        reached = sum(map(int, re.findall(r"^footfall_counted_total (\d+)", second[1], re.MULTILINE)))
+        if feeding.done():
+            feeding.result()
+            if counted and reached == counted and not behind:
+                run.seconds = time.perf_counter() - run.began
+                return
+        await asyncio.sleep(0.25)
+
+
+def _value(page: str, outcome: str) -> int:
+    found = re.search(rf'^footfall_events_total{{outcome="{outcome}"}} (\S+)', page, re.MULTILINE)
+    return int(float(found[1])) if found else 0
+
+
+def _lag(page: str) -> int:
+    return sum(int(float(each)) for each in re.findall(r"^footfall_consumer_lag\S* (\S+)", page, re.MULTILINE))
+
+
+async def _judge(settings: Settings) -> Judgement:
+    with bar("comparing with the oracle") as report:
+        judgement = await judge(settings, report)
+    until = time.perf_counter() + 30
+    while not judgement.equal and time.perf_counter() < until:  # the last emission may be under way
+        await asyncio.sleep(1)
+        await compare_again(settings, judgement)
+    return judgement
+
+
+async def _search(settings: Settings, stack: Stack, run: _Run) -> LeakSearch:
+    """Look for what was planted in every topic but raw, in logs, metrics and files."""
+    search = LeakSearch(run.plan.canaries())
+    wanted = [short for short in TOPICS if short != "raw"]
+    with bar("looking for personal data") as report:
+        for number, short in enumerate(wanted, 1):
+            search.records(f"topic {short}", await read_topic(stack.brokers, topic_name(settings.topic_prefix, short)))
+            report(number, len(wanted))
+    for worker in stack.workers:
+        search.look(f"metrics of {worker.kind}", worker.get("/metrics")[1].encode())
+    search.folder("files", stack.folder, leave_out=[topic_name(settings.topic_prefix, "raw")])
+    return search
+
+
+def _summary(run: _Run, judgement: Judgement, search: LeakSearch, stack: Stack) -> None:
+    expected = judgement.expected
+    if judgement.differences:
+        console.print(render(judgement.differences))
+    table = Table(title="summary", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    verdict = "equal to the oracle" if judgement.equal else f"[red]{len(judgement.differences):,} differences[/red]"
+    table.add_row("figures", f"{len(expected.figures):,}, {verdict}")
+    table.add_row("counted", f"{expected.counted:,} events of {run.records:,} records")
+    reasons = sorted(expected.by_reason.items(), key=lambda item: -item[1])
+    table.add_row("rejected", ", ".join(f"{reason.value} {count:,}" for reason, count in reasons))
+    table.add_row("moved home", f"{expected.moved:,} records")
+    total = expected.counted + sum(expected.by_reason.values())
+    if run.seconds:
+        table.add_row("speed", f"{total / run.seconds:,.0f} events/s while publishing ({run.seconds:.1f} s)")
+    places = ", ".join(f"{place} ({count})" for place, count in search.places.most_common())
+    megabytes = f"{search.searched / 1e6:,.1f} MB of topics, logs, metrics and files"
+    table.add_row("personal data", f"[red]found in {places}[/red]" if places else f"none found in {megabytes}")
+    console.print(table)
+    console.print("Next: [bold].venv/bin/footfall up[/bold] keeps it running and prints the broker's address;")
+    console.print(f"metrics were at {stack.anonymize.metrics_url}; any Kafka client reads footfall.aggregates.v1:")
+    console.print("of an id, the record of the highest revision is the truth (README, For analysts).")

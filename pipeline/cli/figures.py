@@ -1,0 +1,155 @@
+"""``footfall oracle``, ``verify`` and ``rejected``: what the figures should be, whether they are, what was left out."""
+
+import asyncio
+import json
+from collections import Counter, deque
+from pathlib import Path
+
+import msgspec
+import typer
+from rich.table import Table
+
+from pipeline.cli.show import bar, console
+from pipeline.judgement import Judgement, compare_again, judge, oracle_of
+from pipeline.oracle.files import read_file
+from pipeline.preflight import require_broker
+from pipeline.reading import StoredRecord, follow, read_topic
+from pipeline.settings import Settings, load_settings
+from pipeline.verify import render
+from schemas.reasons import Reason
+from schemas.rejections import Rejection, decode_rejection
+from schemas.topics import topic_name
+
+__all__ = ["oracle", "rejected", "verify"]
+
+
+def oracle(
+    from_file: Path | None = typer.Option(
+        None, "--from-file", help="NDJSON of {partition, offset, append_time, key, value} in place of the raw topic."
+    ),
+) -> None:
+    """Print the aggregates that the raw topic must come to, one JSON a line, sorted by id.
+
+    Computed offline by naive code that shares nothing with the agents but the schemas.
+    Example: footfall oracle --from-file raw.ndjson
+    """
+    settings = load_settings()
+    result = asyncio.run(_oracle(settings, from_file))
+    for identity in sorted(result):
+        typer.echo(json.dumps(result[identity], ensure_ascii=False))
+
+
+async def _oracle(settings: Settings, from_file: Path | None) -> dict[str, dict[str, object]]:
+    if from_file is not None:
+        records: list[StoredRecord] = read_file(from_file)
+    else:
+        brokers = await require_broker(settings)
+        with bar("reading raw", to_stderr=True) as report:
+            records = await read_topic(brokers, topic_name(settings.topic_prefix, "raw"), report)
+    with bar("counting", to_stderr=True) as report:
+        return (await oracle_of(settings, records, report)).figures
+
+
+def verify(
+    wait: float = typer.Option(0.0, min=0, help="Seconds to go on comparing until it is equal."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object in place of tables."),
+) -> None:
+    """Compare sink and rejected records with the oracle; exit 1 where they differ.
+
+    Example: footfall verify --wait 30
+    """
+    found = asyncio.run(_verify(load_settings(), wait))
+    if as_json:
+        typer.echo(json.dumps(_as_json(found)))
+    else:
+        _show(found)
+    raise typer.Exit(0 if found.equal else 1)
+
+
+async def _verify(settings: Settings, wait: float) -> Judgement:
+    await require_broker(settings)
+    with bar("reading raw", to_stderr=True) as report:
+        found = await judge(settings, report)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait
+    while not found.equal and loop.time() < until:
+        await asyncio.sleep(1)
+        await compare_again(settings, found)
+    return found
+
+
+def _as_json(found: Judgement) -> dict[str, object]:
+    return {
+        "equal": found.equal,
+        "figures": len(found.expected.figures),
+        "counted": found.expected.counted,
+        "rejected": {reason.value: count for reason, count in sorted(found.expected.by_reason.items())},
+        "differences": [each._asdict() for each in found.differences],
+        "not_last": found.not_last,
+        "rejections_missing": found.rejections_missing,
+        "rejections_surplus": found.rejections_surplus,
+    }
+
+
+def _show(found: Judgement) -> None:
+    if found.differences:
+        console.print(render(found.differences))
+    for identity in found.not_last[:20]:
+        console.print(f"the last record of {identity} is not that of its highest revision", markup=False)
+    if found.rejections_missing or found.rejections_surplus:
+        console.print(f"rejected records: {found.rejections_missing:,} missing, {found.rejections_surplus:,} surplus")
+    figures, events = len(found.expected.figures), found.expected.counted
+    if found.equal:
+        console.print(f"equal: {figures:,} figures of {events:,} counted events")
+    else:
+        console.print(f"different: {len(found.differences):,} differences in {figures:,} expected figures")
+
+
+def rejected(
+    reason: Reason | None = typer.Option(None, help="Only this reason."),
+    company: str | None = typer.Option(None, help="Only this company."),
+    limit: int = typer.Option(20, min=0, help="Of the last ones to show."),
+    as_json: bool = typer.Option(False, "--json", help="The records as they are, one JSON a line."),
+) -> None:
+    """Show why events were not counted, by reason, and the last ones; never anything of their content.
+
+    Example: footfall rejected --reason bad-field --limit 5
+    """
+    counts, last = asyncio.run(_rejected(load_settings(), reason, company, limit))
+    if as_json:
+        for each in last:
+            typer.echo(msgspec.json.encode(each).decode())
+        return
+    table = Table(title=f"{sum(counts.values()):,} rejected")
+    table.add_column("reason")
+    table.add_column("events", justify="right")
+    for name, count in counts.most_common():
+        table.add_row(name.value, f"{count:,}")
+    console.print(table)
+    if last:
+        shown = Table(title=f"the last {len(last)}")
+        for column in ("received", "partition", "offset", "reason", "path", "company", "source"):
+            shown.add_column(column, no_wrap=True)
+        for each in last:
+            place = (str(each.partition), str(each.offset))
+            shown.add_row(each.received, *place, each.reason.value, each.path, each.company or "-", each.source or "-")
+        console.print(shown)
+
+
+async def _rejected(
+    settings: Settings, reason: Reason | None, company: str | None, limit: int
+) -> tuple[Counter[Reason], deque[Rejection]]:
+    brokers = await require_broker(settings)
+    counts: Counter[Reason] = Counter()
+    last: deque[Rejection] = deque(maxlen=limit)
+    seen = set()
+    async for batch in follow(brokers, topic_name(settings.topic_prefix, "rejected"), whole=True):
+        for record in batch:
+            each = decode_rejection(record.value or b"")
+            identity = (each.partition, each.offset, each.path, each.reason)
+            if identity in seen or (reason and each.reason != reason) or (company and each.company != company):
+                continue
+            seen.add(identity)
+            counts[each.reason] += 1
+            last.append(each)
+    return counts, last
