@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo picture test lint clean
 
 setup: .venv/.ready
 
@@ -14,6 +14,10 @@ setup: .venv/.ready
 
 demo: setup
 	$(BIN)/footfall demo
+
+# The README's picture, from the program's own output.
+picture: setup
+	COLUMNS=92 $(BIN)/footfall demo --svg docs/demo.svg
 
 test: setup
 	$(BIN)/pytest

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +76,10 @@ class WorkerProcess:
             return await asyncio.to_thread(self.process.wait)
 
 
-def start_worker(kind: str, settings: Mapping[str, str], folder: Path, name: str | None = None) -> WorkerProcess:
-    """Start ``footfall worker KIND`` with ``FOOTFALL_*`` ``settings`` (names without the prefix).
+def start_worker(
+    kind: str, settings: Mapping[str, str], folder: Path, name: str | None = None, arguments: Sequence[str] = ()
+) -> WorkerProcess:
+    """Start ``footfall worker KIND`` with ``arguments`` and ``FOOTFALL_*`` ``settings`` (names without the prefix).
 
     It inherits no other setting of this process; its log is ``folder/NAME.log``, appended to.
     """
@@ -89,7 +91,7 @@ def start_worker(kind: str, settings: Mapping[str, str], folder: Path, name: str
     log = folder / f"{name or kind}.log"
     with log.open("ab") as sink:
         process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-c", "from pipeline.cli import main; main()", "worker", kind],
+            [sys.executable, "-c", "from pipeline.cli import main; main()", "worker", kind, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,

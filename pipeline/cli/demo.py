@@ -46,6 +46,7 @@ def demo(
     events: int = typer.Option(200_000, min=1000, help="Events to simulate."),
     seed: int = typer.Option(1, help="Of the simulation."),
     companies: int = typer.Option(30, min=1, help="Companies to simulate."),
+    svg: Path | None = typer.Option(None, help="Also draw what was shown into this file."),
 ) -> None:
     """Run everything once: broker, both workers, a simulated fortnight; compare with the oracle, look for leaks.
 
@@ -59,7 +60,11 @@ def demo(
         partitions=_PARTITIONS,
         pii_canaries=True,
     )
-    raise typer.Exit(0 if asyncio.run(_demo(plan)) else 1)
+    console.record = svg is not None
+    held = asyncio.run(_demo(plan))
+    if svg is not None:
+        console.save_svg(str(svg), title="footfall demo")
+    raise typer.Exit(0 if held else 1)
 
 
 async def _demo(plan: Plan) -> bool:

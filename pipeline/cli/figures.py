@@ -129,7 +129,7 @@ def rejected(
     if last:
         shown = Table(title=f"the last {len(last)}")
         for column in ("received", "partition", "offset", "reason", "path", "company", "source"):
-            shown.add_column(column, no_wrap=True)
+            shown.add_column(column, overflow="fold")
         for each in last:
             place = (str(each.partition), str(each.offset))
             shown.add_row(each.received, *place, each.reason.value, each.path, each.company or "-", each.source or "-")

@@ -106,7 +106,7 @@ class CleanOwner(Owner[Stored]):
     async def handle(self, records: Sequence[Stored]) -> None:
         """See :class:`Owner`."""
         chunks = [(offset, self._decoded(offset, value)) for offset, value in records if offset >= self.position]
-        while chunks and not self.holding and await self.may_begin():
+        while chunks and not self.holding and self.left is None and await self.may_begin():
             if chunks[0][1].digest.split("-")[0] != self._own_digest:
                 await self._other_digest(chunks[0][1].digest)
                 return
@@ -156,10 +156,7 @@ class CleanOwner(Owner[Stored]):
             self.holding = True
             self.log.warning("waits_for_the_previous_release", position=self.position)
             return
-        raise Refused(
-            f"the fold digest in force is {digest}, not {self._own_digest} of this worker",
-            "start the release and the settings that footfall topics fold announced",
-        )
+        self.left = digest
 
     # ---- emission
 

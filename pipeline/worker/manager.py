@@ -66,6 +66,11 @@ class Owners:
             owner.begin()
         self.in_group = True
 
+    def left(self) -> str | None:
+        """The digest in force where every partition is past its control record, None otherwise."""
+        digests = [owner.left for owner in self.owners.values()]
+        return digests[0] if digests and all(digests) else None
+
     def positions(self) -> Mapping[int, int]:
         """Where each restored owner reads on."""
         return {partition: owner.position for partition, owner in self.owners.items() if owner.restored}

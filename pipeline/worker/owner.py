@@ -64,6 +64,9 @@ class Owner(abc.ABC, Generic[Record]):
         self.moved_at = time.monotonic()
         self.restored = False
         self.holding = False
+        """Started before the control record of its own digest, it waits for the release in force to get there."""
+        self.left: str | None = None
+        """The digest in force past a control record, where another release is to go on."""
         self.changelog: SoleLog
         self._queue: asyncio.Queue[Sequence[Record]] = asyncio.Queue(_QUEUED_CHUNKS)
         self._closing = asyncio.Event()
@@ -74,8 +77,9 @@ class Owner(abc.ABC, Generic[Record]):
     @property
     def ready(self) -> bool:
         """Restored, mended, and at the log's end or moved on within 30 s."""
-        behind = self.position < self.end
-        return self.restored and not self.holding and (not behind or time.monotonic() - self.moved_at < _STALL_SECONDS)
+        if not self.restored or self.holding or self.left is not None:
+            return False
+        return self.position >= self.end or time.monotonic() - self.moved_at < _STALL_SECONDS
 
     # ---- life
 

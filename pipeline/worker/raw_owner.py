@@ -5,12 +5,11 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from agents.core.anonymizing import TICK_HEADER, AnonymizeFold, Folded
+from agents.core.anonymizing import FOLD_HEADER, TICK_HEADER, AnonymizeFold, Folded
 from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
-from pipeline.errors import Refused
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import encode_chunk
 from schemas.rejections import encode_rejection
@@ -62,14 +61,24 @@ class RawOwner(Owner[RawRecord]):
         """The first entry; ``clean`` and ``rejected`` need no mending, their readers drop repeats by offset."""
         if fresh:
             await self.write(self.fold.first_writes())
-        # Another digest holds here, so its worker folds on to the control record.
-        self.holding = self.fold.digest != self._own_digest
+        if self.fold.digest != self._own_digest:
+            self.holding = await self._announced()
+            self.left = None if self.holding else self.fold.digest
+
+    async def _announced(self) -> bool:
+        """Whether a control record of our own digest lies ahead, up to which another release folds."""
+        raw = self.context.topic("raw")
+        async for records in self.context.reader.records(raw, self.partition, self.position, self.end):
+            for record in records:
+                if record.value is None and [*record.headers] == [(FOLD_HEADER, self._own_digest.encode())]:
+                    return True
+        return False
 
     async def handle(self, records: Sequence[RawRecord]) -> None:
         """See :class:`Owner`."""
         fence = self.fold.entry.fence
         rest = [record for record in records if record.offset > fence]
-        while rest and not self.holding and await self.may_begin():
+        while rest and not self.holding and self.left is None and await self.may_begin():
             began = time.perf_counter()
             folded = self.fold.fold(rest[: _fitting(rest)])
             rest = rest[folded.count :]
@@ -78,10 +87,7 @@ class RawOwner(Owner[RawRecord]):
             await self.write(folded.writes)
             self.advanced(self.fold.entry.fence + 1)
             if self.fold.digest != self._own_digest:
-                raise Refused(
-                    f"the fold digest in force is {self.fold.digest}, not {self._own_digest} of this worker",
-                    "start the release and the settings that footfall topics fold announced",
-                )
+                self.left = self.fold.digest
 
     async def _write_outputs(self, folded: Folded) -> None:
         context, chunk = self.context, folded.chunk
@@ -102,7 +108,7 @@ class RawOwner(Owner[RawRecord]):
     async def in_between(self) -> None:
         """Append a tick where one is due and the log was read to its end."""
         idle = self.context.settings.idle_after.total_seconds()
-        if self.holding or time.monotonic() - self._ticked_at < idle:
+        if self.holding or self.left or time.monotonic() - self._ticked_at < idle:
             return
         if not self.fold.tick_due(int(self.context.wall() * 1000)):
             return

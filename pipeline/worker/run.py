@@ -176,6 +176,11 @@ class _Worker:
             for owner in list(owners.owners.values()):
                 if owner.restored:
                     self._operations.stands(owner, owner.closing_watermark)
+            if (digest := owners.left()) is not None:
+                raise Refused(
+                    f"the fold digest in force is {digest}, not {self._settings.digest()} of this worker",
+                    "start the release and the settings that footfall topics fold announced",
+                )
             new = {number: at for number, at in self._reached.items() if done.get(number) != at and at > 0}
             if new and owners.in_group:
                 await self._commit(app, new)

@@ -1,0 +1,104 @@
+"""A prefix on the real broker with workers as processes: fed, compared with the oracle, stopped."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from pipeline.broker.topics import apply
+from pipeline.oracle import OracleResult, expect
+from pipeline.processes import WorkerProcess, start_worker
+from pipeline.reading import read_topic
+from pipeline.settings import Settings, load_settings
+from pipeline.sink import SinkView
+from pipeline.verify import Difference, compare, last_is_highest
+from schemas.deciding import Deciding
+from schemas.rejections import decode_rejection
+from schemas.topics import topic_name
+from tests.broker.load import make_load, publish
+
+__all__ = ["DEADLINE", "Bench", "run"]
+
+PARTITIONS = 4
+DEADLINE = 90.0
+
+
+class Bench:
+    """One prefix on the broker: starts workers, feeds raw, compares the sink."""
+
+    def __init__(self, brokers: str, prefix: str, folder: Path) -> None:
+        self.brokers = brokers
+        self.folder = folder
+        self.settings: Settings = load_settings(brokers=brokers, topic_prefix=prefix, partitions=PARTITIONS)
+        self.workers: list[WorkerProcess] = []
+        self.key = secrets.token_hex(32)
+        self.digests: dict[str, Deciding] = {}
+
+    def topic(self, short: str) -> str:
+        return topic_name(self.settings.topic_prefix, short)
+
+    def start(self, kind: str, *arguments: str, **more: str) -> WorkerProcess:
+        """Start a worker; ``more`` are settings by their names."""
+        given = {
+            "BROKERS": self.brokers,
+            "TOPIC_PREFIX": self.settings.topic_prefix,
+            "PARTITIONS": str(PARTITIONS),
+            "EMIT_INTERVAL": "1",
+            "SESSION_TIMEOUT": "6",
+        }
+        if kind == "anonymize":
+            given["PSEUDONYM_KEY"] = self.key
+        name = f"{kind}-{len(self.workers)}"
+        worker = start_worker(kind, given | more, self.folder, name, arguments)
+        self.workers.append(worker)
+        return worker
+
+    async def feed(self, seed: int, count: int) -> None:
+        await publish(self.brokers, self.topic("raw"), make_load(seed, count, PARTITIONS))
+
+    async def differences(self) -> tuple[list[Difference], OracleResult]:
+        """Compare once: what differs now."""
+        raw = await read_topic(self.brokers, self.topic("raw"))
+        expected = expect(raw, self.settings.deciding(), PARTITIONS, topic=self.topic("raw"), digests=self.digests)
+        sink = await read_topic(self.brokers, self.topic("aggregates"))
+        view = SinkView()
+        view.apply(sink)
+        return [*compare(view.records, expected.figures)], expected
+
+    async def equal(self) -> OracleResult:
+        """Wait until the sink equals the oracle; fails with what differs at the deadline."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DEADLINE
+        while True:
+            found, expected = await self.differences()
+            if not found:
+                return expected
+            assert loop.time() < until, (len(found), found[:5], self.logs()[-3000:])
+            await asyncio.sleep(0.3)
+
+    async def end_is_highest(self) -> None:
+        assert not last_is_highest(await read_topic(self.brokers, self.topic("aggregates")))
+
+    async def rejected_as(self, expected: OracleResult) -> None:
+        found = {
+            (each.partition, each.offset, each.path, each.reason)
+            for record in await read_topic(self.brokers, self.topic("rejected"))
+            for each in [decode_rejection(record.value or b"")]
+        }
+        assert found == {(each.partition, each.offset, each.path, each.reason) for each in expected.rejections}
+
+    def logs(self) -> str:
+        return "".join(worker.log.read_text(errors="replace") for worker in self.workers)
+
+    async def stop(self) -> None:
+        for worker in self.workers:
+            await worker.stop()
+
+
+async def run(brokers: str, prefix: str, folder: Path, scenario: Callable[[Bench], Awaitable[None]]) -> None:
+    bench = Bench(brokers, prefix, folder)
+    await apply(bench.settings)
+    try:
+        await scenario(bench)
+    finally:
+        await bench.stop()

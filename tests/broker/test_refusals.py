@@ -1,0 +1,121 @@
+"""What stops a start, and what an accepted gap comes to: workers as processes on the real broker."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from pipeline.broker.digests import fold
+from pipeline.broker.topics import apply
+from pipeline.processes import WorkerProcess
+from pipeline.settings import load_settings
+from tests.broker.bench import PARTITIONS, Bench, run
+
+pytestmark = pytest.mark.broker
+
+
+async def refused(worker: WorkerProcess, *words: str) -> None:
+    """The worker ends with exit code 2 and a line that holds ``words``."""
+    assert await asyncio.to_thread(worker.process.wait, 30) == 2
+    line = worker.log.read_text().strip().splitlines()[-1]
+    assert line.startswith("footfall: ")
+    for word in words:
+        assert word in line
+
+
+async def fed_and_stopped(bench: Bench) -> None:
+    pair = [bench.start("anonymize"), bench.start("aggregate")]
+    await bench.feed(1, 500)
+    await bench.equal()
+    assert [await worker.stop() for worker in pair] == [0, 0]
+
+
+def test_a_lost_changelog_is_refused(brokers: str, prefix: str, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        await fed_and_stopped(bench)
+        admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+        await admin.start()
+        try:
+            await admin.delete_topics([bench.topic("anonymize-state"), bench.topic("aggregate-state")])
+        finally:
+            await admin.close()
+        await _until_made(bench)
+        await refused(bench.start("anonymize"), "events lost", "no state", "--accept-gap")
+        await refused(bench.start("aggregate"), "events lost", "no state", "--accept-gap")
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+async def _until_made(bench: Bench) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + 30
+    while len(await apply(bench.settings)) < 1:
+        assert loop.time() < until
+
+
+def test_a_raw_log_cut_past_the_state_is_refused_and_can_be_accepted(brokers: str, prefix: str, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        await fed_and_stopped(bench)
+        await bench.feed(2, 500)
+        admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+        await admin.start()
+        try:
+            everything = {
+                TopicPartition(bench.topic("raw"), number): RecordsToDelete(-1) for number in range(PARTITIONS)
+            }
+            await admin.delete_records(everything)
+        finally:
+            await admin.close()
+        await refused(bench.start("anonymize"), "events lost", bench.topic("raw"), "--accept-gap")
+        anonymize = bench.start("anonymize", "--accept-gap")
+        await anonymize.ready()
+        refusing = bench.start("aggregate")
+        await bench.feed(3, 300)
+        await refused(refusing, "events lost", bench.topic("clean"), "--accept-gap")
+        accepting = bench.start("aggregate", "--accept-gap")
+        await accepting.ready()
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+def test_another_fold_digest_is_refused_until_a_control_record_announces_it(
+    brokers: str, prefix: str, tmp_path: Path
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        old = [bench.start("anonymize"), bench.start("aggregate")]
+        await bench.feed(1, 500)
+        await bench.equal()
+        await refused(bench.start("anonymize", LATENESS="P20D"), "fold digest in force")
+        await refused(bench.start("aggregate", LATENESS="P20D"), "fold digest in force")
+        await refused(bench.start("anonymize", PSEUDONYM_KEY="ab" * 32), "fold digest in force")
+        other = load_settings(
+            brokers=brokers, topic_prefix=prefix, partitions=PARTITIONS, lateness="P20D", pseudonym_key=bench.key
+        )
+        assert await fold(other, other.digest()) == PARTITIONS
+        assert await fold(other, other.digest()) == 0
+        bench.digests = {other.digest(): other.deciding()}
+        for worker in old:
+            await refused(worker, "fold digest in force")
+        bench.start("anonymize", LATENESS="P20D")
+        bench.start("aggregate", LATENESS="P20D")
+        await bench.feed(2, 500)
+        await bench.equal()
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+def test_a_poisoned_clean_record_is_refused_without_its_content(brokers: str, prefix: str, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=brokers)
+        await producer.start()
+        try:
+            await producer.send_and_wait(bench.topic("clean"), b"poison-7", partition=0)
+        finally:
+            await producer.stop()
+        worker = bench.start("aggregate")
+        await refused(worker, "no clean chunk")
+        assert "poison-7" not in worker.log.read_text()
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
