@@ -51,32 +51,38 @@ class Appender:
         """Close; nothing is under way, since every append is awaited."""
         await self._producer.stop()
 
-    async def append(self, topic: str, partition: int, rows: Rows, batch_bytes: int = BATCH_BYTES) -> list[int]:
+    async def append(
+        self, topic: str, partition: int, rows: Rows, batch_bytes: int = BATCH_BYTES, *, whole: bool = False
+    ) -> list[int]:
         """Append ``rows`` in as few batches as hold them; returns the offset of each batch's first record and counts.
 
-        The answer alternates: base offset, number of records, base offset, and so on. Raises ProduceError.
+        The answer alternates: base offset, number of records, base offset, and so on. Raises ProduceError; with
+        ``whole`` before anything is sent where the rows need more than one batch.
         """
+        batches = self._batches(topic, rows, batch_bytes)
+        if whole and len(batches) > 1:
+            raise ProduceError(f"what belongs together for {topic} does not fit one record batch")
         answer: list[int] = []
-        batch = None
-        size = count = 0
-        for key, value, headers in rows:
-            weight = 64 + len(key or b"") + len(value or b"")
-            if batch is not None and size + weight > batch_bytes:
-                answer += [await self._send(batch, topic, partition), count]
-                batch = None
-            if batch is None:
-                batch, size, count = self._producer.create_batch(), 0, 0
-            if batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
-                if not count:
-                    raise ProduceError(f"a record for {topic} is larger than a batch")
-                answer += [await self._send(batch, topic, partition), count]
-                batch, size, count = self._producer.create_batch(), 0, 0
-                batch.append(key=key, value=value, timestamp=None, headers=list(headers))
-            size += weight
-            count += 1
-        if batch is not None:
+        for batch, count in batches:
             answer += [await self._send(batch, topic, partition), count]
         return answer
+
+    def _batches(self, topic: str, rows: Rows, batch_bytes: int) -> list[tuple[object, int]]:
+        found: list[tuple[object, int]] = []
+        batch, size, count = self._producer.create_batch(), 0, 0
+        for key, value, headers in rows:
+            weight = 64 + len(key or b"") + len(value or b"")
+            given = {"key": key, "value": value, "timestamp": None, "headers": list(headers)}
+            if count and (size + weight > batch_bytes or batch.append(**given) is None):
+                found.append((batch, count))
+                batch, size, count = self._producer.create_batch(), 0, 0
+            if not count and batch.append(**given) is None:
+                raise ProduceError(f"a record for {topic} is larger than a batch")
+            size += weight
+            count += 1
+        if count:
+            found.append((batch, count))
+        return found
 
     async def _send(self, batch: object, topic: str, partition: int) -> int:
         if not self._may_write():
@@ -106,9 +112,7 @@ class SoleLog:
 
     async def append(self, rows: Rows, *, whole: bool = False) -> None:
         """Append and check; with ``whole`` the rows must fit one batch. Raises ProduceError, ForeignWriteError."""
-        answer = await self._appender.append(self.topic, self.partition, rows)
-        if whole and len(answer) > 2:
-            raise ProduceError(f"a state batch of {self.topic} did not fit one record batch")
+        answer = await self._appender.append(self.topic, self.partition, rows, whole=whole)
         for base, count in zip(answer[::2], answer[1::2], strict=True):
             self.found(base)
             self.end = base + count
