@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo picture test lint clean
+.PHONY: setup demo picture docs test lint clean
 
 setup: .venv/.ready
 
@@ -18,6 +18,9 @@ demo: setup
 # The README's picture, from the program's own output.
 picture: setup
 	COLUMNS=92 $(BIN)/footfall demo --svg docs/demo.svg
+
+docs: setup
+	$(BIN)/python -m pipeline.documents
 
 test: setup
 	$(BIN)/pytest
