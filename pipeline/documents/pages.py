@@ -143,6 +143,7 @@ def operations_page() -> str:
     head = ("metric", "type", "unit", "what it says", "labels", "alert on")
     return (
         f"{_GENERATED}# Operations\n\nOn the port for metrics: `/metrics` for Prometheus, `/readyz` (200 while every"
-        " assigned partition is recovered, mended and moving and the lease is valid), `/livez` (200 while the loop answers). No"
+        " assigned partition is recovered, mended and moving and the lease is valid),"
+        " `/livez` (200 while the loop answers). No"
         f" label is ever a company or a person.\n\n{_table(head, rows)}"
     )
