@@ -17,7 +17,7 @@ from schemas.rejections import decode_rejection
 from schemas.topics import topic_name
 from tests.broker.load import make_load, publish
 
-__all__ = ["DEADLINE", "Bench", "run"]
+__all__ = ["DEADLINE", "PARTITIONS", "Bench", "run"]
 
 PARTITIONS = 4
 DEADLINE = 90.0

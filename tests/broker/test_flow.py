@@ -1,0 +1,81 @@
+"""What only time and company bring: ticks for idle partitions, workers that join and leave; on the real broker."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from pipeline.broker.topics import apply
+from pipeline.reading import read_topic
+from pipeline.settings import load_settings
+from schemas.times import instant
+from tests.broker.bench import DEADLINE, PARTITIONS, Bench, run
+
+pytestmark = pytest.mark.broker
+
+
+def test_an_idle_partition_gets_a_tick_that_closes_its_hour(brokers: str, prefix: str, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.settings = load_settings(brokers=brokers, topic_prefix=prefix, partitions=PARTITIONS, idle_after=2)
+        await apply(bench.settings)
+        bench.start("anonymize", IDLE_AFTER="2")
+        bench.start("aggregate", IDLE_AFTER="2")
+        event = {
+            "specversion": "1.0",
+            "id": "1",
+            "source": "s",
+            "type": "chat.created",
+            "company": "acme",
+            "time": instant(int(time.time() * 1000) - 5 * 3_600_000),
+        }
+        producer = AIOKafkaProducer(bootstrap_servers=brokers)
+        await producer.start()
+        try:
+            await producer.send_and_wait(bench.topic("raw"), json.dumps(event).encode(), key=b"acme")
+        finally:
+            await producer.stop()
+        until = asyncio.get_running_loop().time() + DEADLINE
+        while "final" not in await _statuses(bench):
+            assert asyncio.get_running_loop().time() < until, bench.logs()[-3000:]
+            await asyncio.sleep(0.2)
+        await bench.equal()
+        raw = await read_topic(brokers, bench.topic("raw"))
+        ticks = [record for record in raw if record.headers == (("footfall-tick", b"1"),)]
+        assert len(ticks) == 1
+        assert ticks[0].key is None
+        assert ticks[0].value is None
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+async def _statuses(bench: Bench) -> set[str]:
+    return {
+        json.loads(each.value or b"{}").get("status")
+        for each in await read_topic(bench.brokers, bench.topic("aggregates"))
+    }
+
+
+def test_workers_that_join_and_leave_change_no_figure(brokers: str, prefix: str, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        first = [bench.start("anonymize"), bench.start("aggregate")]
+        for worker in first:
+            await worker.ready()
+        feeding = asyncio.create_task(bench.feed(7, 8000))
+        second = [bench.start("anonymize"), bench.start("aggregate")]
+        for worker in second:
+            await worker.ready()
+        assert [await worker.stop() for worker in first] == [0, 0]
+        await feeding
+        await bench.rejected_as(await bench.equal())
+        await bench.end_is_highest()
+        third = [bench.start("anonymize"), bench.start("aggregate")]
+        await bench.feed(8, 2000)
+        for worker in third:
+            await worker.ready()
+        await bench.equal()
+        assert [await worker.stop() for worker in [*second, *third]] == [0, 0, 0, 0]
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
