@@ -2,8 +2,8 @@
 
 import random
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +11,7 @@ import orjson
 
 from agents.core.home import home
 from pipeline.simulate.world import Company, canaries, companies
+from schemas.examples import bad_examples, good_examples
 from schemas.limits import DAY_MS
 from schemas.times import instant
 
@@ -18,7 +19,7 @@ __all__ = ["Plan", "SimRecord", "simulate"]
 
 _NAMES: Final = (
     ("message.sent", 34),
-    ("answer", 30),
+    ("message.sent.assistant", 30),
     ("prompt.submitted", 14),
     ("chat.created", 7),
     ("feedback.given", 5),
@@ -28,8 +29,8 @@ _NAMES: Final = (
     ("group.created", 1),
     ("user.created", 1),
 )
+"""Good examples by name, and how often each is sent."""
 _FAR_BACK: Final = 2000
-_TOO_LONG: Final = "x" * 1100
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,10 @@ def _event(rng: random.Random, plan: Plan, company: Company, name: str, time: in
     if rng.random() < 0.0005:
         scope = rng.choice(("platform", "app"))
         return event | {"type": "consent.changed", "data": {"scope": scope, "granted": rng.random() < 0.5}}
-    event["type"] = "message.sent" if name == "answer" else name
-    event["data"] = data = company.data(rng, name)
-    if name != "app.started":
+    good = good_examples()[name]
+    event["type"] = good["type"]
+    event["data"] = data = {**good["data"], **company.data(rng, good["type"])}
+    if "user" in data:
         data["user"] = rng.choices(company.users, cum_weights=company.activity)[0]
     return event
 
@@ -154,24 +156,24 @@ def _record(rng: random.Random, plan: Plan, company: Company, events: list[dict[
 
 
 def _spoilt(rng: random.Random, company: Company, event: dict[str, Any], value: bytes) -> bytes:
-    """One of each way in which form is not kept; what is personal stays in it."""
+    """One of the ways in which form is not kept, with something personal in it."""
     person = company.users[0]
-    wrong: tuple[dict[str, Any], ...] = (
-        {"specversion": "0.3"},
-        {"type": f"secret.of.{person}"},
-        {"data": {**event["data"], "kind": person, "role": person, "sentiment": person, "assistant": person}},
-        {"sequence": f"{person}"},
-        {"time": f"yesterday, says {person}"},
-        {"company": f"{company.name}-other"},
-        {"id": _TOO_LONG + person},
-        {"data": {person: 1, "scope": person}, "type": "consent.changed"},
-    )
-    choice = rng.randrange(len(wrong) + 2)
-    if choice == len(wrong):
-        return value[:-5]
-    if choice == len(wrong) + 1:
-        return f"{person} called".encode()
-    return orjson.dumps(event | wrong[choice])
+    others = (value[:-5], f"{person} called".encode(), orjson.dumps(event | {"company": f"{company.name}-other"}))
+    examples = [*bad_examples().values()]
+    choice = rng.randrange(len(examples) + len(others))
+    if choice >= len(examples):
+        return others[choice - len(examples)]
+    bad = examples[choice]
+    if bad.text is not None:
+        return bad.record()
+    return replace(bad, patch=_personal(bad.patch, person)).record(event)
+
+
+def _personal(patch: Any, person: str) -> Any:
+    """A patch whose texts, save empty ones, also name a person."""
+    if isinstance(patch, Mapping):
+        return {key: _personal(item, person) for key, item in patch.items()}
+    return f"{patch} {person}" if isinstance(patch, str) and patch else patch
 
 
 def home_of_record(record: SimRecord, partitions: int) -> int:

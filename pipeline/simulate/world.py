@@ -37,18 +37,16 @@ class Company:
     secret: str = ""
 
     def data(self, rng: random.Random, name: str) -> dict[str, Any]:
-        """``data`` of an event without its user; with a secret, free text that must never pass."""
+        """Fields of ``data`` that vary for a type; with a secret, free text that must never pass."""
         told: dict[str, Any] = {}
-        if name in {"message.sent", "answer"}:
-            told["role"] = "user" if name == "message.sent" else "assistant"
-        elif name == "prompt.submitted":
+        if name == "prompt.submitted":
             told |= {"assistant": rng.choice(_ASSISTANTS), "module": rng.choice(_MODULES)}
         elif name == "feedback.given":
             told["sentiment"] = "positive" if rng.random() < 0.8 else "negative"
         elif name == "folder.created":
             told["kind"] = rng.choice(_KINDS)
         elif name == "app.started":
-            told |= {"application": "desk", "version": rng.choice(_VERSIONS), "environment": "production"}
+            told["version"] = rng.choice(_VERSIONS)
         if self.secret and rng.random() < 0.3:
             told |= {"text": f"call {self.secret} back", "subject": {"mail": f"{self.secret}@example.org"}}
         return told
