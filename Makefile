@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo picture docs test lint clean
+.PHONY: setup demo picture docs test bench lint clean
 
 setup: .venv/.ready
 
@@ -24,6 +24,10 @@ docs: setup
 
 test: setup
 	$(BIN)/pytest
+
+# Speed on this machine, as one table; options as in `.venv/bin/python -m bench --help`.
+bench: setup
+	$(BIN)/python -m bench $(BENCH)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """Owner of a clean partition: folds chunks into figures, and keeps the sink up to them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 import msgspec
@@ -74,34 +74,42 @@ class CleanOwner(Owner[Stored]):
             self.log.info("sink_mended", ids=len(rows))
 
     async def _again(self, topic: str, end: int) -> list[tuple[bytes, bytes]]:
-        found: dict[str, tuple[int, bytes, bool]] = {}  # id: highest revision, its record, whether it is the last
         start = self.fold.entry.sink_next
+        highest = await self._highest(topic, start, end)
+        rows, gone = [], set()
+        for identity in highest:
+            try:
+                again = self.emission.again(identity)
+            except StateError:
+                continue  # no id of ours
+            if again is not None:
+                rows.append(again)
+            else:
+                gone.add(identity)
+        if gone:  # expired, yet written since by an owner that had slept: its last word may lie further back
+            first, _ = await self.context.reader.bounds(topic, self.partition)
+            highest = await self._highest(topic, first, end, gone)
+            rows += [(identity.encode(), value) for identity, (_, value, last) in highest.items() if not last]
+        return rows
+
+    async def _highest(
+        self, topic: str, start: int, end: int, wanted: Container[str] | None = None
+    ) -> dict[str, tuple[int, bytes, bool]]:
+        """By id the highest revision from ``start`` to ``end``, its record, and whether it is the id's last."""
+        found: dict[str, tuple[int, bytes, bool]] = {}
         async for records in self.context.reader.records(topic, self.partition, start, end):
             for record in records:
                 if record.key is None or record.value is None:
                     continue
                 identity, value = bytes(record.key).decode("utf-8", "replace"), bytes(record.value)
-                revision = _revision(value)
-                known = found.get(identity)
+                if wanted is not None and identity not in wanted:
+                    continue
+                revision, known = _revision(value), found.get(identity)
                 if known is None or revision >= known[0]:
                     found[identity] = (revision, value, True)
                 else:
                     found[identity] = (known[0], known[1], False)
-        rows = []
-        for identity, (_, value, last) in found.items():
-            try:
-                again = self.fold_again(identity)
-            except StateError:
-                continue  # no id of ours
-            if again is not None:
-                rows.append(again)
-            elif not last:
-                rows.append((identity.encode(), value))
-        return rows
-
-    def fold_again(self, identity: str) -> tuple[bytes, bytes] | None:
-        """The record of ``identity`` as the state has it."""
-        return self.emission.again(identity)
+        return found
 
     async def handle(self, records: Sequence[Stored]) -> None:
         """See :class:`Owner`."""

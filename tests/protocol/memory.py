@@ -1,0 +1,134 @@
+"""A broker in memory whose every answer waits for the scheduler: what owners see, in whatever order it likes."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.worker.appender import ProduceError
+
+__all__ = ["Gate", "Log", "MemoryAppender", "MemoryReader", "Stored", "Waiting"]
+
+Rows = Iterable[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]]
+
+
+class Stored(NamedTuple):
+    offset: int
+    append_time: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(slots=True)
+class Log:
+    """One partition; offsets stay when the cleaner takes records out."""
+
+    records: list[Stored] = field(default_factory=list)
+    end: int = 0
+
+    def append(self, rows: Rows, now: int) -> int:
+        base = self.end
+        for key, value, headers in rows:
+            self.records.append(Stored(self.end, now, key, value, tuple(headers)))
+            self.end += 1
+        return base
+
+    def compact(self, before: int) -> None:
+        """As Kafka's cleaner: below ``before`` only the last record of each key stays, deletions go."""
+        last = {record.key: record.offset for record in self.records if record.offset < before}
+        self.records = [
+            record
+            for record in self.records
+            if record.offset >= before or (last[record.key] == record.offset and record.value is not None)
+        ]
+
+
+Logs = defaultdict[tuple[str, int], Log]
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A step that an owner waits for; ``land`` does at the broker what is on its way there."""
+
+    name: str
+    future: "asyncio.Future[None]"
+    rows: list[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]] = field(default_factory=list)
+    log: Log | None = None
+
+    def land(self, now: int) -> int:
+        return self.log.append(self.rows, now) if self.log is not None else -1
+
+
+class Gate:
+    """One owner's way to the broker; nothing passes until the scheduler says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Waiting] = []
+        self.may_write = True
+        self.landed: dict[int, int] = {}
+
+    async def step(self, name: str, log: Log | None = None, rows: Sequence[object] = ()) -> int:
+        """Wait for the scheduler; returns the base offset of rows that were appended."""
+        waiting = Waiting(name, asyncio.get_running_loop().create_future(), list(rows), log)  # type: ignore[arg-type]
+        self.waiting.append(waiting)
+        await waiting.future
+        return self.landed.pop(id(waiting), -1)
+
+    def release(self, waiting: Waiting, now: int) -> None:
+        self.waiting.remove(waiting)
+        if waiting.log is not None:
+            self.landed[id(waiting)] = waiting.land(now)
+        waiting.future.set_result(None)
+
+
+class MemoryAppender:
+    """Stands for :class:`pipeline.worker.appender.Appender`; sending, landing and the answer are steps apart."""
+
+    def __init__(self, gate: Gate, logs: Logs, *, rows_in_batch: int, torn: bool = False) -> None:
+        self._gate = gate
+        self._logs = logs
+        self._rows_in_batch = rows_in_batch
+        self._torn = torn
+
+    async def append(
+        self, topic: str, partition: int, rows: Rows, batch_bytes: int = 0, *, whole: bool = False
+    ) -> list[int]:
+        given = list(rows)
+        size = len(given) if whole and not self._torn else self._rows_in_batch
+        answer: list[int] = []
+        for begin in range(0, len(given), size):
+            batch = given[begin : begin + size]
+            if not self._gate.may_write:
+                raise ProduceError("the lease has run out")
+            base = await self._gate.step(f"append {topic}", self._logs[topic, partition], batch)
+            await self._gate.step(f"answer {topic}")
+            answer += [base, len(batch)]
+        return answer
+
+
+class MemoryReader:
+    """Stands for :class:`pipeline.worker.recovery.LogReader`."""
+
+    def __init__(self, gate: Gate, logs: Logs) -> None:
+        self._gate = gate
+        self._logs = logs
+
+    async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        await self._gate.step(f"bounds {topic}")
+        return 0, self._logs[topic, partition].end
+
+    async def end(self, topic: str, partition: int) -> int:
+        await self._gate.step(f"end {topic}")
+        return self._logs[topic, partition].end
+
+    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[Stored]]:
+        if start >= end:
+            return
+        await self._gate.step(f"read {topic}")
+        found = [each for each in self._logs[topic, partition].records if start <= each.offset < end]
+        half = len(found) // 2
+        yield found[:half]
+        await self._gate.step(f"read on {topic}")
+        yield found[half:]
