@@ -8,8 +8,8 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from agents.core.anonymizing import Folded, RawEntry
 from agents.core.counting import AggregateFold
+from agents.core.raw_state import Folded, RawEntry
 from pipeline.errors import Refused
 from schemas.operational import OPERATIONAL, Instrument
 

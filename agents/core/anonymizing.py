@@ -3,22 +3,20 @@
 A pure function of the log: the state after an offset is the same however the log was cut or repeated.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, field
 
 import msgspec
 
-from agents.core.chunks import ChunkBuilder
 from agents.core.consent import Consent
 from agents.core.home import placement
 from agents.core.joins import ENTRY_KEY, payload_of, seal
 from agents.core.pending import Pending
+from agents.core.plain import parse_plain
+from agents.core.plain_run import PlainRun
 from agents.core.pseudonyms import Pseudonyms
+from agents.core.raw_state import CHUNK_BYTES, Folded, RawEntry, RawState
 from agents.core.records import Decoded, Event, Move, RawRecord, Refusal, StateWrite
-from agents.core.sources import Source, Sources
-from agents.core.windows import NEVER, day_of
-from schemas.clean import CleanChunk
+from agents.core.windows import NEVER
 from schemas.deciding import Deciding
 from schemas.events import EVENT_TYPES
 from schemas.limits import HOUR_MS
@@ -27,43 +25,15 @@ from schemas.reasons import Outcome, Reason
 from schemas.rejections import Rejection
 from schemas.times import instant
 
-__all__ = ["FOLD_HEADER", "TICK_HEADER", "AnonymizeFold", "Folded", "RawEntry"]
+__all__ = ["FOLD_HEADER", "TICK_HEADER", "AnonymizeFold"]
 
 TICK_HEADER = "footfall-tick"
 FOLD_HEADER = "footfall-fold"
 _DIGEST_KEY = b"d"
 _PENDING_KEY = b"p"
-_CHUNK_BYTES = 4 << 20
 _MOST_GRAVES = 1000
 _MOST_SWEPT = 4000
 _decode = msgspec.msgpack.Decoder().decode
-
-
-@dataclass(slots=True)
-class RawEntry:
-    """The partition's own entry; every field only grows."""
-
-    fence: int = -1
-    event_watermark: int = NEVER
-    closing_watermark: int = NEVER
-    append_time: int = NEVER
-
-    def write(self) -> bytes:
-        """The value under the entry's key."""
-        return seal(self.fence, astuple(self))
-
-
-@dataclass(slots=True)
-class Folded:
-    """What one chunk came to; ``count`` records of those given were folded, ``writes`` ends with the entry."""
-
-    count: int
-    chunk: CleanChunk
-    rejections: list[Rejection] = field(default_factory=list)
-    moves: list[Move] = field(default_factory=list)
-    writes: list[StateWrite] = field(default_factory=list)
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    reasons: Counter[Reason] = field(default_factory=Counter)
 
 
 class AnonymizeFold:
@@ -81,38 +51,32 @@ class AnonymizeFold:
         digest: str,
         record_duplicates: bool = False,
     ) -> None:
-        self.deciding = deciding
-        self.entry = RawEntry()
         self.digest = digest
-        self.partition = partition
-        self._partitions = partitions
-        self._pseudonyms = pseudonyms
+        self._state = RawState(deciding, pseudonyms, partition, partitions)
         self._decode = decode
         self._topic = topic
         self._record_duplicates = record_duplicates
-        self._sources = Sources(deciding.lateness)
-        self._consent = Consent()
-        self._pending = Pending(deciding)
-        self._graves: list[bytes] = []
-        self._out = Folded(0, ChunkBuilder(0).build(0, 0, 0, ""))
-        self._builder = ChunkBuilder(0)
-        self._size = 0
         self._closing_before = NEVER
         self._offset = 0
 
+    @property
+    def entry(self) -> RawEntry:
+        """How far the partition is folded."""
+        return self._state.entry
+
     def restore(self, items: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
         """Take up joined state, in any order; returns the dead keys, which are not taken up."""
-        found = dict(items)
+        found, state = dict(items), self._state
         if ENTRY_KEY in found:
-            self.entry = RawEntry(*_decode(payload_of(found.pop(ENTRY_KEY))))
+            state.entry = RawEntry(*_decode(payload_of(found.pop(ENTRY_KEY))))
         if _DIGEST_KEY in found:
             self.digest = str(_decode(payload_of(found.pop(_DIGEST_KEY))))
         if _PENDING_KEY in found:
-            self._pending = Pending(self.deciding, tuple(_decode(payload_of(found.pop(_PENDING_KEY)))))
-        self._consent.restore((key, value) for key, value in found.items() if key[:1] == b"c")
+            state.pending = Pending(state.deciding, tuple(_decode(payload_of(found.pop(_PENDING_KEY)))))
+        state.consent.restore((key, value) for key, value in found.items() if key[:1] == b"c")
         kinds = ((key, value) for key, value in found.items() if key[:1] in {b"s", b"q", b"i"})
-        dead = self._sources.restore(kinds, self.entry.event_watermark)
-        self._graves.extend(dead)
+        dead = state.sources.restore(kinds, state.entry.event_watermark)
+        state.graves.extend(dead)
         return dead
 
     def first_writes(self) -> list[StateWrite]:
@@ -121,10 +85,10 @@ class AnonymizeFold:
 
     def tick_due(self, now: int) -> bool:
         """Whether a tick appended at ``now`` (broker time, ms) would close a window into which events fell."""
-        entry, would_be = self.entry, now - self.deciding.idle_after
+        entry, would_be = self.entry, now - self._state.deciding.idle_after
         if would_be < entry.append_time:
             return False
-        pending = self._pending.above(entry.closing_watermark)
+        pending = self._state.pending.above(entry.closing_watermark)
         return bool(pending) and pending[0] <= would_be
 
     def skip_to(self, first: int) -> None:
@@ -136,42 +100,44 @@ class AnonymizeFold:
 
         A fold control record is a chunk of its own, after which ``digest`` is the one in force.
         """
-        self._builder = ChunkBuilder(self.entry.fence + 1)  # offsets without a record, such as markers, belong to it
-        self._out = out = Folded(0, self._builder.build(0, 0, 0, ""))
-        self._size = 0
-        writes: dict[bytes, bytes | None] = {}
-        for record in records:
-            control = _bare_header(record, FOLD_HEADER)
-            if control is not None and out.count:
+        state, entry = self._state, self.entry
+        state.begin_chunk()
+        out, at, writes = state.out, 0, dict[bytes, bytes | None]()
+        events, plain = parse_plain(records), PlainRun(state)
+        while at < len(records) and state.size < CHUNK_BYTES:
+            at = plain.run(records, events, at)
+            if at == len(records) or state.size >= CHUNK_BYTES:
                 break
-            out.count += 1
-            self.entry.append_time = max(self.entry.append_time, record.append_time)
-            self.entry.fence = record.offset
+            record = records[at]
+            control = _bare_header(record, FOLD_HEADER)
+            if control is not None and at:
+                break
+            at += 1
+            entry.append_time = max(entry.append_time, record.append_time)
+            entry.fence = record.offset
             if control is not None:
                 self.digest = control.decode()
                 writes[_DIGEST_KEY] = seal(record.offset, self.digest)
                 out.outcomes[Outcome.CONTROL] += 1
                 break
             self._fold_record(record)
-            if self._size >= _CHUNK_BYTES:
-                break
-        entry = self.entry
-        out.chunk = self._builder.build(entry.fence, entry.event_watermark, entry.closing_watermark, self.digest)
+        out.count = at
+        out.chunk = state.builder.build(entry.fence, entry.event_watermark, entry.closing_watermark, self.digest)
         self._write(writes)
         return out
 
     # ---- one record
 
     def _fold_record(self, record: RawRecord) -> None:
-        entry, out = self.entry, self._out
+        entry, out = self.entry, self._state.out
         self._offset = record.offset
         self._closing_before = entry.closing_watermark
         if _bare_header(record, TICK_HEADER) == b"1":
-            entry.closing_watermark = max(entry.closing_watermark, entry.append_time - self.deciding.idle_after)
+            entry.closing_watermark = max(entry.closing_watermark, entry.append_time - self._state.deciding.idle_after)
             out.outcomes[Outcome.TICK] += 1
             return
         decoded = self._decode(record)
-        move_to, key = placement(decoded, record.key, self.partition, self._partitions)
+        move_to, key = placement(decoded, record.key, self._state.partition, self._state.partitions)
         if move_to is not None:
             out.moves.append(Move(move_to, key or b"", record.value, record.headers))
             out.outcomes[Outcome.MOVED] += 1
@@ -186,11 +152,11 @@ class AnonymizeFold:
         entry.closing_watermark = max(entry.closing_watermark, entry.event_watermark)
 
     def _fold_event(self, event: Event) -> None:
-        entry, deciding = self.entry, self.deciding
+        entry, deciding = self.entry, self._state.deciding
         withdrawal = event.consent is not None and not event.consent[1]
         ahead = event.time > entry.append_time + deciding.clock_ahead
         late = event.time < entry.event_watermark - deciding.lateness
-        pseudonym = self._pseudonyms.source(event.company, event.source)
+        pseudonym = self._state.pseudonyms.source(event.company, event.source)
         if ahead and not withdrawal:
             self._reject(_refusal(event, Reason.CLOCK_AHEAD, "/time"), event, pseudonym)
             return
@@ -205,8 +171,8 @@ class AnonymizeFold:
         kind = EVENT_TYPES[event.type]
         installation = pseudonym
         if event.installation != event.source:
-            installation = self._pseudonyms.source(event.company, event.installation)
-        if not self._consent.allows(kind.basis, event.company, installation, pseudonym):
+            installation = self._state.pseudonyms.source(event.company, event.installation)
+        if not self._state.consent.allows(kind.basis, event.company, installation, pseudonym):
             self._reject(_refusal(event, Reason.NO_CONSENT, ""), event, pseudonym)
             return
         if event.consent is not None:
@@ -215,42 +181,42 @@ class AnonymizeFold:
 
     def _is_duplicate(self, event: Event, pseudonym: Pseudonym, *, ahead: bool) -> bool:
         """Whether the event was seen; it is remembered as seen."""
-        name = event.company.encode() + b"|" + pseudonym
-        source = self._sources.of(name, self._offset, self.entry.event_watermark, self._graves)
+        state, name = self._state, event.company.encode() + b"|" + pseudonym
+        source = state.sources.of(name, self._offset, state.entry.event_watermark, state.graves)
         if not ahead and event.time > source.last_time:
             source.last_time = event.time
-        self._size += self._sources.touch(source)
+        state.size += state.sources.touch(source)
         if event.sequence is not None:
             grown = source.sequences.add(event.sequence)
         else:
-            grown = self._remember_id(event, source, pseudonym)
-        self._size += grown
+            grown = state.remember_id(source, event.company, pseudonym, event.id, event.time)
+        state.size += grown
         return not grown
-
-    def _remember_id(self, event: Event, source: Source, pseudonym: Pseudonym) -> int:
-        day, identity = day_of(event.time), self._pseudonyms.identity(event.company, pseudonym, event.id)
-        return 0 if source.knows_id(day, identity) else source.remember(day, identity)
 
     def _take_word(self, event: Event, pseudonym: Pseudonym, installation: Pseudonym, *, late: bool) -> None:
         if event.consent is None:
             return
-        scope, granted = event.consent
+        state, (scope, granted) = self._state, event.consent
         key = Consent.key(event.company, scope, installation if scope == "platform" else pseudonym)
         if granted:
-            self._size += self._consent.grant(key, event.time)
+            state.size += state.consent.grant(key, event.time)
             return
-        mark = self._pseudonyms.identity(event.company, pseudonym, event.id)
-        self._size += self._consent.withdraw(key, min(event.time, self.entry.append_time), mark, too_late=late)
+        mark = state.pseudonyms.identity(event.company, pseudonym, event.id)
+        state.size += state.consent.withdraw(key, min(event.time, state.entry.append_time), mark, too_late=late)
 
     def _count(self, event: Event, pseudonym: Pseudonym, *, active: bool) -> None:
-        user = None if event.user is None else self._pseudonyms.user(event.company, event.user)
-        self._builder.add(event, self._offset, self._closing_before, pseudonym, user)
-        self._out.outcomes[Outcome.COUNTED] += 1
+        user = None if event.user is None else self._state.pseudonyms.user(event.company, event.user)
+        builder = self._state.builder
+        company, shape = builder.company(event.company), builder.shape(event.type, event.values)
+        number = -1 if user is None else builder.user(user)
+        row = (self._offset, event.time, self._closing_before, company, shape, number, builder.source(pseudonym))
+        builder.add(row)
+        self._state.out.outcomes[Outcome.COUNTED] += 1
         if event.consent is None:
-            self._pending.fell(event.time // HOUR_MS, active=active and user is not None)
+            self._state.pending.fell(event.time // HOUR_MS, active=active and user is not None)
 
     def _reject(self, refusal: Refusal, event: Event | None = None, pseudonym: Pseudonym | None = None) -> None:
-        out = self._out
+        out = self._state.out
         out.outcomes[Outcome.REJECTED] += 1
         out.reasons[refusal.reason] += 1
         if refusal.reason is Reason.DUPLICATE and not self._record_duplicates:
@@ -258,7 +224,7 @@ class AnonymizeFold:
         out.rejections.append(
             Rejection(
                 topic=self._topic,
-                partition=self.partition,
+                partition=self._state.partition,
                 offset=self._offset,
                 reason=refusal.reason,
                 path=refusal.path,
@@ -272,17 +238,17 @@ class AnonymizeFold:
 
     def _write(self, writes: dict[bytes, bytes | None]) -> None:
         """What changed as one batch: every value with the present fence, some deletions, the entry last."""
-        entry = self.entry
-        if len(self._graves) < _MOST_GRAVES:
-            self._graves += self._sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
-        buried, self._graves = self._graves[:_MOST_GRAVES], self._graves[_MOST_GRAVES:]
-        writes.update((key, None) for key in buried if not (key[:1] == b"s" and key[1:] in self._sources.known))
-        writes.update(self._consent.writes(entry.fence))
-        writes.update(self._sources.writes(entry.fence))
-        if self._out.outcomes[Outcome.COUNTED]:
-            writes[_PENDING_KEY] = seal(entry.fence, self._pending.above(entry.closing_watermark))
-        self._out.writes = [StateWrite(key, value) for key, value in writes.items()]
-        self._out.writes.append(StateWrite(ENTRY_KEY, entry.write()))
+        state, entry = self._state, self.entry
+        if len(state.graves) < _MOST_GRAVES:
+            state.graves += state.sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
+        buried, state.graves = state.graves[:_MOST_GRAVES], state.graves[_MOST_GRAVES:]
+        writes.update((key, None) for key in buried if not (key[:1] == b"s" and key[1:] in state.sources.known))
+        writes.update(state.consent.writes(entry.fence))
+        writes.update(state.sources.writes(entry.fence))
+        if state.out.outcomes[Outcome.COUNTED]:
+            writes[_PENDING_KEY] = seal(entry.fence, state.pending.above(entry.closing_watermark))
+        state.out.writes = [StateWrite(key, value) for key, value in writes.items()]
+        state.out.writes.append(StateWrite(ENTRY_KEY, entry.write()))
 
 
 def _refusal(event: Event, reason: Reason, path: str) -> Refusal:

@@ -1,13 +1,17 @@
 """Building the columns of a clean chunk, one counted event after the other."""
 
-from agents.core.records import Event
 from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
 
-__all__ = ["ChunkBuilder"]
+__all__ = ["ChunkBuilder", "Row"]
+
+Row = tuple[int, int, int, int, int, int, int]
+"""Offset, time, closing watermark before, then the numbers of company, shape, user (-1: none) and source."""
 
 
 class ChunkBuilder:
-    """The counted events of a chunk that begins at raw offset ``first``."""
+    """The counted events of a chunk that begins at raw offset ``first``; ``add`` appends one."""
+
+    __slots__ = ("_companies", "_first", "_rows", "_shapes", "_sources", "_users", "add")
 
     def __init__(self, first: int) -> None:
         self._first = first
@@ -15,21 +19,24 @@ class ChunkBuilder:
         self._shapes: dict[tuple[str, tuple[str, ...]], int] = {}
         self._users: dict[bytes, int] = {}
         self._sources: dict[bytes, int] = {}
-        self._rows: list[tuple[int, int, int, int, int, int, int]] = []
+        self._rows: list[Row] = []
+        self.add = self._rows.append
 
-    def add(self, event: Event, offset: int, closing: int, source: bytes, user: bytes | None) -> None:
-        """Append a counted event; ``closing`` is the closing watermark before its record."""
-        self._rows.append(
-            (
-                offset,
-                event.time,
-                closing,
-                self._companies.setdefault(event.company, len(self._companies)),
-                self._shapes.setdefault((event.type, event.values), len(self._shapes)),
-                -1 if user is None else self._users.setdefault(user, len(self._users)),
-                self._sources.setdefault(source, len(self._sources)),
-            )
-        )
+    def company(self, name: str) -> int:
+        """Its number in this chunk."""
+        return self._companies.setdefault(name, len(self._companies))
+
+    def shape(self, kind: str, values: tuple[str, ...]) -> int:
+        """Its number in this chunk."""
+        return self._shapes.setdefault((kind, values), len(self._shapes))
+
+    def user(self, pseudonym: bytes) -> int:
+        """Its number in this chunk."""
+        return self._users.setdefault(pseudonym, len(self._users))
+
+    def source(self, pseudonym: bytes) -> int:
+        """Its number in this chunk."""
+        return self._sources.setdefault(pseudonym, len(self._sources))
 
     def build(self, last: int, event_watermark: int, closing_watermark: int, digest: str) -> CleanChunk:
         """The chunk up to raw offset ``last`` with the watermarks and the digest after it."""

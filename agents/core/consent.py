@@ -26,6 +26,11 @@ class Consent:
         self._words: dict[bytes, tuple[bool, int, int]] = {}
         self._touched: dict[bytes, None] = {}
 
+    @property
+    def any_word(self) -> bool:
+        """Whether anybody in the partition ever gave one."""
+        return bool(self._words)
+
     @staticmethod
     def key(company: str, scope: str, subject: bytes) -> bytes:
         """The state's key of a word."""

@@ -11,64 +11,27 @@ from typing import Final
 import msgspec
 
 from agents.core.decode import decode_strictly
+from agents.core.plain import NO_DATA, PlainData, PlainEvent, is_small, plain_time
 from agents.core.records import Decoded, Event, RawRecord
 from agents.core.strict_json import too_deep
-from schemas.envelope import parse_sequence, parse_tail, parse_time
+from schemas.envelope import parse_sequence
 from schemas.events import EVENT_TYPES
-from schemas.limits import (
-    COMPANY_PATTERN,
-    DIMENSION_PATTERN,
-    MAX_EVENTS,
-    MAX_NAME_BYTES,
-    MAX_RECORD_BYTES,
-    MAX_SEQUENCE,
-)
+from schemas.limits import COMPANY_PATTERN, DIMENSION_PATTERN, MAX_EVENTS
 
-__all__ = ["decode"]
+__all__ = ["decode", "is_company", "is_known_shape"]
 
 _is_company: Final = re.compile(COMPANY_PATTERN).fullmatch
 _is_dimension: Final = re.compile(DIMENSION_PATTERN).fullmatch
 _ENUMS: Final = {"role": {"user", "assistant"}, "sentiment": {"positive", "negative"}}
 _SCOPES: Final = ("platform", "app")
-_SURE_CHARS: Final = MAX_NAME_BYTES // 4
-"""A name of so many characters cannot be too long, whatever they are."""
 _REMEMBERED: Final = 20_000
-_SECONDS: Final = 19
 
 
 class _DoubtError(Exception):
     """Not for the fast path."""
 
 
-class _Data(msgspec.Struct, gc=False):
-    user: str | None = None
-    kind: str | None = None
-    role: str | None = None
-    assistant: str | None = None
-    module: str | None = None
-    sentiment: str | None = None
-    application: str | None = None
-    version: str | None = None
-    environment: str | None = None
-    scope: str | None = None
-    granted: bool | None = None
-
-
-class _Raw(msgspec.Struct, gc=False):
-    specversion: str
-    id: str
-    source: str
-    type: str
-    company: str
-    time: str
-    sequence: int | float | str | None = None
-    installation: str | None = None
-    data: _Data | None = None
-
-
-_parse = msgspec.json.Decoder(_Raw | list[_Raw]).decode
-_NO_DATA: Final = _Data()
-_seconds: dict[str, int] = {}
+_parse = msgspec.json.Decoder(PlainEvent | list[PlainEvent]).decode
 _companies: set[str] = set()
 _shapes: set[tuple[str, tuple[str | None, ...]]] = set()
 
@@ -76,13 +39,13 @@ _shapes: set[tuple[str, tuple[str | None, ...]]] = set()
 def decode(record: RawRecord) -> Decoded:
     """Every event of the record, or why not, in raw order; never raises."""
     value = record.value
-    if not value or len(value) + 4096 > MAX_RECORD_BYTES or record.headers or too_deep(value):
+    if not value or not is_small(len(value)) or record.headers or too_deep(value):
         return decode_strictly(record)
     try:
         if not value.isascii():
             value.decode()
         content = _parse(value)
-        if isinstance(content, _Raw):
+        if isinstance(content, PlainEvent):
             return Decoded((_event(content, None),))
         if len(content) > MAX_EVENTS:
             return decode_strictly(record)
@@ -91,83 +54,56 @@ def decode(record: RawRecord) -> Decoded:
         return decode_strictly(record)
 
 
-def _event(raw: _Raw, index: int | None) -> Event:
-    data = raw.data or _NO_DATA
+def _event(raw: PlainEvent, index: int | None) -> Event:
+    data = raw.data or NO_DATA
     entry = EVENT_TYPES.get(raw.type)
-    installation = raw.source if raw.installation is None else raw.installation
-    user = data.user
-    if raw.specversion != "1.0" or entry is None or not (raw.id and raw.source and installation) or user == "":
+    if entry is None or not is_company(raw.company):
         raise _DoubtError
-    if len(raw.id) > _SURE_CHARS or len(raw.source) > _SURE_CHARS or len(installation) > _SURE_CHARS:
-        raise _DoubtError
-    if user is not None and len(user) > _SURE_CHARS:
-        raise _DoubtError
-    if raw.company not in _companies:
-        _learn_company(raw.company)
     values = tuple([getattr(data, name) for name in entry.allowed])
-    if values and (raw.type, values) not in _shapes:
-        _learn_shape(raw.type, entry.allowed, values)
-    sequence = raw.sequence
-    if type(sequence) is not int:
-        sequence = _sequence(sequence)
-    elif not 0 <= sequence <= MAX_SEQUENCE:
+    if not is_known_shape(raw.type, values):
         raise _DoubtError
+    sequence = raw.sequence
     return Event(
         index,
         raw.id,
         raw.source,
         raw.type,
         raw.company,
-        _time(raw.time),
-        sequence,
-        installation,
-        user,
+        plain_time(raw.time),
+        parse_sequence(sequence) if isinstance(sequence, str) else sequence,
+        raw.source if raw.installation is None else raw.installation,
+        data.user,
         values,
         _consent(data) if raw.type == "consent.changed" else None,
     )
 
 
-def _time(text: str) -> int:
-    known = _seconds.get(text[:_SECONDS])
-    if known is None:
-        known = parse_time(text[:_SECONDS] + "Z")
-        if len(_seconds) >= _REMEMBERED:
-            _seconds.clear()
-        _seconds[text[:_SECONDS]] = known
-    if text[_SECONDS:] == "Z":
-        return known
-    moment = known + parse_tail(text[_SECONDS:])
-    if text[-1] in "Zz":
-        return moment
-    return parse_time(text)
-
-
-def _sequence(sequence: float | str | None) -> int | None:
-    if sequence is None:
-        return None
-    if isinstance(sequence, str):
-        return parse_sequence(sequence)
-    raise _DoubtError
-
-
-def _learn_company(company: str) -> None:
-    if not _is_company(company):
-        raise _DoubtError
+def is_company(name: str) -> bool:
+    """Whether a company may have this name."""
+    if name in _companies:
+        return True
+    if not _is_company(name):
+        return False
     if len(_companies) >= _REMEMBERED:
         _companies.clear()
-    _companies.add(company)
+    _companies.add(name)
+    return True
 
 
-def _learn_shape(kind: str, names: tuple[str, ...], values: tuple[str | None, ...]) -> None:
-    for name, value in zip(names, values, strict=True):
+def is_known_shape(kind: str, values: tuple[str | None, ...]) -> bool:
+    """Whether an event of this type may have these allowed values."""
+    if (kind, values) in _shapes:
+        return True
+    for name, value in zip(EVENT_TYPES[kind].allowed, values, strict=True):
         if value is None or not (value in _ENUMS[name] if name in _ENUMS else _is_dimension(value)):
-            raise _DoubtError
+            return False
     if len(_shapes) >= _REMEMBERED:
         _shapes.clear()
     _shapes.add((kind, values))
+    return True
 
 
-def _consent(data: _Data) -> tuple[str, bool]:
+def _consent(data: PlainData) -> tuple[str, bool]:
     if data.scope not in _SCOPES or data.granted is None:
         raise _DoubtError
     return data.scope, data.granted

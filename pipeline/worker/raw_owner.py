@@ -5,10 +5,11 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from agents.core.anonymizing import FOLD_HEADER, TICK_HEADER, AnonymizeFold, Folded
+from agents.core.anonymizing import FOLD_HEADER, TICK_HEADER, AnonymizeFold
 from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
 from agents.core.pseudonyms import Pseudonyms
+from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import encode_chunk

@@ -1,0 +1,92 @@
+"""The state of the first fold, and what one chunk comes to: shared by its record-wise and its plain part."""
+
+from collections import Counter
+from dataclasses import astuple, dataclass, field
+
+from agents.core.chunks import ChunkBuilder
+from agents.core.consent import Consent
+from agents.core.joins import seal
+from agents.core.pending import Pending
+from agents.core.pseudonyms import Pseudonyms
+from agents.core.records import Move, StateWrite
+from agents.core.sources import Source, Sources
+from agents.core.windows import NEVER, day_of
+from schemas.clean import CleanChunk
+from schemas.deciding import Deciding
+from schemas.names import Pseudonym
+from schemas.reasons import Outcome, Reason
+from schemas.rejections import Rejection
+
+__all__ = ["CHUNK_BYTES", "Folded", "RawEntry", "RawState"]
+
+CHUNK_BYTES = 4 << 20
+"""Of one chunk's state at most, so that it is one record batch."""
+
+
+@dataclass(slots=True)
+class RawEntry:
+    """The partition's own entry; every field only grows."""
+
+    fence: int = -1
+    event_watermark: int = NEVER
+    closing_watermark: int = NEVER
+    append_time: int = NEVER
+
+    def write(self) -> bytes:
+        """The value under the entry's key."""
+        return seal(self.fence, astuple(self))
+
+
+@dataclass(slots=True)
+class Folded:
+    """What one chunk came to; ``count`` records of those given were folded, ``writes`` ends with the entry."""
+
+    count: int
+    chunk: CleanChunk
+    rejections: list[Rejection] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    writes: list[StateWrite] = field(default_factory=list)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    reasons: Counter[Reason] = field(default_factory=Counter)
+
+
+class RawState:
+    """Everything that a chunk changes; ``builder``, ``out`` and ``size`` are of the chunk at hand."""
+
+    __slots__ = (
+        "builder",
+        "consent",
+        "deciding",
+        "entry",
+        "graves",
+        "out",
+        "partition",
+        "partitions",
+        "pending",
+        "pseudonyms",
+        "size",
+        "sources",
+    )
+
+    def __init__(self, deciding: Deciding, pseudonyms: Pseudonyms, partition: int, partitions: int) -> None:
+        self.deciding = deciding
+        self.pseudonyms = pseudonyms
+        self.partition = partition
+        self.partitions = partitions
+        self.entry = RawEntry()
+        self.sources = Sources(deciding.lateness)
+        self.consent = Consent()
+        self.pending = Pending(deciding)
+        self.graves: list[bytes] = []
+        self.begin_chunk()
+
+    def begin_chunk(self) -> None:
+        """Nothing folded yet; offsets without a record, such as markers, belong to the chunk behind them."""
+        self.builder = ChunkBuilder(self.entry.fence + 1)
+        self.out = Folded(0, self.builder.build(0, 0, 0, ""))
+        self.size = 0
+
+    def remember_id(self, source: Source, company: str, pseudonym: Pseudonym, identity: str, time: int) -> int:
+        """Put an id in; 0 where it was seen on its day or one beside it, else by how much the state grew."""
+        day, mark = day_of(time), self.pseudonyms.identity(company, pseudonym, identity)
+        return 0 if source.knows_id(day, mark) else source.remember(day, mark)

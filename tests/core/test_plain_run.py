@@ -1,0 +1,121 @@
+"""The plain part of the first fold leaves nothing else than the record-wise part alone would."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.core import anonymizing
+from agents.core.anonymizing import AnonymizeFold
+from agents.core.fast_decode import decode
+from agents.core.plain import parse_plain
+from agents.core.plain_run import PlainRun
+from agents.core.records import RawRecord
+from schemas.deciding import Deciding
+from tests.core.events_hostile import DAMAGED, EVENT, GOOD
+from tests.core.random_log import DECIDING, PARTITIONS, random_log
+from tests.core.world import PSEUDONYMS
+
+
+def fold_of(deciding: Deciding, partition: int, partitions: int) -> AnonymizeFold:
+    return AnonymizeFold(
+        deciding,
+        PSEUDONYMS,
+        decode,
+        topic="raw",
+        partition=partition,
+        partitions=partitions,
+        digest="d",
+        record_duplicates=True,
+    )
+
+
+def outcome(fold: AnonymizeFold, records: Sequence[RawRecord], size: int) -> list[Any]:
+    found: list[Any] = []
+    while records:
+        folded = fold.fold(records[:size])
+        records = records[folded.count :]
+        found.append((folded.count, folded.chunk, folded.rejections, folded.moves, folded.writes, folded.outcomes))
+    return found
+
+
+def both(records: Sequence[RawRecord], deciding: Deciding, partition: int, partitions: int, size: int) -> list[Any]:
+    """What the fold comes to, after it was found to be what it comes to without its plain part."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anonymizing, "parse_plain", lambda records: [None] * len(records))
+        wanted = outcome(fold_of(deciding, partition, partitions), records, size)
+    found = outcome(fold_of(deciding, partition, partitions), records, size)
+    assert found == wanted
+    return found
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_logs_come_to_the_same(seed: int) -> None:
+    for partition in range(PARTITIONS):
+        records = [
+            RawRecord(record.offset, record.append_time, record.key, record.value, record.headers)
+            for record in random_log(1000 + seed)
+            if record.partition == partition
+        ]
+        both(records, DECIDING, partition, PARTITIONS, 1 + seed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.builds(lambda event: json.dumps(event).encode(), EVENT) | DAMAGED, max_size=12))
+def test_hostile_events_come_to_the_same(values: list[bytes]) -> None:
+    records = [RawRecord(offset, 1793527200000, b"acme", value) for offset, value in enumerate(values)]
+    both(records, Deciding(), 0, 1, 5)
+
+
+def test_most_events_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    run = PlainRun.run
+
+    def counted(self: PlainRun, records: Any, events: Any, at: int) -> int:
+        reached = run(self, records, events, at)
+        taken.append(reached - at)
+        return reached
+
+    monkeypatch.setattr(PlainRun, "run", counted)
+    events = [GOOD | {"id": f"{number}", "sequence": number} for number in range(100)]
+    events += [GOOD | {"id": f"{number}", "source": "s2"} for number in range(100)]
+    values = [json.dumps(event).encode() for event in events]
+    records = [RawRecord(offset, 1793527200000, b"acme", value) for offset, value in enumerate(values)]
+    (folded,) = outcome(fold_of(Deciding(), 0, 1), records, 1000)
+    assert len(folded[1].offsets) == 200
+    assert sum(taken) == 198
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        json.dumps(GOOD).encode(),
+        json.dumps(GOOD).encode() * 2,
+        json.dumps(GOOD, indent=1).encode(),
+        json.dumps(GOOD).encode()[:-1] + b',"q":[{}',
+        b'{}],"z":{}}',
+        b'{"a":"}',
+        b'{"}',
+        b"{}",
+        b"",
+        b"{" * 70 + b"}" * 70,
+        json.dumps(GOOD | {"x": [[[[]]]]}).encode(),
+        json.dumps(GOOD | {"x": json.loads("[" * 70 + "]" * 70)}).encode(),
+        b'{"\xff":1}',
+    ]
+)
+
+
+@given(st.lists(FRAGMENTS, max_size=8))
+def test_records_read_at_once_are_read_as_each_alone(values: list[bytes]) -> None:
+    records = [RawRecord(offset, 0, b"acme", value) for offset, value in enumerate(values)]
+    assert parse_plain(records) == [parse_plain([record])[0] for record in records]
+
+
+def test_no_record_reaches_into_its_neighbour() -> None:
+    good = json.dumps(GOOD).encode()
+    split = [good[:-1] + b',"q":[{}', b'{}],"z":{}}', good + good]
+    assert parse_plain([RawRecord(0, 0, b"acme", value) for value in split]) == [None, None, None]
+    assert parse_plain([RawRecord(0, 0, b"acme", value) for value in [good, good]])[1] is not None
