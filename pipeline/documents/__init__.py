@@ -1,12 +1,13 @@
 """The documents that follow from the schemas: ``python -m pipeline.documents`` writes them, ``--check`` compares.
 
-``pages`` makes the Markdown pages, ``machine`` JSON Schema and AsyncAPI; each is a function from nothing to text.
+``pages`` and ``requirements`` make the Markdown pages, ``machine`` JSON Schema and AsyncAPI, each as text.
 """
 
 from pathlib import Path
 
 from pipeline.documents.machine import asyncapi, json_schemas
 from pipeline.documents.pages import events_page, metrics_page, operations_page, settings_page, topics_page
+from pipeline.documents.requirements import requirements_page
 
 __all__ = ["documents", "stale", "write"]
 
@@ -19,6 +20,7 @@ def documents() -> dict[str, str]:
         "topics.md": topics_page(),
         "settings.md": settings_page(),
         "operations.md": operations_page(),
+        "requirements.md": requirements_page(Path(__file__).parents[2]),
         "asyncapi.json": asyncapi(),
     }
     found |= {f"schemas/{name}.schema.json": text for name, text in json_schemas().items()}

@@ -13,7 +13,7 @@ from pipeline.settings import Settings, load_settings
 from pipeline.sink import SinkView
 from pipeline.verify import Difference, compare, last_is_highest
 from schemas.deciding import Deciding
-from schemas.rejections import decode_rejection
+from schemas.rejections import Rejection, decode_rejection
 from schemas.topics import topic_name
 from tests.broker.load import make_load, publish
 
@@ -59,7 +59,14 @@ class Bench:
     async def differences(self) -> tuple[list[Difference], OracleResult]:
         """Compare once: what differs now."""
         raw = await read_topic(self.brokers, self.topic("raw"))
-        expected = expect(raw, self.settings.deciding(), PARTITIONS, topic=self.topic("raw"), digests=self.digests)
+        expected = expect(
+            raw,
+            self.settings.deciding(),
+            PARTITIONS,
+            topic=self.topic("raw"),
+            record_duplicates=self.settings.record_duplicates,
+            digests=self.digests,
+        )
         sink = await read_topic(self.brokers, self.topic("aggregates"))
         view = SinkView()
         view.apply(sink)
@@ -79,13 +86,22 @@ class Bench:
     async def end_is_highest(self) -> None:
         assert not last_is_highest(await read_topic(self.brokers, self.topic("aggregates")))
 
+    async def all_equal(self) -> OracleResult:
+        """As :meth:`equal`, the rejected records too."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DEADLINE
+        while True:
+            expected = await self.equal()
+            if await self._rejected() == _rejections(expected):
+                return expected
+            assert loop.time() < until, self.logs()[-3000:]
+
     async def rejected_as(self, expected: OracleResult) -> None:
-        found = {
-            (each.partition, each.offset, each.path, each.reason)
-            for record in await read_topic(self.brokers, self.topic("rejected"))
-            for each in [decode_rejection(record.value or b"")]
-        }
-        assert found == {(each.partition, each.offset, each.path, each.reason) for each in expected.rejections}
+        assert await self._rejected() == _rejections(expected)
+
+    async def _rejected(self) -> set[tuple[object, ...]]:
+        stored = await read_topic(self.brokers, self.topic("rejected"))
+        return {_identity(decode_rejection(record.value or b"")) for record in stored}
 
     def logs(self) -> str:
         return "".join(worker.log.read_text(errors="replace") for worker in self.workers)
@@ -102,3 +118,11 @@ async def run(brokers: str, prefix: str, folder: Path, scenario: Callable[[Bench
         await scenario(bench)
     finally:
         await bench.stop()
+
+
+def _identity(rejection: Rejection) -> tuple[object, ...]:
+    return rejection.partition, rejection.offset, rejection.path, rejection.reason
+
+
+def _rejections(expected: OracleResult) -> set[tuple[object, ...]]:
+    return {_identity(each) for each in expected.rejections}

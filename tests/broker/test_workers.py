@@ -15,6 +15,7 @@ from tests.broker.load import CANARY
 pytestmark = pytest.mark.broker
 
 
+@pytest.mark.requirement("T12", "T13")
 def test_a_pair_of_workers_equals_the_oracle_and_leaks_nothing(brokers: str, prefix: str, tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         pair = [bench.start("anonymize"), bench.start("aggregate")]
@@ -41,6 +42,7 @@ def test_a_pair_of_workers_equals_the_oracle_and_leaks_nothing(brokers: str, pre
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
 
 
+@pytest.mark.requirement("T13")
 @pytest.mark.parametrize("kind", ["anonymize", "aggregate"])
 def test_a_worker_killed_in_mid_stream_changes_no_figure(brokers: str, prefix: str, tmp_path: Path, kind: str) -> None:
     async def scenario(bench: Bench) -> None:
@@ -59,6 +61,7 @@ def test_a_worker_killed_in_mid_stream_changes_no_figure(brokers: str, prefix: s
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
 
 
+@pytest.mark.requirement("T13")
 @pytest.mark.parametrize("kind", ["anonymize", "aggregate"])
 def test_a_paused_worker_that_wakes_after_another_took_over_changes_no_figure(
     brokers: str, prefix: str, tmp_path: Path, kind: str
