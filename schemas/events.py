@@ -48,7 +48,7 @@ class ConsentScope(StrEnum):
 class Data(BaseModel):
     """What every type may carry; unknown fields are dropped, and a field that is null is absent."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     user: Name | None = None
 

@@ -5,7 +5,9 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
@@ -39,6 +41,8 @@ _COMMIT_SECONDS = 1.0
 _STOP_SECONDS = 9.0
 _COORDINATOR_SECONDS = 10.0
 _LEASE_SHARE = 2 / 3
+_FRAMES = 5
+"""Of the way to the error, as file and line: code, never a value."""
 
 
 def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> int:
@@ -58,7 +62,10 @@ def _end(error: BaseException) -> NoReturn:
     else:
         named = type(error).__name__
         said = str(error) if type(error).__module__.startswith("pipeline") else ""
-        structlog.get_logger().error("ended", error=named, what=said, do="start it again; it recovers and mends")
+        frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        structlog.get_logger().error(
+            "ended", error=named, what=said, where=frames[-_FRAMES:], do="start it again; it recovers and mends"
+        )
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,0 +1,33 @@
+"""The deployment files name settings that exist, and the services that the program has."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "docker-compose.yml", ROOT / "Dockerfile", ROOT / "README.md", *sorted((ROOT / "helm").rglob("*.yaml"))]
+NO_SETTING = {"FOOTFALL_CONFIG"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_setting_that_is_named_exists(path: Path) -> None:
+    named = set(re.findall(r"FOOTFALL_[A-Z_]*[A-Z]", path.read_text("utf-8"))) - NO_SETTING
+    assert named <= {f"FOOTFALL_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_compose_runs_both_workers_behind_the_topics_and_watches_them() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    assert {tuple(service.get("command", ())) for service in services.values()} == {
+        (),
+        ("topics", "apply"),
+        ("worker", "anonymize"),
+        ("worker", "aggregate"),
+    }
+    for name in ("anonymize", "aggregate"):
+        assert "/readyz" in " ".join(services[name]["healthcheck"]["test"])
+        assert services[name]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
+    assert "FOOTFALL_PSEUDONYM_KEY" not in services["aggregate"]["environment"]
