@@ -66,7 +66,8 @@ def _fold_raw(fold: AnonymizeFold, raw: Sequence[RawRecord], encoded: list[bytes
 
 def _fold_clean(fold: AggregateFold, encoded: Sequence[bytes]) -> None:
     for offset, value in enumerate(encoded):
-        fold.fold([(offset, decode_chunk(value))])
+        for _ in fold.fold([(offset, decode_chunk(value))]):
+            pass
 
 
 async def fetch_alone(brokers: str, topic: str, workload: Workload) -> Step:

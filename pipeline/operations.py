@@ -50,10 +50,13 @@ class Operations:
             self._counters["footfall_rejected"].labels(reason.value).inc(number)
         self._chunk(folded.count, seconds)
 
-    def folded_clean(self, partition: int, fold: AggregateFold, events: int, seconds: float) -> None:
-        """``aggregate`` folded chunks."""
+    def folded_clean(self, events: int, seconds: float) -> None:
+        """``aggregate`` folded what one state batch holds."""
         self._counters["footfall_counted"].inc(events)
         self._chunk(events, seconds)
+
+    def holds(self, partition: int, fold: AggregateFold) -> None:
+        """How much state a partition has."""
         users = sum(len(each) for each in fold.activity.users.values())
         self._gauges["footfall_active_users"].labels(str(partition)).set(users)
         self._gauges["footfall_open_windows"].labels(str(partition)).set(len(fold.figures.windows))

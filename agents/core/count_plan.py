@@ -22,11 +22,20 @@ class CatalogueError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ShapePlan:
-    """Whether a user of the event was active, the counts it belongs to, the metrics that count its source."""
+    """Whether a user of the event was active, the counts it belongs to, the metrics that count its source.
+
+    ``rows`` bounds the keys of the state that one event touches, those of active users' windows not counted.
+    """
 
     active: bool
     counts: tuple[Target, ...]
     sources: tuple[Target, ...]
+
+    @property
+    def rows(self) -> int:
+        """See the class."""
+        counted = sum(len(metric.windows) for metric, _ in self.counts)
+        return counted + 2 * sum(len(metric.windows) for metric, _ in self.sources) + self.active
 
 
 class Plan:
@@ -55,6 +64,11 @@ class Plan:
             self._counts.setdefault(on, []).append(metric)
         else:
             raise CatalogueError(f"{metric.name}: no fold for this kind with these windows, events and dimensions")
+
+    @property
+    def user_windows(self) -> int:
+        """In how many windows a company's active users of one day are."""
+        return sum(size.sliding_days or 1 for metric in self.users for size in metric.windows)
 
     def of(self, shape: Shape) -> ShapePlan:
         """The plan of a shape; raises KeyError for a type outside the catalogue."""

@@ -5,7 +5,7 @@ A pure function of the chunks: the state after a fence is the same however the c
 
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
 from agents.core.activity import Activity, pack_days, unpack_days
 from agents.core.count_figures import Figure, Figures, Window
@@ -13,6 +13,7 @@ from agents.core.count_plan import Plan, Target
 from agents.core.count_state import Entry, StateError, alive, name_of, payload
 from agents.core.joins import ENTRY_KEY, seal
 from agents.core.records import StateWrite
+from agents.core.slices import BATCH_COST, slices
 from agents.core.windows import anchor_of, month_start_day
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
@@ -44,6 +45,8 @@ class AggregateFold:
         self.deciding = deciding
         self.partition = partition
         self.entry = Entry()
+        self.folded = 0
+        """Events that this object has folded."""
         self.plan = Plan(metrics)
         self.figures = Figures(deciding)
         self.activity = Activity(deciding)
@@ -96,34 +99,40 @@ class AggregateFold:
 
     # ---- fold
 
-    def fold(self, chunks: Sequence[tuple[int, CleanChunk]], *, accept_gap: bool = False) -> list[StateWrite]:
-        """Fold (clean offset, chunk) pairs in their order; the writes of one state batch, the entry last.
+    def fold(self, chunks: Iterable[tuple[int, CleanChunk]], *, accept_gap: bool = False) -> Iterator[list[StateWrite]]:
+        """Fold (clean offset, chunk) pairs in their order; yields state batches, the entry last in each.
 
-        Events at or below the fence have been folded and are skipped. Raises :class:`GapError`, before
-        anything of that chunk is folded, where a chunk begins past the fence + 1, unless ``accept_gap``;
-        the fold is then no longer to be used.
+        A batch is to be on the log before the next is asked for. Events at or below the fence have been folded and
+        are skipped. Raises :class:`GapError`, before anything of that chunk is folded, where a chunk begins past
+        the fence + 1, unless ``accept_gap``; the fold is then no longer to be used.
         """
-        entry = self.entry
+        entry, held = self.entry, 0
         for clean_offset, chunk in chunks:
             if chunk.first > entry.fence + 1 and not accept_gap:
                 raise GapError(self.partition, entry.fence, chunk.first)
             if chunk.last > entry.fence:
-                self._fold_chunk(chunk)
+                for begin, end, cost in slices(chunk, bisect_right(chunk.offsets, entry.fence), self.plan):
+                    if held and held + cost > BATCH_COST:
+                        yield self._state_writes()
+                        held = 0
+                    self._fold_events(chunk, begin, end)
+                    held += cost
+                    self.folded += end - begin
+                    if end < len(chunk.offsets):  # up to before the record of the next event
+                        entry.fence = chunk.offsets[end] - 1
+                        entry.closing_watermark = max(entry.closing_watermark, chunk.closings[end])
                 entry.fence = chunk.last
                 entry.event_watermark = max(entry.event_watermark, chunk.event_watermark)
                 entry.closing_watermark = max(entry.closing_watermark, chunk.closing_watermark)
             entry.clean_next = max(entry.clean_next, clean_offset + 1)
-        return self._state_writes()
+        yield self._state_writes()
 
     def entry_write(self) -> StateWrite:
         """The partition's own entry, to be the last record of every batch."""
         return StateWrite(ENTRY_KEY, self.entry.write())
 
-    def _fold_chunk(self, chunk: CleanChunk) -> None:
-        begin = bisect_right(chunk.offsets, self.entry.fence)
-        if begin == len(chunk.offsets):
-            return
-        hours = [time // HOUR_MS for time in chunk.times]
+    def _fold_events(self, chunk: CleanChunk, begin: int, end: int) -> None:
+        hours = [time // HOUR_MS for time in chunk.times[:end]]
         plans = [self.plan.of(shape) for shape in chunk.shapes]
         self._count(chunk, hours, begin)
         if any(plan.active for plan in plans):
@@ -138,10 +147,11 @@ class AggregateFold:
         Groups come in the order of their first event, as ``max_series`` asks.
         """
         shapes, companies = len(chunk.shapes), len(chunk.companies)
-        columns = zip(hours[begin:], chunk.shape[begin:], chunk.company[begin:], strict=True)
+        end = len(hours)
+        columns = zip(hours[begin:], chunk.shape[begin:end], chunk.company[begin:end], strict=True)
         groups = [(hour * shapes + shape) * companies + company for hour, shape, company in columns]
         sizes = Counter(groups)
-        lasts = dict(zip(groups, range(begin, len(hours)), strict=True))
+        lasts = dict(zip(groups, range(begin, end), strict=True))
         for group, last in lasts.items():
             rest, company = divmod(group, companies)
             hour, shape = divmod(rest, shapes)
@@ -163,7 +173,9 @@ class AggregateFold:
         """New active days in raw order; changes of alike windows are added up before they are applied."""
         users, companies = len(chunk.users), len(chunk.companies)
         end = len(hours)
-        columns = zip(hours[begin:], chunk.shape[begin:], chunk.user[begin:], chunk.company[begin:], strict=True)
+        columns = zip(
+            hours[begin:], chunk.shape[begin:end], chunk.user[begin:end], chunk.company[begin:end], strict=True
+        )
         days = [
             (hour // 24 * users + user) * companies + company if user >= 0 and active[shape] else -1
             for hour, shape, user, company in columns

@@ -20,7 +20,6 @@ __all__ = ["CleanOwner", "Stored"]
 
 Stored = tuple[int, bytes]
 """Clean offset and bytes of a chunk."""
-_EVENTS: Final = 20_000
 _DRAWN: Final = 5000
 
 
@@ -115,25 +114,35 @@ class CleanOwner(Owner[Stored]):
         """See :class:`Owner`."""
         chunks = [(offset, self._decoded(offset, value)) for offset, value in records if offset >= self.position]
         while chunks and not self.holding and self.left is None and await self.may_begin():
-            if chunks[0][1].digest.split("-")[0] != self._own_digest:
+            if self._is_foreign(chunks[0][1]):
                 await self._other_digest(chunks[0][1].digest)
                 return
-            count = self._fitting([chunk for _, chunk in chunks])
-            part, chunks = chunks[:count], chunks[count:]
-            began = time.perf_counter()
-            try:
-                writes = self.fold.fold(part, accept_gap=self.context.accept_gap)
-            except GapError as gap:
-                raise Refused(
-                    f"events lost in {self.context.topic('clean')} partition {gap.partition}: raw offsets"
-                    f" {gap.fence + 1} to {gap.first - 1} are in no chunk",
-                    "go on without them by --accept-gap",
-                ) from None
-            events = sum(len(chunk.offsets) for _, chunk in part)
-            self.context.operations.folded_clean(self.partition, self.fold, events, time.perf_counter() - began)
-            await self.write(writes)
-            self.advanced(self.fold.entry.clean_next)
+            foreign = [at for at, (_, chunk) in enumerate(chunks) if self._is_foreign(chunk)]
+            part, chunks = chunks[: foreign[0]] if foreign else chunks, chunks[foreign[0] :] if foreign else []
+            await self._fold(part)
             await self.in_between()
+
+    def _is_foreign(self, chunk: CleanChunk) -> bool:
+        return chunk.digest.split("-", maxsplit=1)[0] != self._own_digest
+
+    async def _fold(self, chunks: Sequence[tuple[int, CleanChunk]]) -> None:
+        """Fold and write, batch by batch."""
+        began, done = time.perf_counter(), self.fold.folded
+        try:
+            for writes in self.fold.fold(chunks, accept_gap=self.context.accept_gap):
+                seconds, events = time.perf_counter() - began, self.fold.folded - done
+                self.context.operations.folded_clean(events, seconds)
+                await self.write(writes)
+                self.advanced(self.fold.entry.clean_next)
+                if self._closing.is_set():
+                    return
+                began, done = time.perf_counter(), self.fold.folded
+        except GapError as gap:
+            raise Refused(
+                f"events lost in {self.context.topic('clean')} partition {gap.partition}: raw offsets"
+                f" {gap.fence + 1} to {gap.first - 1} are in no chunk",
+                "go on without them by --accept-gap",
+            ) from None
 
     def _decoded(self, offset: int, value: bytes) -> CleanChunk:
         try:
@@ -143,15 +152,6 @@ class CleanOwner(Owner[Stored]):
                 f"{self.context.topic('clean')} partition {self.partition} offset {offset} holds no clean chunk",
                 "find out who else writes to that topic",
             ) from None
-
-    def _fitting(self, chunks: Sequence[CleanChunk]) -> int:
-        events = 0
-        for count, chunk in enumerate(chunks):
-            events += len(chunk.offsets)
-            foreign = chunk.digest.split("-")[0] != self._own_digest
-            if count and (events > _EVENTS or foreign):
-                return count
-        return len(chunks)
 
     async def _other_digest(self, digest: str) -> None:
         """The old release leaves at the control record; the new one, started early, waits before it."""
@@ -187,6 +187,11 @@ class CleanOwner(Owner[Stored]):
                 await self.sink.append((key, value, ()) for key, value in rows)
         await self.write([self.emission.finish(self.sink.end)])
         self.context.operations.emitted(emitted)
+
+    def tell(self) -> None:
+        """See :class:`Owner`."""
+        super().tell()
+        self.context.operations.holds(self.partition, self.fold)
 
     async def check_foreign(self) -> None:
         """See :class:`Owner`."""

@@ -81,6 +81,10 @@ class Owner(abc.ABC, Generic[Record]):
             return False
         return self.position >= self.end or time.monotonic() - self.moved_at < _STALL_SECONDS
 
+    def tell(self) -> None:
+        """Set the gauges of this partition."""
+        self.context.operations.stands(self, self.closing_watermark)
+
     # ---- life
 
     async def restore(self) -> int:

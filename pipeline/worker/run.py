@@ -182,7 +182,7 @@ class _Worker:
             self._reached = dict(owners.positions())
             for owner in list(owners.owners.values()):
                 if owner.restored:
-                    self._operations.stands(owner, owner.closing_watermark)
+                    owner.tell()
             if (digest := owners.left()) is not None:
                 raise Refused(
                     f"the fold digest in force is {digest}, not {self._settings.digest()} of this worker",

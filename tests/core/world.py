@@ -94,7 +94,8 @@ class World:
             chunks: list[tuple[int, CleanChunk]] = [
                 (at + more, decode_chunk(self.clean[partition][at + more])) for more in range(many)
             ]
-            self._store("second", partition, fold.fold(chunks))
+            for writes in fold.fold(chunks):
+                self._store("second", partition, writes)
             if recover_each:
                 fold = self.second_fold(partition)
                 emission = Emission(fold)

@@ -96,8 +96,9 @@ def test_labels_are_bounded_and_never_a_company_or_a_person() -> None:
         value = json.dumps(event if number % 3 else event | {"time": CANARY}).encode()
         folded = raw.fold([RawRecord(number, 1793527200000 + number, company.encode(), value)])
         operations.folded_raw(folded, raw.entry, 0.001)
-        counted.fold([(number, folded.chunk)])
-        operations.folded_clean(0, counted, 1, 0.001)
+        list(counted.fold([(number, folded.chunk)]))
+        operations.folded_clean(1, 0.001)
+        operations.holds(0, counted)
     found = [sample for family in operations.registry.collect() for sample in family.samples]
     allowed = {entry.name: {name: set(values) for name, values in entry.labels} for entry in OPERATIONAL.values()}
     names = {name for labels in allowed.values() for name in labels}
