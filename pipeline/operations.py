@@ -18,8 +18,9 @@ __all__ = ["Operations", "Pages"]
 
 class _Standing(Protocol):
     partition: int
-    position: int
-    end: int
+
+    @property
+    def lag(self) -> int: ...
 
 
 class Operations:
@@ -72,7 +73,7 @@ class Operations:
     def stands(self, owner: _Standing, closing_watermark: int) -> None:
         """Where an owner stands; ``closing_watermark`` in milliseconds, negative where there is none."""
         label = str(owner.partition)
-        self._gauges["footfall_consumer_lag"].labels(label).set(max(0, owner.end - owner.position))
+        self._gauges["footfall_consumer_lag"].labels(label).set(owner.lag)
         if closing_watermark > 0:
             self._gauges["footfall_watermark_lag_seconds"].labels(label).set(time.time() - closing_watermark / 1000)
 

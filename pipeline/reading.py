@@ -28,6 +28,7 @@ def _consumer(brokers: str) -> AIOKafkaConsumer:
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",
+        isolation_level="read_committed",
         max_partition_fetch_bytes=4 << 20,
         request_timeout_ms=20_000,
     )

@@ -53,6 +53,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             partition_assignment_strategy=[RoundRobinPartitionAssignor],
             enable_auto_commit=False,
             auto_offset_reset="none",
+            isolation_level="read_committed",
             max_poll_records=conf.broker_max_poll_records,
             max_poll_interval_ms=2**31 - 1,  # the lease and readiness watch us, on a finer scale
             max_partition_fetch_bytes=_FETCH_BYTES,

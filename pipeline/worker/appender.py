@@ -43,13 +43,12 @@ class Appender:
             request_timeout_ms=20_000,
         )
 
-    async def start(self) -> None:
-        """Connect."""
+    async def __aenter__(self) -> "Appender":
         await self._producer.start()
+        return self
 
-    async def stop(self) -> None:
-        """Close; nothing is under way, since every append is awaited."""
-        await self._producer.stop()
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()  # nothing is under way, since every append is awaited
 
     async def append(
         self, topic: str, partition: int, rows: Rows, batch_bytes: int = BATCH_BYTES, *, whole: bool = False

@@ -31,6 +31,16 @@ class Owners:
         self._failed = failed
         self._restoring: asyncio.Task[None] | None = None
 
+    async def survey(self, partitions: Iterable[int]) -> None:
+        """Look at partitions, before joining the group; raises Refused where events were lost in one."""
+        limit = asyncio.Semaphore(_RESTORED_AT_ONCE)
+
+        async def one(partition: int) -> None:
+            async with limit:
+                await self._make(partition).survey()
+
+        await asyncio.gather(*(one(partition) for partition in partitions))
+
     async def revoke(self) -> None:
         """Let every owner finish its chunk, and drop all."""
         self.in_group = False

@@ -16,7 +16,7 @@ from pipeline.operations import Operations
 from pipeline.settings import Settings
 from pipeline.worker.appender import Appender, SoleLog
 from pipeline.worker.lease import Lease
-from pipeline.worker.recovery import LogReader, recover
+from pipeline.worker.recovery import LogReader, last_entry, recover
 from schemas.topics import topic_name
 
 __all__ = ["Context", "Owner", "Record"]
@@ -61,6 +61,8 @@ class Owner(abc.ABC, Generic[Record]):
         self.partition = partition
         self.position = 0
         self.end = 0
+        self.bare_end = -1
+        """An end of the log up to which there was nothing more to read, but markers of transactions."""
         self.moved_at = time.monotonic()
         self.restored = False
         self.holding = False
@@ -79,13 +81,34 @@ class Owner(abc.ABC, Generic[Record]):
         """Restored, mended, and at the log's end or moved on within 30 s."""
         if not self.restored or self.holding or self.left is not None:
             return False
-        return self.position >= self.end or time.monotonic() - self.moved_at < _STALL_SECONDS
+        return not self.lag or time.monotonic() - self.moved_at < _STALL_SECONDS
+
+    @property
+    def lag(self) -> int:
+        """Offsets between the position and the log's end, 0 where nothing but markers is left."""
+        return 0 if self.bare_end == self.end else max(0, self.end - self.position)
 
     def tell(self) -> None:
         """Set the gauges of this partition."""
         self.context.operations.stands(self, self.closing_watermark)
 
     # ---- life
+
+    async def survey(self) -> None:
+        """Look, before joining the group, whether events were lost here; raises Refused. Not to be used afterwards."""
+        state = self.context.topic(f"{self.context.kind}-state")
+        joined = await last_entry(self.context.reader, state, self.partition)
+        try:
+            await self._require_source(joined)
+        except Refused:  # the last entry may be a late writer's, and another owner may be at work: all of it, again
+            joined, _ = await recover(self.context.reader, state, self.partition)
+            await self._require_source(joined)
+
+    async def _require_source(self, joined: JoinedLog) -> None:
+        """The state was read before the source's ends are asked for, since another owner may move on."""
+        self.take_up(joined)
+        first, self.end = await self.context.reader.bounds(self.context.topic(self.source), self.partition)
+        await self._require_position(joined.get(ENTRY_KEY) is None, first)
 
     async def restore(self) -> int:
         """Recover, mend and check the position; returns the source offset to read on from. Raises Refused."""
@@ -155,7 +178,10 @@ class Owner(abc.ABC, Generic[Record]):
             return
         self._checked_at = time.monotonic()
         await self.check_foreign()
-        self.end = max(self.end, await self.context.reader.end(self.context.topic(self.source), self.partition))
+        topic, reader = self.context.topic(self.source), self.context.reader
+        self.end = max(self.end, await reader.end(topic, self.partition))
+        if self.position < self.end and not await reader.any_record(topic, self.partition, self.position, self.end):
+            self.bare_end = self.end
 
     async def check_foreign(self) -> None:
         """Raises ForeignWriteError where an end offset lies beyond our own."""

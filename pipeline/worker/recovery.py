@@ -1,14 +1,15 @@
 """Restoring a partition: the join of its changelog, and what a reader of logs needs for it (design 2.1, rules 5, 6)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
-from agents.core.joins import JoinedLog
+from agents.core.joins import ENTRY_KEY, JoinedLog
 
-__all__ = ["LogReader", "recover"]
+__all__ = ["LogReader", "last_entry", "recover"]
 
 
 class LogReader:
@@ -36,7 +37,15 @@ class LogReader:
         key = TopicPartition(topic, partition)
         return int((await self._consumer.end_offsets([key]))[key])
 
-    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[ConsumerRecord]]:
+    async def any_record(self, topic: str, partition: int, start: int, end: int) -> bool:
+        """Whether there is a record, and not markers of transactions alone, from ``start`` to before ``end``."""
+        async with aclosing(self.records(topic, partition, start, end)) as found:
+            async for records in found:
+                if records:
+                    return True
+        return False
+
+    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncGenerator[list[ConsumerRecord]]:
         """The records from ``start`` to before ``end``, in lists; of a log cut off meanwhile those that are left."""
         key = TopicPartition(topic, partition)
         if start >= end:
@@ -63,6 +72,7 @@ def _consumer(brokers: str) -> AIOKafkaConsumer:
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",
+        isolation_level="read_committed",
         max_partition_fetch_bytes=16 << 20,
         fetch_max_wait_ms=50,
         request_timeout_ms=20_000,
@@ -77,3 +87,16 @@ async def recover(reader: LogReader, topic: str, partition: int) -> tuple[Joined
         for record in records:
             joined.apply(bytes(record.key or b""), None if record.value is None else bytes(record.value))
     return joined, end
+
+
+async def last_entry(reader: LogReader, topic: str, partition: int) -> JoinedLog:
+    """The last record of a changelog partition, which is the entry; all of it where that is not there any more."""
+    joined = JoinedLog()
+    first, end = await reader.bounds(topic, partition)
+    async for records in reader.records(topic, partition, max(first, end - 1), end):
+        for record in records:
+            if record.key == ENTRY_KEY and record.value is not None:
+                joined.apply(ENTRY_KEY, bytes(record.value))
+    if end > first and joined.get(ENTRY_KEY) is None:
+        joined, _ = await recover(reader, topic, partition)
+    return joined

@@ -96,17 +96,16 @@ class _Worker:
         if (warning := await replication_warning(settings)) is not None:
             self._log.warning("few_replicas", what=warning)
         self._commits = await self._committed()
-        self._appender = Appender(brokers, lambda: self._lease.valid)
-        await self._appender.start()
-        async with LogReader(brokers) as self._reader:
+        appender = Appender(brokers, lambda: self._lease.valid)
+        async with appender as self._appender, LogReader(brokers) as self._reader:
             owners = Owners(self._maker(secret), self._lease, self._operations, _end)
+            await owners.survey(range(settings.partitions))
             pages = Pages(self._operations, owners.why_not_ready)
             await pages.start(settings.metrics_host, settings.metrics_port)
             self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
             app = build_app(kind, settings, owners, self._lease)
             await self._serve(app, owners)
             await pages.stop()
-        await self._appender.stop()
         self._log.info("stopped")
         return 0
 

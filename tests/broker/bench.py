@@ -92,14 +92,15 @@ class Bench:
         until = loop.time() + DEADLINE
         while True:
             expected = await self.equal()
-            if await self._rejected() == _rejections(expected):
+            if await self.rejected() == _rejections(expected):
                 return expected
             assert loop.time() < until, self.logs()[-3000:]
 
     async def rejected_as(self, expected: OracleResult) -> None:
-        assert await self._rejected() == _rejections(expected)
+        assert await self.rejected() == _rejections(expected)
 
-    async def _rejected(self) -> set[tuple[object, ...]]:
+    async def rejected(self) -> set[tuple[object, ...]]:
+        """What identifies each rejected record so far."""
         stored = await read_topic(self.brokers, self.topic("rejected"))
         return {_identity(decode_rejection(record.value or b"")) for record in stored}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from pipeline.broker.topics import apply
+from pipeline.processes import WorkerProcess
 from pipeline.reading import read_topic
 from pipeline.settings import load_settings
 from schemas.times import instant
@@ -79,3 +81,43 @@ def test_workers_that_join_and_leave_change_no_figure(brokers: str, prefix: str,
         assert [await worker.stop() for worker in [*second, *third]] == [0, 0, 0, 0]
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+def test_what_a_producer_aborts_is_not_counted_and_markers_hold_nobody_up(
+    brokers: str, prefix: str, tmp_path: Path
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        pair = [bench.start("anonymize"), bench.start("aggregate")]
+        producer = AIOKafkaProducer(bootstrap_servers=brokers, transactional_id=f"{prefix}-producer")
+        await producer.start()
+        try:
+            for number, kept in enumerate([True, False, True, False]):
+                await producer.begin_transaction()
+                for more in range(5):
+                    event = {
+                        "specversion": "1.0",
+                        "id": f"{number}-{more}",
+                        "source": "s",
+                        "type": "chat.created",
+                        "company": "acme",
+                        "time": instant(int(time.time() * 1000)),
+                    }
+                    await producer.send_and_wait(bench.topic("raw"), json.dumps(event).encode(), key=b"acme")
+                await (producer.commit_transaction() if kept else producer.abort_transaction())
+        finally:
+            await producer.stop()
+        assert (await bench.equal()).counted == 10
+        for worker in pair:
+            await worker.ready()
+        until = asyncio.get_running_loop().time() + DEADLINE
+        while any(_lags(pair[0])):
+            assert asyncio.get_running_loop().time() < until, pair[0].get("/metrics")[1]
+            await asyncio.sleep(0.2)
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+def _lags(worker: WorkerProcess) -> list[float]:
+    page = worker.get("/metrics")[1]
+    lags = [float(each) for each in re.findall(r"^footfall_consumer_lag\S* (\S+)", page, re.MULTILINE)]
+    return lags or [1.0]

@@ -1,6 +1,7 @@
 """What stops a start, and what an accepted gap comes to: workers as processes on the real broker."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -59,15 +60,7 @@ def test_a_raw_log_cut_past_the_state_is_refused_and_can_be_accepted(brokers: st
     async def scenario(bench: Bench) -> None:
         await fed_and_stopped(bench)
         await bench.feed(2, 500)
-        admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
-        await admin.start()
-        try:
-            everything = {
-                TopicPartition(bench.topic("raw"), number): RecordsToDelete(-1) for number in range(PARTITIONS)
-            }
-            await admin.delete_records(everything)
-        finally:
-            await admin.close()
+        await _cut(bench)
         await refused(bench.start("anonymize"), "events lost", bench.topic("raw"), "--accept-gap")
         anonymize = bench.start("anonymize", "--accept-gap")
         await anonymize.ready()
@@ -76,6 +69,34 @@ def test_a_raw_log_cut_past_the_state_is_refused_and_can_be_accepted(brokers: st
         await refused(refusing, "events lost", bench.topic("clean"), "--accept-gap")
         accepting = bench.start("aggregate", "--accept-gap")
         await accepting.ready()
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+async def _cut(bench: Bench) -> None:
+    """Delete every raw record."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bench.brokers)
+    await admin.start()
+    try:
+        everything = {TopicPartition(bench.topic("raw"), number): RecordsToDelete(-1) for number in range(PARTITIONS)}
+        await admin.delete_records(everything)
+    finally:
+        await admin.close()
+
+
+def test_lost_events_of_partitions_that_another_worker_owns_are_found_before_joining(
+    brokers: str, prefix: str, tmp_path: Path
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        owner = bench.start("anonymize", SESSION_TIMEOUT="60")
+        await owner.ready()
+        await bench.feed(1, 300)
+        while not await bench.rejected():  # so there is state
+            pass
+        owner.process.send_signal(signal.SIGSTOP)
+        await bench.feed(2, 300)
+        await _cut(bench)
+        await refused(bench.start("anonymize", SESSION_TIMEOUT="60"), "events lost", "--accept-gap")
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
 

@@ -18,19 +18,13 @@ def test_a_sole_writer_finds_what_another_wrote_between(brokers: str, prefix: st
     async def scenario() -> None:
         await apply(load_settings(brokers=brokers, topic_prefix=prefix, partitions=1))
         topic = topic_name(prefix, "anonymize-state")
-        mine, theirs = Appender(brokers, lambda: True), Appender(brokers, lambda: True)
-        await mine.start()
-        await theirs.start()
-        try:
+        async with Appender(brokers, lambda: True) as mine, Appender(brokers, lambda: True) as theirs:
             log = SoleLog(mine, topic, 0, 0)
             await log.append([(b"a", b"1", ()), (b"b", b"2", ())], whole=True)
             assert log.end == 2
             await theirs.append(topic, 0, [(b"a", b"0", ())])
             with pytest.raises(ForeignWriteError):
                 await log.append([(b"a", b"3", ())], whole=True)
-        finally:
-            await mine.stop()
-            await theirs.stop()
 
     asyncio.run(scenario())
 
@@ -39,13 +33,11 @@ def test_recovery_joins_and_names_what_a_late_writer_left(brokers: str, prefix: 
     async def scenario() -> None:
         await apply(load_settings(brokers=brokers, topic_prefix=prefix, partitions=1))
         topic = topic_name(prefix, "anonymize-state")
-        appender = Appender(brokers, lambda: True)
-        await appender.start()
         new = [(b"f1", seal(9, 5), ()), (ENTRY_KEY, seal(9, [9, 3]), ())]
         old = [(b"f1", seal(4, 2), ()), (ENTRY_KEY, seal(4, [4, 7]), ())]
-        await appender.append(topic, 0, new)
-        await appender.append(topic, 0, old)
-        await appender.stop()
+        async with Appender(brokers, lambda: True) as appender:
+            await appender.append(topic, 0, new)
+            await appender.append(topic, 0, old)
         async with LogReader(brokers) as reader:
             joined, end = await recover(reader, topic, 0)
         assert end == 4
@@ -59,13 +51,9 @@ def test_nothing_is_written_once_the_lease_has_run_out(brokers: str, prefix: str
     async def scenario() -> None:
         await apply(load_settings(brokers=brokers, topic_prefix=prefix, partitions=1))
         topic = topic_name(prefix, "clean")
-        appender = Appender(brokers, lambda: False)
-        await appender.start()
-        try:
+        async with Appender(brokers, lambda: False) as appender:
             with pytest.raises(ProduceError):
                 await appender.append(topic, 0, [(None, b"x", ())])
-        finally:
-            await appender.stop()
         async with LogReader(brokers) as reader:
             assert await reader.bounds(topic, 0) == (0, 0)
 
@@ -76,14 +64,10 @@ def test_a_state_batch_that_does_not_fit_one_record_batch_is_never_cut(brokers: 
     async def scenario() -> None:
         await apply(load_settings(brokers=brokers, topic_prefix=prefix, partitions=1))
         topic = topic_name(prefix, "anonymize-state")
-        appender = Appender(brokers, lambda: True)
-        await appender.start()
-        try:
+        async with Appender(brokers, lambda: True) as appender:
             rows = [(str(number).encode(), bytes(1 << 20), ()) for number in range(17)]
             with pytest.raises(ProduceError):
                 await SoleLog(appender, topic, 0, 0).append(rows, whole=True)
-        finally:
-            await appender.stop()
         async with LogReader(brokers) as reader:
             assert await reader.end(topic, 0) == 0
 

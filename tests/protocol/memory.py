@@ -123,6 +123,10 @@ class MemoryReader:
         await self._gate.step(f"end {topic}")
         return self._logs[topic, partition].end
 
+    async def any_record(self, topic: str, partition: int, start: int, end: int) -> bool:
+        await self._gate.step(f"look {topic}")
+        return any(start <= each.offset < end for each in self._logs[topic, partition].records)
+
     async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[Stored]]:
         if start >= end:
             return
