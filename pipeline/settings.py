@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=9464, ge=0, le=65_535)
     """0 takes any free port."""
+    failpoint: str | None = None
+    """For tests alone: where the worker kills itself."""
 
     @field_validator("topic_prefix")
     @classmethod

@@ -132,7 +132,9 @@ class CleanOwner(Owner[Stored]):
             for writes in self.fold.fold(chunks, accept_gap=self.context.accept_gap):
                 seconds, events = time.perf_counter() - began, self.fold.folded - done
                 self.context.operations.folded_clean(events, seconds)
+                self.context.at("state")
                 await self.write(writes)
+                self.context.at("state-written")
                 self.advanced(self.fold.entry.clean_next)
                 if self._closing.is_set():
                     return
@@ -179,13 +181,16 @@ class CleanOwner(Owner[Stored]):
         self._emitted_at = time.monotonic()
         if not self.emission.begin():
             return
+        self.context.at("emission")
         emitted = 0
         while self.emission.under_way:
             rows = self.emission.draw(_DRAWN)
             emitted += len(rows)
             if rows:
                 await self.sink.append((key, value, ()) for key, value in rows)
+        self.context.at("emission-drawn")
         await self.write([self.emission.finish(self.sink.end)])
+        self.context.at("emission-written")
         self.context.operations.emitted(emitted)
 
     def tell(self) -> None:

@@ -39,7 +39,10 @@ class Owners:
             async with limit:
                 await self._make(partition).survey()
 
-        await asyncio.gather(*(one(partition) for partition in partitions))
+        # All are awaited also where one refuses, so that no reader is left open.
+        for error in await asyncio.gather(*(one(partition) for partition in partitions), return_exceptions=True):
+            if error is not None:
+                raise error
 
     async def revoke(self) -> None:
         """Let every owner finish its chunk, and drop all."""

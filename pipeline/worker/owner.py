@@ -42,6 +42,8 @@ class Context:
     failed: Callable[[BaseException], None]
     accept_gap: bool
     wall: Callable[[], float] = time.time
+    at: Callable[[str], None] = lambda _name: None
+    """Called at each of the points of :mod:`pipeline.worker.failpoints`."""
 
     def topic(self, short: str) -> str:
         """The full name of a topic of the table."""
@@ -122,8 +124,10 @@ class Owner(abc.ABC, Generic[Record]):
         first, self.end = await context.reader.bounds(context.topic(self.source), self.partition)
         await self._require_position(fresh, first)
         await self._lease_valid()
+        context.at("mending")
         await self._mend(joined, dead)
         await self.mend_outputs(fresh=fresh)
+        context.at("mended")
         self.changelog.found(await context.reader.end(state, self.partition))
         self.restored = True
         self.moved_at = time.monotonic()

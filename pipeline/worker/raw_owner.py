@@ -84,8 +84,11 @@ class RawOwner(Owner[RawRecord]):
             folded = self.fold.fold(rest[: _fitting(rest)])
             rest = rest[folded.count :]
             self.context.operations.folded_raw(folded, self.fold.entry, time.perf_counter() - began)
+            self.context.at("outputs")
             await self._write_outputs(folded)
+            self.context.at("outputs-written")
             await self.write(folded.writes)
+            self.context.at("state-written")
             self.advanced(self.fold.entry.fence + 1)
             if self.fold.digest != self._own_digest:
                 self.left = self.fold.digest

@@ -28,6 +28,7 @@ from pipeline.preflight import Kind, replication_warning, require_broker, requir
 from pipeline.settings import Settings
 from pipeline.worker.appender import Appender
 from pipeline.worker.clean_owner import CleanOwner
+from pipeline.worker.failpoints import failpoint
 from pipeline.worker.lease import Lease
 from pipeline.worker.manager import Owners
 from pipeline.worker.owner import Context, Owner
@@ -79,6 +80,7 @@ class _Worker:
         self._log = structlog.get_logger().bind(worker=kind)
         self._stop = asyncio.Event()
         self._commits: dict[int, int] = {}
+        self._at = failpoint(settings.failpoint)
         self._lease = Lease(
             settings.session_timeout.total_seconds() * _LEASE_SHARE,
             lambda: _end(RuntimeError("the lease has run out")),
@@ -121,6 +123,7 @@ class _Worker:
             self._commits.get,
             _end,
             self._accept_gap,
+            at=self._at,
         )
         digest = settings.digest()
         if secret is None:
@@ -196,7 +199,9 @@ class _Worker:
         tps = {TP(app.footfall_topic, number): at for number, at in positions.items() if at > 0}
         if tps:
             consumer: Any = app.consumer
+            self._at("commit")
             await consumer._thread.commit(tps)  # noqa: SLF001 - Faust's own commit wants its acknowledgements
+            self._at("committed")
 
 
 async def _offsets_of(client: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
