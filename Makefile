@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo picture docs test bench lint clean
+.PHONY: setup demo picture docs test faults bench lint clean
 
 setup: .venv/.ready
 
@@ -24,6 +24,11 @@ docs: setup
 
 test: setup
 	$(BIN)/pytest
+
+# Random mixes of faults: SEEDS is a count, a range such as 10-29, or =7 for one seed.
+SEEDS ?= 20
+faults: setup
+	$(BIN)/python -m tests.faults $(SEEDS)
 
 # Speed on this machine, as one table; options as in `.venv/bin/python -m bench --help`.
 bench: setup

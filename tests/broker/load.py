@@ -87,9 +87,12 @@ def _event(rng: random.Random, company: str, sequences: dict[tuple[str, str], in
     return event
 
 
-async def publish(brokers: str, topic: str, load: list[Made]) -> None:
-    """Append the records in order, each partition's by one producer."""
-    producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", enable_idempotence=True)
+async def publish(brokers: str, topic: str, load: list[Made], patience_seconds: float = 40) -> None:
+    """Append the records in order, each partition's by one producer; brokers may be away for ``patience_seconds``."""
+    patience = int(patience_seconds * 1000)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=brokers, acks="all", enable_idempotence=True, request_timeout_ms=patience
+    )
     await producer.start()
     try:
         sent = [await producer.send(topic, value, key=key, partition=partition) for partition, key, value in load]
