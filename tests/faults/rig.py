@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiokafka.errors import KafkaConnectionError
+
 from pipeline.broker.embedded import EmbeddedBroker, cluster
 from pipeline.broker.topics import apply
 from pipeline.oracle import OracleResult
@@ -20,6 +22,7 @@ from tests.broker.load import CANARY, make_load, publish
 __all__ = ["Rig", "rig"]
 
 _RESTART_SECONDS = 0.5
+_PATIENCE_SECONDS = 120.0
 
 
 @dataclass
@@ -57,7 +60,17 @@ class Rig:
     async def feed(self, seed: int, count: int) -> None:
         """Publish a load; brokers may be gone for a while."""
         load = make_load(seed, count, self.bench.settings.partitions)
-        await publish(self.bench.brokers, self.bench.topic("raw"), load, patience_seconds=120)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _PATIENCE_SECONDS
+        while True:
+            try:
+                await publish(self.bench.brokers, self.bench.topic("raw"), load, _PATIENCE_SECONDS)
+            except KafkaConnectionError:  # nothing was published: no broker is there to begin with
+                if loop.time() > until:
+                    raise
+                await asyncio.sleep(_RESTART_SECONDS)
+            else:
+                return
 
     async def settled(self) -> OracleResult:
         """Every promise, once everybody has come to rest: figures, revisions, rejections, no canary outside raw."""
