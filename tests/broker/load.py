@@ -93,8 +93,8 @@ async def publish(brokers: str, topic: str, load: list[Made], patience_seconds: 
     producer = AIOKafkaProducer(
         bootstrap_servers=brokers, acks="all", enable_idempotence=True, request_timeout_ms=patience
     )
-    await producer.start()
     try:
+        await producer.start()
         sent = [await producer.send(topic, value, key=key, partition=partition) for partition, key, value in load]
         for each in sent:
             await each
