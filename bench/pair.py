@@ -1,7 +1,6 @@
 """Both workers over a loaded topic, as processes on a real broker: rate, CPU, memory, and whether the sink is right."""
 
 import asyncio
-import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import psutil
 from bench.workload import Workload, load
 from pipeline.broker.topics import apply
 from pipeline.judgement import compare_again, judge
-from pipeline.processes import WorkerProcess, start_worker
+from pipeline.processes import WorkerProcess, metric_total, start_worker
 from pipeline.reading import Progress
 from pipeline.settings import load_settings
 from schemas.topics import topic_name
@@ -99,7 +98,8 @@ async def _measure(workers: dict[str, WorkerProcess], events: int, progress: Pro
         for worker in workers.values():
             if worker.process.poll() is not None:
                 raise RuntimeError(f"worker {worker.kind} ended; read {worker.log}")
-        counted = await asyncio.to_thread(_counted, workers["aggregate"])
+        _, page = await asyncio.to_thread(workers["aggregate"].get, "/metrics")
+        counted = int(metric_total(page, "footfall_counted_total") or 0)
         if not counted:
             continue
         now, cpu = time.perf_counter(), {kind: _cpu(process) for kind, process in seen.items()}
@@ -113,11 +113,6 @@ async def _measure(workers: dict[str, WorkerProcess], events: int, progress: Pro
             result.rss = {kind: process.memory_info().rss for kind, process in seen.items()}
             return result
     raise RuntimeError(f"not every event was counted within {_DEADLINE:.0f} s")
-
-
-def _counted(worker: WorkerProcess) -> int:
-    page = worker.get("/metrics")[1]
-    return sum(int(float(each)) for each in re.findall(r"^footfall_counted_total (\S+)", page, re.MULTILINE))
 
 
 def _cpu(process: psutil.Process) -> float:

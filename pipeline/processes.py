@@ -12,9 +12,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from pipeline.errors import Refused
 
-__all__ = ["WorkerProcess", "free_port", "start_worker"]
+__all__ = ["WorkerProcess", "free_port", "metric_total", "start_worker"]
+
+
+def metric_total(page: str, name: str, **labels: str) -> float | None:
+    """The sum of the samples ``name`` with ``labels`` on a page of ``/metrics``; None where it has none."""
+    values = [
+        sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]
+    return sum(values) if values else None
 
 
 def free_port() -> int:

@@ -111,11 +111,12 @@ class AggregateFold:
             if chunk.first > entry.fence + 1 and not accept_gap:
                 raise GapError(self.partition, entry.fence, chunk.first)
             if chunk.last > entry.fence:
+                hours = [time // HOUR_MS for time in chunk.times]
                 for begin, end, cost in slices(chunk, bisect_right(chunk.offsets, entry.fence), self.plan):
                     if held and held + cost > BATCH_COST:
                         yield self._state_writes()
                         held = 0
-                    self._fold_events(chunk, begin, end)
+                    self._fold_events(chunk, hours[:end], begin)
                     held += cost
                     self.folded += end - begin
                     if end < len(chunk.offsets):  # up to before the record of the next event
@@ -131,8 +132,8 @@ class AggregateFold:
         """The partition's own entry, to be the last record of every batch."""
         return StateWrite(ENTRY_KEY, self.entry.write())
 
-    def _fold_events(self, chunk: CleanChunk, begin: int, end: int) -> None:
-        hours = [time // HOUR_MS for time in chunk.times[:end]]
+    def _fold_events(self, chunk: CleanChunk, hours: list[int], begin: int) -> None:
+        """The events from index ``begin`` on of which ``hours`` tells."""
         plans = [self.plan.of(shape) for shape in chunk.shapes]
         self._count(chunk, hours, begin)
         if any(plan.active for plan in plans):

@@ -1,7 +1,6 @@
 """``footfall demo``: the main job end to end on the real broker, and the proof that it held."""
 
 import asyncio
-import re
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from rich.table import Table
 from pipeline.cli.show import bar, console
 from pipeline.judgement import Judgement, compare_again, judge
 from pipeline.leaks import LeakSearch
+from pipeline.processes import metric_total
 from pipeline.reading import follow, read_topic
 from pipeline.settings import Settings, load_settings
 from pipeline.simulate import Plan, simulate
@@ -132,10 +132,12 @@ async def _until_folded(stack: Stack, run: _Run, progress: Progress, task: TaskI
     while time.perf_counter() < until:
         first = await asyncio.to_thread(stack.anonymize.get, "/metrics")
         second = await asyncio.to_thread(stack.aggregate.get, "/metrics")
-        counted, rejected = _value(first[1], "counted"), _value(first[1], "rejected")
+        counted, rejected = (
+            _count(first[1], "footfall_events_total", outcome=outcome) for outcome in ("counted", "rejected")
+        )
         progress.update(task, completed=counted + rejected, total=max(run.plan.events, counted + rejected))
-        behind = _lag(first[1]) + _lag(second[1])
-        reached = sum(map(int, re.findall(r"^footfall_counted_total (\d+)", second[1], re.MULTILINE)))
+        behind = sum(_count(page, "footfall_consumer_lag") for _, page in (first, second))
+        reached = _count(second[1], "footfall_counted_total")
         if feeding.done():
             feeding.result()
             if counted and reached == counted and not behind:
@@ -144,13 +146,8 @@ async def _until_folded(stack: Stack, run: _Run, progress: Progress, task: TaskI
         await asyncio.sleep(0.25)
 
 
-def _value(page: str, outcome: str) -> int:
-    found = re.search(rf'^footfall_events_total{{outcome="{outcome}"}} (\S+)', page, re.MULTILINE)
-    return int(float(found[1])) if found else 0
-
-
-def _lag(page: str) -> int:
-    return sum(int(float(each)) for each in re.findall(r"^footfall_consumer_lag\S* (\S+)", page, re.MULTILINE))
+def _count(page: str, name: str, **labels: str) -> int:
+    return int(metric_total(page, name, **labels) or 0)
 
 
 async def _judge(settings: Settings) -> Judgement:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Container, Sequence
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -114,16 +115,16 @@ class CleanOwner(Owner[Stored]):
         """See :class:`Owner`."""
         chunks = [(offset, self._decoded(offset, value)) for offset, value in records if offset >= self.position]
         while chunks and not self.holding and self.left is None and await self.may_begin():
-            if self._is_foreign(chunks[0][1]):
+            part = [*takewhile(lambda pair: not self._is_foreign(pair[1].digest), chunks)]
+            if not part:
                 await self._other_digest(chunks[0][1].digest)
                 return
-            foreign = [at for at, (_, chunk) in enumerate(chunks) if self._is_foreign(chunk)]
-            part, chunks = chunks[: foreign[0]] if foreign else chunks, chunks[foreign[0] :] if foreign else []
+            chunks = chunks[len(part) :]
             await self._fold(part)
             await self.in_between()
 
-    def _is_foreign(self, chunk: CleanChunk) -> bool:
-        return chunk.digest.split("-", maxsplit=1)[0] != self._own_digest
+    def _is_foreign(self, digest: str) -> bool:
+        return digest.split("-", maxsplit=1)[0] != self._own_digest
 
     async def _fold(self, chunks: Sequence[tuple[int, CleanChunk]]) -> None:
         """Fold and write, batch by batch."""
@@ -162,7 +163,7 @@ class CleanOwner(Owner[Stored]):
         async for records in self.context.reader.records(self.context.topic("clean"), self.partition, end - 1, end):
             for record in records:
                 last = self._decoded(record.offset, bytes(record.value or b"")).digest
-        if last.split("-")[0] == self._own_digest:
+        if not self._is_foreign(last):
             self.holding = True
             self.log.warning("waits_for_the_previous_release", position=self.position)
             return

@@ -101,16 +101,20 @@ class Owner(abc.ABC, Generic[Record]):
         state = self.context.topic(f"{self.context.kind}-state")
         joined = await last_entry(self.context.reader, state, self.partition)
         try:
-            await self._require_source(joined)
+            await self._judged(joined)
         except Refused:  # the last entry may be a late writer's, and another owner may be at work: all of it, again
             joined, _ = await recover(self.context.reader, state, self.partition)
-            await self._require_source(joined)
+            await self._judged(joined)
 
-    async def _require_source(self, joined: JoinedLog) -> None:
-        """The state was read before the source's ends are asked for, since another owner may move on."""
-        self.take_up(joined)
+    async def _judged(self, joined: JoinedLog) -> set[bytes]:
+        """Take up state and refuse where its position is not in the source; returns the dead keys.
+
+        The state was read before the source's ends are asked for, since another owner may move on.
+        """
+        dead = set(self.take_up(joined))
         first, self.end = await self.context.reader.bounds(self.context.topic(self.source), self.partition)
         await self._require_position(joined.get(ENTRY_KEY) is None, first)
+        return dead
 
     async def restore(self) -> int:
         """Recover, mend and check the position; returns the source offset to read on from. Raises Refused."""
@@ -120,9 +124,7 @@ class Owner(abc.ABC, Generic[Record]):
         joined, end = await recover(context.reader, state, self.partition)
         self.changelog = SoleLog(context.appender, state, self.partition, end)
         fresh = joined.get(ENTRY_KEY) is None
-        dead = set(self.take_up(joined))
-        first, self.end = await context.reader.bounds(context.topic(self.source), self.partition)
-        await self._require_position(fresh, first)
+        dead = await self._judged(joined)
         await self._lease_valid()
         context.at("mending")
         await self._mend(joined, dead)

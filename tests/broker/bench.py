@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from pipeline.broker.topics import apply
+from pipeline.leaks import LeakSearch
 from pipeline.oracle import OracleResult, expect
 from pipeline.processes import WorkerProcess, start_worker
 from pipeline.reading import read_topic
@@ -14,8 +15,8 @@ from pipeline.sink import SinkView
 from pipeline.verify import Difference, compare, last_is_highest
 from schemas.deciding import Deciding
 from schemas.rejections import Rejection, decode_rejection
-from schemas.topics import topic_name
-from tests.broker.load import make_load, publish
+from schemas.topics import TOPICS, topic_name
+from tests.broker.load import CANARY, make_load, publish
 
 __all__ = ["DEADLINE", "PARTITIONS", "Bench", "run"]
 
@@ -86,6 +87,14 @@ class Bench:
     async def end_is_highest(self) -> None:
         assert not last_is_highest(await read_topic(self.brokers, self.topic("aggregates")))
 
+    async def until(self, condition: Callable[[], Awaitable[object]]) -> None:
+        """Wait until the condition holds; fails with the end of the logs at the deadline."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DEADLINE
+        while not await condition():
+            assert loop.time() < until, self.logs()[-3000:]
+            await asyncio.sleep(0.1)
+
     async def all_equal(self) -> OracleResult:
         """As :meth:`equal`, the rejected records too."""
         loop = asyncio.get_running_loop()
@@ -103,6 +112,15 @@ class Bench:
         """What identifies each rejected record so far."""
         stored = await read_topic(self.brokers, self.topic("rejected"))
         return {_identity(decode_rejection(record.value or b"")) for record in stored}
+
+    async def leaks(self) -> LeakSearch:
+        """A search for the load's planted text in every topic but raw and in all logs."""
+        search = LeakSearch([CANARY])
+        for short in TOPICS:
+            if short != "raw":
+                search.records(short, await read_topic(self.brokers, self.topic(short)))
+        search.look("logs", self.logs().encode())
+        return search
 
     def logs(self) -> str:
         return "".join(worker.log.read_text(errors="replace") for worker in self.workers)

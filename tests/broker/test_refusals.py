@@ -91,8 +91,7 @@ def test_lost_events_of_partitions_that_another_worker_owns_are_found_before_joi
         owner = bench.start("anonymize", SESSION_TIMEOUT="60")
         await owner.ready()
         await bench.feed(1, 300)
-        while not await bench.rejected():  # so there is state
-            pass
+        await bench.until(bench.rejected)  # so there is state
         owner.process.send_signal(signal.SIGSTOP)
         await bench.feed(2, 300)
         await _cut(bench)

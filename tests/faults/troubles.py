@@ -107,8 +107,11 @@ async def offsets_moved(rig: Rig, choose: random.Random) -> None:
     """
     kind, topic = choose.choice([("anonymize", "raw"), ("aggregate", "clean")])
     state = rig.bench.topic(f"{kind}-state")
-    while not all(end for _, end in (await ends(rig.bench.brokers, state)).values()):
-        await asyncio.sleep(0.2)
+
+    async def written() -> bool:
+        return all(end for _, end in (await ends(rig.bench.brokers, state)).values())
+
+    await rig.bench.until(written)
     group = f"{rig.bench.settings.topic_prefix}-{kind}"
     consumer = AIOKafkaConsumer(bootstrap_servers=rig.bench.brokers, group_id=group, enable_auto_commit=False)
     try:
@@ -137,24 +140,21 @@ async def poison(rig: Rig, choose: random.Random) -> None:
         await producer.stop()
 
 
-SINGLE: Mapping[str, Trouble] = {
-    trouble.__name__: trouble
-    for trouble in (
-        worker_killed,
-        worker_killed_at_a_point,
-        worker_restarted,
-        worker_paused,
-        workers_join_and_leave,
-        broker_paused,
-        broker_crashed,
-        offsets_moved,
-        poison,
-    )
-}
+def _named(*troubles: Trouble) -> dict[str, Trouble]:
+    return {trouble.__name__: trouble for trouble in troubles}
+
+
+SINGLE: Mapping[str, Trouble] = _named(
+    worker_killed,
+    worker_killed_at_a_point,
+    worker_restarted,
+    worker_paused,
+    workers_join_and_leave,
+    broker_paused,
+    broker_crashed,
+    offsets_moved,
+    poison,
+)
 """What one broker can be put through."""
-CLUSTER: Mapping[str, Trouble] = {
-    **SINGLE,
-    brokers_bounced.__name__: brokers_bounced,
-    "all_brokers_down": all_brokers_down,
-}
+CLUSTER: Mapping[str, Trouble] = {**SINGLE, **_named(brokers_bounced, all_brokers_down)}
 """What three can."""

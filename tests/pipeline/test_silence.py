@@ -27,7 +27,7 @@ CANARY = "canary-7f3a"
 def planted(told: Any) -> Any:
     """``told`` with the canary in every text."""
     if isinstance(told, dict):
-        return {f"{CANARY}-{key}": CANARY for key in ("note",)} | {key: planted(item) for key, item in told.items()}
+        return {f"{CANARY}-note": CANARY} | {key: planted(item) for key, item in told.items()}
     if isinstance(told, list):
         return [planted(item) for item in told]
     return f"{told} {CANARY}" if isinstance(told, str) else told
