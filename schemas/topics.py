@@ -68,6 +68,11 @@ def _deleted(days: int, max_bytes: int) -> Mapping[str, str]:
     )
 
 
+def _kept(max_bytes: int) -> Mapping[str, str]:
+    """Append-only, and never deleted by age."""
+    return MappingProxyType({**_deleted(0, max_bytes), "retention.ms": "-1"})
+
+
 def _compacted(max_bytes: int) -> Mapping[str, str]:
     """No ``retention.ms``: nothing is deleted by age under this policy."""
     return MappingProxyType(
@@ -140,6 +145,28 @@ _TABLE: Final = (
         writers=("anonymize",),
         readers=("analysts",),
         config=_deleted(35, 2 * _MIB),
+    ),
+    TopicSpec(
+        short="ledger",
+        suffix=".ledger.v1",
+        key="partition, hour of append time, and company where there is one",
+        value="the books: what became of the events of an hour of a raw partition, chained by hashes",
+        policy="kept",
+        zone=Zone.CLEAN,
+        writers=("anonymize",),
+        readers=("analysts",),
+        config=_kept(2 * _MIB),
+    ),
+    TopicSpec(
+        short="corrections",
+        suffix=".corrections.v1",
+        key="aggregate id",
+        value="a change of a figure after its window had closed: old, new, difference, revision and cause",
+        policy="kept",
+        zone=Zone.CLEAN,
+        writers=("aggregate",),
+        readers=("analysts",),
+        config=_kept(2 * _MIB),
     ),
     _changelog("anonymize", "watermark, consent, seen sequences and ids, all under pseudonyms", Zone.CLEAN),
     _changelog("aggregate", "counts, activity under pseudonyms, what has been emitted", Zone.CLEAN),

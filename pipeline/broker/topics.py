@@ -182,8 +182,9 @@ def _compare(spec: TopicSpec, topic: StandingTopic, partitions: int) -> list[Dif
             differences.append(Difference(topic.name, name, spec.config[name], found))
     if _RETENTION in spec.config:
         least, kept = int(spec.config[_RETENTION]), int(topic.config.get(_RETENTION, "-1"))
-        if 0 <= kept < least:
-            differences.append(Difference(topic.name, _RETENTION, f"{least} or longer", str(kept)))
+        if kept >= 0 and (least < 0 or kept < least):
+            wanted = "-1" if least < 0 else f"{least} or longer"
+            differences.append(Difference(topic.name, _RETENTION, wanted, str(kept)))
     return differences
 
 

@@ -4,13 +4,21 @@ import json
 from typing import Any
 
 from schemas.aggregates import Aggregate
+from schemas.corrections import correction_schema
 from schemas.envelope import raw_event_schema
+from schemas.ledger import ledger_schema
 from schemas.rejections import rejection_schema
 from schemas.topics import TOPICS, topic_name
 
 __all__ = ["asyncapi", "json_schemas"]
 
-_PAYLOADS = {"raw": "raw-event", "aggregates": "aggregate", "rejected": "rejected"}
+_PAYLOADS = {
+    "raw": "raw-event",
+    "aggregates": "aggregate",
+    "rejected": "rejected",
+    "ledger": "ledger",
+    "corrections": "correction",
+}
 """Topics whose values are JSON; the others hold MessagePack between the workers."""
 
 
@@ -19,6 +27,8 @@ def _schemas() -> dict[str, dict[str, Any]]:
         "raw-event": raw_event_schema(),
         "aggregate": Aggregate.model_json_schema(),
         "rejected": rejection_schema(),
+        "ledger": ledger_schema(),
+        "correction": correction_schema(),
     }
 
 

@@ -80,4 +80,4 @@ async def test_few_replicas_are_a_warning(brokers: str, prefix: str) -> None:
     await apply(settings)
     warning = await replication_warning(settings)
     assert warning is not None
-    assert "6 of 6 topics" in warning
+    assert "8 of 8 topics" in warning

@@ -72,6 +72,7 @@ async def test_every_difference_is_named(settings: Settings) -> None:
         "retention.ms": "1000",
     }
     longer = topic_config("rejected", 1) | {"retention.ms": "-1"}
+    forgetful = topic_config("ledger", 1) | {"retention.ms": "1000"}
     eager = topic_config("aggregates", 1) | {"min.compaction.lag.ms": "0"}
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers)
     await admin.start()
@@ -81,18 +82,20 @@ async def test_every_difference_is_named(settings: Settings) -> None:
             [
                 NewTopic(names["raw"], 3, 1, topic_configs=wrong),
                 NewTopic(names["rejected"], 2, 1, topic_configs=longer),
+                NewTopic(names["ledger"], 2, 1, topic_configs=forgetful),
                 NewTopic(names["aggregates"], 2, 1, topic_configs=eager),
             ]
         )
     finally:
         await admin.close()
-    assert len(await apply(settings)) == 3
+    assert len(await apply(settings)) == len(TOPICS) - 4
     assert {(each.topic, each.setting) for each in await diff(settings)} == {
         (names["raw"], "partitions"),
         (names["raw"], "cleanup.policy"),
         (names["raw"], "message.timestamp.type"),
         (names["raw"], "max.message.bytes"),
         (names["raw"], "retention.ms"),
+        (names["ledger"], "retention.ms"),
         (names["aggregates"], "min.compaction.lag.ms"),
     }
 

@@ -11,6 +11,8 @@ def test_names_are_the_contracts() -> None:
         "footfall.clean.v1",
         "footfall.aggregates.v1",
         "footfall.rejected.v1",
+        "footfall.ledger.v1",
+        "footfall.corrections.v1",
         "footfall-anonymize-state-changelog",
         "footfall-aggregate-state-changelog",
     ]
@@ -26,6 +28,13 @@ def test_logs_are_deleted_by_age(short: str, days: int) -> None:
     config = topic_config(short, 1)
     assert config["cleanup.policy"] == "delete"
     assert config["retention.ms"] == str(days * DAY)
+
+
+@pytest.mark.parametrize("short", ["ledger", "corrections"])
+def test_books_and_corrections_are_never_deleted_or_compacted(short: str) -> None:
+    config = topic_config(short, 1)
+    assert config["cleanup.policy"] == "delete"
+    assert config["retention.ms"] == "-1"
 
 
 @pytest.mark.parametrize("short", ["aggregates", "anonymize-state", "aggregate-state"])
@@ -49,6 +58,8 @@ def test_message_limits() -> None:
         "clean": 16,
         "aggregates": 2,
         "rejected": 2,
+        "ledger": 2,
+        "corrections": 2,
         "anonymize-state": 16,
         "aggregate-state": 16,
     }
