@@ -10,7 +10,7 @@ from pipeline.oracle import OracleResult, expect
 from pipeline.reading import Progress, StoredRecord, read_topic
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
-from pipeline.verify import Difference, compare, last_is_highest
+from pipeline.verify import Difference, compare, last_is_highest, wrong_pages
 from schemas.deciding import Deciding
 from schemas.rejections import decode_rejection
 from schemas.topics import topic_name
@@ -28,11 +28,14 @@ class Judgement:
     """Ids whose last record in the sink is not that of the highest revision."""
     rejections_missing: int = 0
     rejections_surplus: int = 0
+    ledger_wrong: list[str] = field(default_factory=list)
+    """Keys of the books that are missing, surplus or not what they should be."""
 
     @property
     def equal(self) -> bool:
         """Whether everything held."""
-        return not (self.differences or self.not_last or self.rejections_missing or self.rejections_surplus)
+        wrong = self.differences or self.not_last or self.ledger_wrong
+        return not (wrong or self.rejections_missing or self.rejections_surplus)
 
 
 async def oracle_of(settings: Settings, raw: list[StoredRecord], progress: Progress | None = None) -> OracleResult:
@@ -76,6 +79,8 @@ async def compare_again(settings: Settings, judgement: Judgement) -> None:
     view.apply(sink)
     judgement.differences = compare(view.records, judgement.expected.figures)
     judgement.not_last = last_is_highest(sink)
+    ledger = await read_topic(brokers, topic_name(prefix, "ledger"))
+    judgement.ledger_wrong = wrong_pages(ledger, judgement.expected.ledger)
     found = set()
     strange = 0
     for record in await read_topic(brokers, topic_name(prefix, "rejected")):

@@ -49,6 +49,8 @@ class Operations:
             self._counters["footfall_events"].labels(outcome.value).inc(number)
         for reason, number in folded.reasons.items():
             self._counters["footfall_rejected"].labels(reason.value).inc(number)
+        self._counters["footfall_ledger_entries"].inc(len(folded.ledger))
+        self._counters["footfall_books_unbalanced"].inc(folded.unbalanced)
         self._chunk(folded.count, seconds)
 
     def folded_clean(self, events: int, seconds: float) -> None:

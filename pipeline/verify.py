@@ -1,7 +1,7 @@
 """Compares the sink with the oracle: which figures are missing, surplus or wrong, and in what."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.reading import StoredRecord
 
-__all__ = ["Difference", "DifferenceKind", "compare", "last_is_highest", "render"]
+__all__ = ["Difference", "DifferenceKind", "compare", "last_is_highest", "render", "wrong_pages"]
 
 _COMPARED = ("value", "status", "revision", "id", "company", "metric", "kind", "unit", "dimensions", "window")
 
@@ -98,6 +98,15 @@ def _revision(value: bytes | None) -> int:
         return -1
     revision = figure.get("revision") if isinstance(figure, dict) else None
     return revision if isinstance(revision, int) and not isinstance(revision, bool) else -1
+
+
+def wrong_pages(ledger: Iterable[StoredRecord], expected: Mapping[bytes, bytes]) -> list[str]:
+    """The keys of entries that are missing, surplus, or that any record of the ledger tells otherwise, sorted."""
+    found: dict[bytes, set[bytes]] = defaultdict(set)
+    for record in ledger:
+        found[record.key or b""].add(record.value or b"")
+    wrong = [key for key in found.keys() | expected.keys() if key not in expected or found.get(key) != {expected[key]}]
+    return sorted(key.decode(errors="replace") for key in wrong)
 
 
 def render(differences: Iterable[Difference], limit: int = 20) -> Table:

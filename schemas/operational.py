@@ -54,6 +54,14 @@ _LIST: Final = (
         "a share of counted events far above the usual",
         (("reason", tuple(reason.value for reason in Reason)),),
     ),
+    Operational("footfall_ledger_entries", Instrument.COUNTER, "entries", "Entries of closed hours of the books."),
+    Operational(
+        "footfall_books_unbalanced",
+        Instrument.COUNTER,
+        "hours",
+        "Hours closed in which what was received is not what was counted, dropped as duplicate or rejected.",
+        "above 0: hold the bills of that partition and hour, and look at it by footfall audit",
+    ),
     Operational("footfall_counted", Instrument.COUNTER, "events", "Counted events folded into figures by aggregate."),
     Operational("footfall_emitted", Instrument.COUNTER, "records", "Records appended to the sink."),
     Operational(

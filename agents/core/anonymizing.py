@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from agents.core.books import ACCOUNT_COST, HOUR_KEY, Account
 from agents.core.consent import Consent
 from agents.core.home import placement
 from agents.core.joins import ENTRY_KEY, payload_of, seal
@@ -19,6 +20,7 @@ from agents.core.records import Decoded, Event, Move, RawRecord, Refusal, StateW
 from agents.core.windows import NEVER
 from schemas.deciding import Deciding
 from schemas.events import EVENT_TYPES
+from schemas.ledger import COUNTED, OUTCOME_CODES
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
 from schemas.reasons import Outcome, Reason
@@ -76,6 +78,8 @@ class AnonymizeFold:
         state.consent.restore((key, value) for key, value in found.items() if key[:1] == b"c")
         kinds = ((key, value) for key, value in found.items() if key[:1] in {b"s", b"q", b"i"})
         dead = state.sources.restore(kinds, state.entry.event_watermark)
+        accounts = ((key, value) for key, value in found.items() if key[:1] == b"b")
+        dead += state.books.restore(found.get(HOUR_KEY), accounts, state.entry.fence)
         state.graves.extend(dead)
         return dead
 
@@ -93,15 +97,18 @@ class AnonymizeFold:
 
     def skip_to(self, first: int) -> None:
         """Go on at raw offset ``first`` although events before it are lost."""
+        self._state.books.gap += max(0, first - 1 - self.entry.fence)
         self.entry.fence = max(self.entry.fence, first - 1)
 
     def fold(self, records: Sequence[RawRecord]) -> Folded:
         """Fold a chunk: as many of the records (above the fence, in order) as fit; at least one.
 
-        A fold control record is a chunk of its own, after which ``digest`` is the one in force.
+        A fold control record is a chunk of its own, after which ``digest`` is the one in force. A chunk never spans
+        two hours of append time: one that begins an hour closes the books of the hour before.
         """
         state, entry = self._state, self.entry
         state.begin_chunk()
+        self._begin_books(records[0])
         out, at, writes = state.out, 0, dict[bytes, bytes | None]()
         events, plain = parse_plain(records), PlainRun(state)
         while at < len(records) and state.size < CHUNK_BYTES:
@@ -110,7 +117,7 @@ class AnonymizeFold:
                 break
             record = records[at]
             control = _bare_header(record, FOLD_HEADER)
-            if control is not None and at:
+            if at and (control is not None or record.append_time >= state.books.end):
                 break
             at += 1
             entry.append_time = max(entry.append_time, record.append_time)
@@ -119,12 +126,25 @@ class AnonymizeFold:
                 self.digest = control.decode()
                 writes[_DIGEST_KEY] = seal(record.offset, self.digest)
                 out.outcomes[Outcome.CONTROL] += 1
+                state.books.controls += 1
                 break
             self._fold_record(record)
         out.count = at
         out.chunk = state.builder.build(entry.fence, entry.event_watermark, entry.closing_watermark, self.digest)
         self._write(writes)
         return out
+
+    def _begin_books(self, record: RawRecord) -> None:
+        state, books = self._state, self._state.books
+        before = books.unbalanced
+        state.out.ledger = books.begin(max(self.entry.append_time, record.append_time), self.entry.fence, state.graves)
+        state.out.unbalanced = books.unbalanced > before
+
+    def _account(self, company: str) -> Account:
+        state = self._state
+        if company not in state.books.touched:
+            state.size += ACCOUNT_COST + len(company)
+        return state.books.account(company)
 
     # ---- one record
 
@@ -135,19 +155,27 @@ class AnonymizeFold:
         if _bare_header(record, TICK_HEADER) == b"1":
             entry.closing_watermark = max(entry.closing_watermark, entry.append_time - self._state.deciding.idle_after)
             out.outcomes[Outcome.TICK] += 1
+            self._state.books.ticks += 1
             return
         decoded = self._decode(record)
         move_to, key = placement(decoded, record.key, self._state.partition, self._state.partitions)
         if move_to is not None:
             out.moves.append(Move(move_to, key or b"", record.value, record.headers))
             out.outcomes[Outcome.MOVED] += 1
+            self._state.books.moved += 1
             return
-        for refusal in decoded.refusals:
+        self._state.books.received += len(decoded.refusals) + len(decoded.events)
+        strangers = [
+            _refusal(event, Reason.KEY_MISMATCH, "/company")
+            for event in decoded.events
+            if event.company.encode() != key
+        ]
+        for refusal in sorted([*decoded.refusals, *strangers], key=lambda each: each.index or 0):
+            self._account("").received += 1
             self._reject(refusal)
         for event in decoded.events:
-            if event.company.encode() != key:
-                self._reject(_refusal(event, Reason.KEY_MISMATCH, "/company"))
-            else:
+            if event.company.encode() == key:
+                self._account(event.company).received += 1
                 self._fold_event(event)
         entry.closing_watermark = max(entry.closing_watermark, entry.event_watermark)
 
@@ -212,6 +240,7 @@ class AnonymizeFold:
         row = (self._offset, event.time, self._closing_before, company, shape, number, builder.source(pseudonym))
         builder.add(row)
         self._state.out.outcomes[Outcome.COUNTED] += 1
+        self._account(event.company).take(self._offset, COUNTED)
         if event.consent is None:
             self._state.pending.fell(event.time // HOUR_MS, active=active and user is not None)
 
@@ -219,6 +248,7 @@ class AnonymizeFold:
         out = self._state.out
         out.outcomes[Outcome.REJECTED] += 1
         out.reasons[refusal.reason] += 1
+        self._account("" if event is None else event.company).take(self._offset, OUTCOME_CODES[refusal.reason])
         if refusal.reason is Reason.DUPLICATE and not self._record_duplicates:
             return
         out.rejections.append(
@@ -245,6 +275,7 @@ class AnonymizeFold:
         writes.update((key, None) for key in buried if not (key[:1] == b"s" and key[1:] in state.sources.known))
         writes.update(state.consent.writes(entry.fence))
         writes.update(state.sources.writes(entry.fence))
+        writes.update(state.books.writes(entry.fence))
         if state.out.outcomes[Outcome.COUNTED]:
             writes[_PENDING_KEY] = seal(entry.fence, state.pending.above(entry.closing_watermark))
         state.out.writes = [StateWrite(key, value) for key, value in writes.items()]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
+from agents.core.books import ACCOUNT_COST
 from agents.core.fast_decode import is_company, is_known_shape
 from agents.core.home import home
 from agents.core.plain import NO_DATA, PlainData, PlainEvent, plain_sequence, plain_time
@@ -23,9 +24,14 @@ __all__ = ["PlainRun"]
 
 
 class _Company:
-    """A company at home in this partition; ``number`` is its column in the chunk, -1 before its first event."""
+    """A company at home in this partition.
 
-    __slots__ = ("name", "number", "sources", "users")
+    ``number`` is its column in the chunk, -1 before its first event; from that on ``count`` enters it in the books.
+    """
+
+    __slots__ = ("count", "name", "number", "sources", "users")
+
+    count: Callable[[int], None]
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -80,6 +86,7 @@ class PlainRun:
         state, entry, add = self._state, self._state.entry, self._state.builder.add
         companies, shapes, touch = self._companies, self._shapes, self._state.sources.touch
         ahead, lateness = state.deciding.clock_ahead, state.deciding.lateness
+        books, hour_end = state.books, state.books.end
         append_time, watermark, closing = entry.append_time, entry.event_watermark, entry.closing_watermark
         silent = not state.consent.any_word
         hours: set[int] = set()
@@ -97,7 +104,7 @@ class PlainRun:
             except ValueError:
                 break
             now = record.append_time if record.append_time > append_time else append_time
-            if time > now + ahead or time < watermark - lateness:
+            if time > now + ahead or time < watermark - lateness or now >= hour_end:
                 break
             moved = time if time > watermark else watermark
             installed = company.sources.get(event.source) or self._installed(company, event.source)
@@ -125,6 +132,8 @@ class PlainRun:
                 source.last_time = time
             if company.number < 0:
                 company.number = state.builder.company(company.name)
+                company.count = books.account(company.name).plain.append
+                size += ACCOUNT_COST + len(company.name)
             if shape.number < 0:
                 shape.number = state.builder.shape(shape.type, shape.values)
             if installed.number < 0:
@@ -135,6 +144,7 @@ class PlainRun:
                 user = self._user(company, data.user) if known is None else known
             hours.add(time // HOUR_MS * 2 + (shape.active and user >= 0))
             add((record.offset, time, closing, company.number, shape.number, user, installed.number))
+            company.count(record.offset)
             append_time, watermark = now, moved
             if moved > closing:
                 closing = moved
@@ -145,6 +155,7 @@ class PlainRun:
             entry.fence = records[at - 1].offset
             entry.append_time, entry.event_watermark, entry.closing_watermark = append_time, watermark, closing
             state.size = size
+            books.received += at - begin
             state.out.outcomes[Outcome.COUNTED] += at - begin
             for hour in hours:
                 state.pending.fell(hour >> 1, active=bool(hour & 1))

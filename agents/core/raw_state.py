@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import astuple, dataclass, field
 
+from agents.core.books import Books, LedgerRow
 from agents.core.chunks import ChunkBuilder
 from agents.core.consent import Consent
 from agents.core.joins import seal
@@ -39,12 +40,18 @@ class RawEntry:
 
 @dataclass(slots=True)
 class Folded:
-    """What one chunk came to; ``count`` records of those given were folded, ``writes`` ends with the entry."""
+    """What one chunk came to; ``count`` records of those given were folded, ``writes`` ends with the entry.
+
+    ``ledger`` is what the books of the hour before came to, where the chunk begins a new one; ``unbalanced`` says
+    that they do not balance.
+    """
 
     count: int
     chunk: CleanChunk
     rejections: list[Rejection] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
+    ledger: list[LedgerRow] = field(default_factory=list)
+    unbalanced: bool = False
     writes: list[StateWrite] = field(default_factory=list)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
@@ -54,6 +61,7 @@ class RawState:
     """Everything that a chunk changes; ``builder``, ``out`` and ``size`` are of the chunk at hand."""
 
     __slots__ = (
+        "books",
         "builder",
         "consent",
         "deciding",
@@ -76,6 +84,7 @@ class RawState:
         self.entry = RawEntry()
         self.sources = Sources(deciding.lateness)
         self.consent = Consent()
+        self.books = Books(partition)
         self.pending = Pending(deciding)
         self.graves: list[bytes] = []
         self.begin_chunk()

@@ -88,6 +88,7 @@ def _as_json(found: Judgement) -> dict[str, object]:
         "not_last": found.not_last,
         "rejections_missing": found.rejections_missing,
         "rejections_surplus": found.rejections_surplus,
+        "ledger_wrong": found.ledger_wrong,
     }
 
 
@@ -98,6 +99,8 @@ def _show(found: Judgement) -> None:
         console.print(f"the last record of {identity} is not that of its highest revision", markup=False)
     if found.rejections_missing or found.rejections_surplus:
         console.print(f"rejected records: {found.rejections_missing:,} missing, {found.rejections_surplus:,} surplus")
+    for page in found.ledger_wrong[:20]:
+        console.print(f"the books of {page} are missing or not what they should be", markup=False)
     figures, events = len(found.expected.figures), found.expected.counted
     if found.equal:
         console.print(f"equal: {figures:,} figures of {events:,} counted events")

@@ -12,9 +12,10 @@ from typing import Any
 from pipeline.oracle.counting import Books
 from pipeline.oracle.files import read_file
 from pipeline.oracle.judging import Judge, SourceMark
+from pipeline.oracle.ledger import Outcomes, closed_hours
 from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding
-from schemas.reasons import Reason
+from schemas.reasons import Outcome, Reason
 from schemas.rejections import Rejection
 
 __all__ = ["OracleResult", "expect", "read_file"]
@@ -27,7 +28,8 @@ class OracleResult:
     """What a correct pipeline has written once it has folded the whole log.
 
     ``figures`` holds the aggregate records by id, as JSON; ``rejections`` the rejected records by partition and
-    offset; ``by_reason`` counts rejected events, duplicates too; ``moved`` counts misplaced records.
+    offset; ``by_reason`` counts rejected events, duplicates too; ``moved`` counts misplaced records. ``ledger`` holds
+    the entries of closed hours by key, as bytes, ``open_hours`` those that the last hour of each partition would have.
     """
 
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -35,6 +37,8 @@ class OracleResult:
     counted: int = 0
     by_reason: dict[Reason, int] = field(default_factory=dict)
     moved: int = 0
+    ledger: dict[bytes, bytes] = field(default_factory=dict)
+    open_hours: dict[bytes, bytes] = field(default_factory=dict)
 
 
 def expect(
@@ -60,13 +64,15 @@ def expect(
     result = OracleResult()
     by_reason: Counter[Reason] = Counter()
     done = 0
-    for _, log in sorted(logs.items()):
+    for number, log in sorted(logs.items()):
         judge = Judge(deciding, partitions, topic, record_duplicates, source_mark)
         books = Books()
+        outcomes: list[tuple[int, int, Outcome, Outcomes]] = []
         for record in sorted(log, key=lambda one: one.offset):
             closed = judge.closed
             for event in judge.read(record, digests or {}):
                 books.enter(event, record.offset, closed, judge.deciding.max_series)
+            outcomes.append((record.offset, record.append_time, judge.kind, judge.outcomes))
             done += 1
             if progress is not None and (done % _PROGRESS_EVERY == 0 or done == total):
                 progress(done, total)
@@ -74,6 +80,10 @@ def expect(
         result.rejections += judge.rejections
         result.counted += judge.counted
         result.moved += judge.moved
+        closed_books = closed_hours(number, outcomes)
+        result.ledger |= closed_books
+        every = closed_hours(number, outcomes, until_open=True)
+        result.open_hours |= {key: every[key] for key in every.keys() - closed_books.keys()}
         by_reason.update(judge.by_reason)
     result.by_reason = dict(by_reason)
     return result

@@ -12,8 +12,9 @@ from pipeline.oracle.homes import home_of
 from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding
 from schemas.events import EVENT_TYPES, Basis
+from schemas.ledger import COUNTED, OUTCOME_CODES
 from schemas.limits import DAY_MS
-from schemas.reasons import Reason
+from schemas.reasons import Outcome, Reason
 from schemas.rejections import Rejection
 from schemas.times import instant
 
@@ -77,6 +78,10 @@ class Judge:
         self.by_reason: Counter[Reason] = Counter()
         self.counted = 0
         self.moved = 0
+        self.kind = Outcome.COUNTED
+        """What the last record was: moved, a tick, a control record, or events."""
+        self.outcomes: list[tuple[str, int]] = []
+        """Of each event of the last record its company, "" where none is known, and its code in the books."""
         self._partitions = partitions
         self._topic = topic
         self._record_duplicates = record_duplicates
@@ -90,10 +95,13 @@ class Judge:
         """The events of ``record`` that count, in order; what closes with it is closed for the next record."""
         self._append = max(self._append, record.append_time)
         counted: list[RawEvent] = []
+        self.kind, self.outcomes = Outcome.COUNTED, []
         alone = record.headers[0] if len(record.headers) == 1 and not record.key and record.value is None else None
         if alone is not None and alone == ("footfall-tick", b"1"):
+            self.kind = Outcome.TICK
             self._ticked = max(self._ticked, self._append - self.deciding.idle_after)
         elif alone is not None and alone[0] == "footfall-fold" and alone[1]:
+            self.kind = Outcome.CONTROL
             self.deciding = digests.get(alone[1].decode("ascii", "replace"), self.deciding)
         else:
             counted = self._events(record)
@@ -113,6 +121,7 @@ class Judge:
         key = record.key or (first.company.encode() if first else b"")
         if first and home_of(key, self._partitions) != record.partition:
             self.moved += 1
+            self.kind = Outcome.MOVED
             return []
         counted = []
         for item in read:
@@ -122,6 +131,7 @@ class Judge:
             reason = Reason.KEY_MISMATCH if item.company.encode() != key else self._judge(item)
             if reason is None:
                 counted.append(item)
+                self.outcomes.append((item.company, COUNTED))
             else:
                 told = None if reason is Reason.KEY_MISMATCH else item
                 self._reject(record, reason, item.place + _AT.get(reason, ""), told)
@@ -130,6 +140,7 @@ class Judge:
 
     def _reject(self, record: StoredRecord, reason: Reason, path: str, event: RawEvent | None) -> None:
         self.by_reason[reason] += 1
+        self.outcomes.append((event.company if event else "", OUTCOME_CODES[reason]))
         if reason is Reason.DUPLICATE and not self._record_duplicates:
             return
         company = event.company if event else None

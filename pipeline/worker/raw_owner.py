@@ -22,7 +22,7 @@ _CHUNK_BYTES: Final = 4 << 20
 
 
 class RawOwner(Owner[RawRecord]):
-    """Reads ``raw``; writes ``clean``, ``rejected``, moved records and ticks back to ``raw``, its changelog."""
+    """Reads ``raw``; writes ``clean``, ``rejected``, ``ledger``, its changelog, and back to ``raw`` moves and ticks."""
 
     source = "raw"
     outputs = ("clean",)
@@ -59,7 +59,7 @@ class RawOwner(Owner[RawRecord]):
         self.fold.skip_to(first)
 
     async def mend_outputs(self, *, fresh: bool) -> None:
-        """The first entry; ``clean`` and ``rejected`` need no mending, their readers drop repeats by offset."""
+        """The first entry; ``clean``, ``rejected`` and ``ledger`` need no mending, their readers drop repeats."""
         if fresh:
             await self.write(self.fold.first_writes())
         if self.fold.digest != self._own_digest:
@@ -102,6 +102,9 @@ class RawOwner(Owner[RawRecord]):
                 for each in folded.rejections
             ]
             appends.append(context.appender.append(context.topic("rejected"), self.partition, rows, 1 << 20))
+        if folded.ledger:
+            rows_closed = [(key, value, ()) for key, value in folded.ledger]
+            appends.append(context.appender.append(context.topic("ledger"), self.partition, rows_closed, 1 << 20))
         homes: dict[int, list[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]]] = {}
         for move in folded.moves:
             homes.setdefault(move.partition, []).append((move.key, move.value, move.headers))

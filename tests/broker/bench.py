@@ -12,7 +12,7 @@ from pipeline.processes import WorkerProcess, start_worker
 from pipeline.reading import read_topic
 from pipeline.settings import Settings, load_settings
 from pipeline.sink import SinkView
-from pipeline.verify import Difference, compare, last_is_highest
+from pipeline.verify import Difference, compare, last_is_highest, wrong_pages
 from schemas.deciding import Deciding
 from schemas.rejections import Rejection, decode_rejection
 from schemas.topics import TOPICS, topic_name
@@ -96,12 +96,13 @@ class Bench:
             await asyncio.sleep(0.1)
 
     async def all_equal(self) -> OracleResult:
-        """As :meth:`equal`, the rejected records too."""
+        """As :meth:`equal`, the rejected records and the books too."""
         loop = asyncio.get_running_loop()
         until = loop.time() + DEADLINE
         while True:
             expected = await self.equal()
-            if await self.rejected() == _rejections(expected):
+            wrong = wrong_pages(await read_topic(self.brokers, self.topic("ledger")), expected.ledger)
+            if not wrong and await self.rejected() == _rejections(expected):
                 return expected
             assert loop.time() < until, self.logs()[-3000:]
 

@@ -38,7 +38,8 @@ def outcome(fold: AnonymizeFold, records: Sequence[RawRecord], size: int) -> lis
     while records:
         folded = fold.fold(records[:size])
         records = records[folded.count :]
-        found.append((folded.count, folded.chunk, folded.rejections, folded.moves, folded.writes, folded.outcomes))
+        wholes = (folded.count, folded.chunk, folded.rejections, folded.moves, folded.writes, folded.outcomes)
+        found.append((*wholes, folded.ledger, folded.unbalanced))
     return found
 
 

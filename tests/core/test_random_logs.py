@@ -35,3 +35,5 @@ def test_random_logs(seed: int) -> None:
     assert last_is_highest(sunk) == []
     told = {(each.partition, each.offset, each.path, each.reason, each.company) for each in world.rejected}
     assert told == {(each.partition, each.offset, each.path, each.reason, each.company) for each in expected.rejections}
+    assert len(expected.ledger) > 50
+    assert world.ledger == {key: {value} for key, value in expected.ledger.items()}

@@ -31,6 +31,7 @@ class World:
         self.clean: dict[int, list[bytes]] = defaultdict(list)
         self.sink: list[tuple[bytes, bytes]] = []
         self.rejected: list[Rejection] = []
+        self.ledger: dict[bytes, set[bytes]] = defaultdict(set)
         self.state: dict[tuple[str, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
 
     def append(self, stored: Iterable[StoredRecord]) -> None:
@@ -76,6 +77,9 @@ class World:
             folded = fold.fold(left[: self.cut(len(left))])
             self.clean[partition].append(encode_chunk(folded.chunk))
             self.rejected += folded.rejections
+            for key, value in folded.ledger:
+                self.ledger[key].add(value)
+            assert not folded.unbalanced
             for move in folded.moves:
                 log = self.raw[move.partition]
                 log.append(RawRecord(len(log), folded.chunk.last, move.key, move.value, move.headers))

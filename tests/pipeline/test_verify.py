@@ -9,7 +9,7 @@ from rich.console import Console
 
 from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
-from pipeline.verify import Difference, DifferenceKind, compare, last_is_highest, render
+from pipeline.verify import Difference, DifferenceKind, compare, last_is_highest, render, wrong_pages
 from schemas.deciding import Deciding
 from tests.scenario_kit import PARTITIONS, Scenario, event, figure, message, record
 
@@ -93,6 +93,15 @@ def test_the_last_record_of_every_id_carries_its_highest_revision() -> None:
 def test_a_deletion_or_a_bad_record_is_no_highest_revision(bad: object) -> None:
     assert last_is_highest(stored(("a", {"revision": 0}), ("a", bad))) == ["a"]
     assert last_is_highest(stored(("a", bad), ("a", {"revision": 0}))) == []
+
+
+def test_pages_of_the_books_are_missing_surplus_or_wrong() -> None:
+    def page(key: str, value: bytes) -> StoredRecord:
+        return StoredRecord(0, 0, 0, key.encode(), value, ())
+
+    expected = {b"a": b"1", b"b": b"2"}
+    assert wrong_pages([page("a", b"1"), page("b", b"2"), page("a", b"1")], expected) == []
+    assert wrong_pages([page("a", b"1"), page("a", b"9"), page("c", b"3")], expected) == ["a", "b", "c"]
 
 
 def test_the_table_is_readable_and_short() -> None:

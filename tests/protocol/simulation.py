@@ -17,7 +17,7 @@ from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
-from pipeline.verify import compare, last_is_highest
+from pipeline.verify import compare, last_is_highest, wrong_pages
 from pipeline.worker.appender import ForeignWriteError, ProduceError
 from pipeline.worker.owner import Context
 from schemas.rejections import decode_rejection
@@ -273,6 +273,7 @@ class Simulation:
         wrong = [str(each) for each in compare(view.records, expected.figures, sink_watermarks=False)]
         wrong += [f"not last: {each}" for each in last_is_highest(sink)]
         found = {_identity(decode_rejection(record.value or b"")) for record in self._stored("rejected")}
+        wrong += [f"books {each}" for each in wrong_pages(self._stored("ledger"), expected.ledger)]
         wrong += [f"rejection {each}" for each in found ^ {_identity(each) for each in expected.rejections}]
         return wrong
 

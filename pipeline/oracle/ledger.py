@@ -1,0 +1,89 @@
+"""The books that a correct pipeline has written: the outcomes of every hour in a list, added up at the end."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+from schemas.ledger import (
+    COUNTED,
+    OUTCOME_CODES,
+    HourLog,
+    LedgerEntry,
+    PreviousHour,
+    digest_outcomes,
+    encode_entry,
+    hash_hour,
+    ledger_key,
+    pack_outcome,
+)
+from schemas.limits import HOUR_MS
+from schemas.reasons import Outcome, Reason
+from schemas.times import instant
+
+__all__ = ["Outcomes", "closed_hours"]
+
+Outcomes = list[tuple[str, int]]
+"""Of each event of a record in order: its company, "" where none is known, and the code of what became of it."""
+
+
+@dataclass
+class _Hour:
+    first: int
+    last: int = -1
+    outcomes: list[tuple[int, str, int]] = field(default_factory=list)
+    kinds: Counter[Outcome] = field(default_factory=Counter)
+
+
+def closed_hours(
+    partition: int, records: list[tuple[int, int, Outcome, Outcomes]], *, until_open: bool = False
+) -> dict[bytes, bytes]:
+    """Key to entry of every closed hour of one partition; with ``until_open`` of the open one as well.
+
+    ``records`` are (raw offset, append time, what kind of record, outcomes) in order of offset.
+    """
+    hours: dict[int, _Hour] = {}
+    now, after = -1, 0
+    for offset, append_time, kind, outcomes in records:
+        now = max(now, append_time)
+        hour = hours.setdefault(now - now % HOUR_MS, _Hour(after))
+        hour.last, after = offset, offset + 1
+        hour.kinds[kind] += 1
+        hour.outcomes += [(offset, company, code) for company, code in outcomes]
+    entries: dict[bytes, bytes] = {}
+    previous: PreviousHour | None = None
+    for start, hour in sorted(hours.items())[: None if until_open else -1]:
+        written = _entries(partition, start, hour, previous)
+        entries |= written
+        previous = PreviousHour(instant(start), hash_hour(written.items()))
+    return entries
+
+
+def _entries(partition: int, start: int, hour: _Hour, previous: PreviousHour | None) -> dict[bytes, bytes]:
+    companies = {company for _, company, _ in hour.outcomes} | {""}
+    kinds = (hour.kinds[Outcome.MOVED], hour.kinds[Outcome.TICK], hour.kinds[Outcome.CONTROL])
+    log = HourLog(hour.first, hour.last, len(companies), len(hour.outcomes), *kinds, 0)
+    found = {}
+    for company in companies:
+        mine = [(offset, code) for offset, whose, code in hour.outcomes if whose == company]
+        codes = Counter(code for _, code in mine)
+        chain, rest = digest_outcomes(b"", b"".join(pack_outcome(offset, code) for offset, code in mine))
+        entry = LedgerEntry(
+            partition=partition,
+            hour=instant(start),
+            company=company or None,
+            received=len(mine),
+            counted=codes[COUNTED],
+            duplicate=codes[OUTCOME_CODES[Reason.DUPLICATE]],
+            rejected={
+                reason: codes[OUTCOME_CODES[reason]]
+                for reason in Reason
+                if codes[OUTCOME_CODES[reason]] and reason is not Reason.DUPLICATE
+            },
+            first=mine[0][0] if mine else None,
+            last=mine[-1][0] if mine else None,
+            outcomes=hashlib.sha256(chain + rest).hexdigest(),
+            log=None if company else log,
+            previous=previous,
+        )
+        found[ledger_key(partition, start, company)] = encode_entry(entry)
+    return found
