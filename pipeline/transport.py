@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, cast
 
 import aiokafka
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import NoOffsetForPartitionError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -72,6 +73,26 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
         await super().on_start()
         _renew(self._ensure_consumer()._coordinator, cast("Any", self.app).footfall_lease)  # noqa: SLF001
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit; False where the group does not take it now, as while it rebalances.
+
+        The driver would end the app, for an offset that lag tools alone look at; it is told again with the next turn.
+        """
+        consumer = self._ensure_consumer()
+        mine = consumer.assignment()
+        told = {
+            aiokafka.TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "")
+            for tp, offset in offsets.items()
+            if aiokafka.TopicPartition(tp.topic, tp.partition) in mine
+        }
+        if not told:
+            return False
+        try:
+            await consumer.commit(told)
+        except (KafkaError, IllegalStateError):
+            return False
+        return True
 
     async def _fetch_records(
         self,

@@ -191,17 +191,19 @@ class _Worker:
                     "start the release and the settings that footfall topics fold announced",
                 )
             new = {number: at for number, at in self._reached.items() if done.get(number) != at and at > 0}
-            if new and owners.in_group:
-                await self._commit(app, new)
+            if new and owners.in_group and await self._commit(app, new):
                 done.update(new)
 
-    async def _commit(self, app: FootfallApp, positions: dict[int, int]) -> None:
+    async def _commit(self, app: FootfallApp, positions: dict[int, int]) -> bool:
+        """Whether the group took it; it need not, while it rebalances."""
         tps = {TP(app.footfall_topic, number): at for number, at in positions.items() if at > 0}
-        if tps:
-            consumer: Any = app.consumer
-            self._at("commit")
-            await consumer._thread.commit(tps)  # noqa: SLF001 - Faust's own commit wants its acknowledgements
-            self._at("committed")
+        if not tps:
+            return True
+        consumer: Any = app.consumer
+        self._at("commit")
+        taken = bool(await consumer._thread.commit(tps))  # noqa: SLF001 - Faust's own commit wants its acknowledgements
+        self._at("committed")
+        return taken
 
 
 async def _offsets_of(client: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
