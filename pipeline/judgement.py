@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from agents.core.pseudonyms import Pseudonyms
+from pipeline.corrections import compare_corrections
 from pipeline.oracle import OracleResult, expect
 from pipeline.reading import Progress, StoredRecord, read_topic
 from pipeline.settings import Settings
@@ -28,13 +29,15 @@ class Judgement:
     """Ids whose last record in the sink is not that of the highest revision."""
     rejections_missing: int = 0
     rejections_surplus: int = 0
+    corrections_wrong: list[Difference] = field(default_factory=list)
+    """Corrections that are missing, surplus or other than they should be, and where they do not come to the sink."""
     ledger_wrong: list[str] = field(default_factory=list)
     """Keys of the books that are missing, surplus or not what they should be."""
 
     @property
     def equal(self) -> bool:
         """Whether everything held."""
-        wrong = self.differences or self.not_last or self.ledger_wrong
+        wrong = self.differences or self.not_last or self.ledger_wrong or self.corrections_wrong
         return not (wrong or self.rejections_missing or self.rejections_surplus)
 
 
@@ -79,6 +82,8 @@ async def compare_again(settings: Settings, judgement: Judgement) -> None:
     view.apply(sink)
     judgement.differences = compare(view.records, judgement.expected.figures)
     judgement.not_last = last_is_highest(sink)
+    corrections = await read_topic(brokers, topic_name(prefix, "corrections"))
+    judgement.corrections_wrong = compare_corrections(corrections, judgement.expected.corrections, view.records)
     ledger = await read_topic(brokers, topic_name(prefix, "ledger"))
     judgement.ledger_wrong = wrong_pages(ledger, judgement.expected.ledger)
     found = set()

@@ -64,6 +64,10 @@ class Operations:
         self._gauges["footfall_active_users"].labels(str(partition)).set(users)
         self._gauges["footfall_open_windows"].labels(str(partition)).set(len(fold.figures.windows))
 
+    def corrected(self, records: int) -> None:
+        """``aggregate`` appended corrections."""
+        self._counters["footfall_corrections"].inc(records)
+
     def emitted(self, records: int) -> None:
         """``aggregate`` appended to the sink."""
         self._counters["footfall_emitted"].inc(records)

@@ -63,6 +63,13 @@ _LIST: Final = (
         "above 0: hold the bills of that partition and hour, and look at it by footfall audit",
     ),
     Operational("footfall_counted", Instrument.COUNTER, "events", "Counted events folded into figures by aggregate."),
+    Operational(
+        "footfall_corrections",
+        Instrument.COUNTER,
+        "records",
+        "Corrections of closed figures appended by aggregate, one a figure and raw record.",
+        "an increase far above the usual",
+    ),
     Operational("footfall_emitted", Instrument.COUNTER, "records", "Records appended to the sink."),
     Operational(
         "footfall_watermark_lag_seconds",

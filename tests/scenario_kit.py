@@ -40,7 +40,8 @@ class Scenario:
     """Records in order, and what comes of them.
 
     ``expected`` maps an aggregate id to (value, status); of the metrics in ``complete`` it names every figure.
-    ``rejected`` holds (path, reason) of all rejections in any order, with ``record_duplicates`` on.
+    ``rejected`` holds (path, reason) of all rejections in any order, with ``record_duplicates`` on. ``corrections``
+    maps (aggregate id, raw offset) to the value before and after, and names every correction of the ids in it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Scenario:
     complete: tuple[str, ...] = ()
     deciding: Deciding = field(default_factory=Deciding)
     moved: int = 0
+    corrections: Mapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
 
     def stored(self, *, copies: bool = True) -> list[StoredRecord]:
         """The records with their offsets, as the raw topic holds them in the end."""

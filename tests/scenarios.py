@@ -8,6 +8,11 @@ from tests.scenarios_records import RECORDS
 
 DUPLICATE = ("", Reason.DUPLICATE)
 
+
+def started(number: int) -> dict[str, object]:
+    return event(number, "app.started", "2026-11-01T12:00:00Z", application="chat", version="1", environment="prod")
+
+
 COUNTING = (
     Scenario(
         "a sequence delivered again counts once, whatever its id and time",
@@ -19,6 +24,24 @@ COUNTING = (
         ),
         {figure("user_messages", "P1D", "2026-11-01"): (3, "provisional")},
         (DUPLICATE,),
+    ),
+    Scenario(
+        "the same identity with other content is a duplicate: the first counts",
+        (
+            record(message(1, "2026-11-01T10:00:00Z", user="u1")),
+            record(event(1, "prompt.submitted", "2026-11-01T10:00:00Z", assistant="a", module="m", user="u2")),
+            record(event(None, "folder.created", "2026-11-01T10:00:00Z", id="x", kind="a")),
+            record(event(None, "folder.created", "2026-11-01T10:00:00Z", id="x", kind="b", user="u3")),
+        ),
+        {
+            figure("user_messages", "P1D", "2026-11-01"): (1, "provisional"),
+            figure("folders_created", "PT1H", "2026-11-01T10:00:00Z", "kind=a"): (1, "provisional"),
+            figure("folders_created", "P1D", "2026-11-01", "kind=a"): (1, "provisional"),
+            figure("folders_created", "P1M", "2026-11-01", "kind=a"): (1, "provisional"),
+            figure("dau", "P1D", "2026-11-01"): (1, "provisional"),
+        },
+        (DUPLICATE, DUPLICATE),
+        complete=("prompts", "folders_created", "dau"),
     ),
     Scenario(
         "a sequence is known until it is too late",
@@ -119,6 +142,40 @@ COUNTING = (
             figure("user_messages", "PT1H", "2026-11-01T11:00:00Z"): (2, "corrected"),
             figure("user_messages", "PT1H", "2026-11-01T13:00:00Z"): (1, "provisional"),
             figure("user_messages", "P1D", "2026-11-01"): (5, "provisional"),
+        },
+    ),
+    Scenario(
+        "each record that changes a closed figure is one correction of it",
+        (
+            record(message(1, "2026-11-01T10:00:00Z", user="u1")),
+            record(message(2, "2026-11-03T00:00:00Z", user="u1")),
+            record(
+                [
+                    message(3, "2026-11-01T10:30:00Z", user="u2"),
+                    message(4, "2026-11-01T11:00:00Z", user="u3"),
+                    message(3, "2026-11-01T10:30:00Z", user="u2"),
+                ],
+                append="2026-11-03T00:00:01Z",
+            ),
+            record(message(5, "2026-11-01T10:45:00Z", user="u2"), append="2026-11-03T00:00:02Z"),
+            record(started(6), append="2026-11-03T00:00:03Z"),
+            record(started(7), append="2026-11-03T00:00:04Z"),
+        ),
+        {
+            figure("user_messages", "PT1H", "2026-11-01T10:00:00Z"): (3, "corrected"),
+            figure("user_messages", "P1D", "2026-11-01"): (4, "corrected"),
+            figure("user_messages", "P1M", "2026-11-01"): (5, "provisional"),
+        },
+        (("/2", Reason.DUPLICATE),),
+        corrections={
+            (figure("user_messages", "PT1H", "2026-11-01T10:00:00Z"), 2): (1, 2),
+            (figure("user_messages", "PT1H", "2026-11-01T10:00:00Z"), 3): (2, 3),
+            (figure("user_messages", "PT1H", "2026-11-01T11:00:00Z"), 2): (0, 1),
+            (figure("user_messages", "P1D", "2026-11-01"), 2): (1, 3),
+            (figure("user_messages", "P1D", "2026-11-01"), 3): (3, 4),
+            (figure("dau", "P1D", "2026-11-01"), 2): (1, 3),
+            (figure("wau", "P7D", "2026-10-26"), 2): (1, 3),
+            (figure("active_installations", "P1D", "2026-11-01"), 4): (0, 1),
         },
     ),
     Scenario(

@@ -46,12 +46,17 @@ class Figure:
         self.sent = -1
         self.members: set[bytes] | None = None
 
-    def change(self, by: int, offset: int, closing: int) -> None:
-        """Add ``by``, last at raw ``offset``, before whose record the closing watermark was ``closing``."""
+    def change(self, by: int, offset: int, closing: int) -> bool:
+        """Add ``by``, last at raw ``offset``, before whose record the closing watermark was ``closing``.
+
+        Returns whether that found the window closed.
+        """
         self.value += by
         self.last = max(self.last, offset)
         if closing >= self.window.span.closes:
             self.corrected = True
+            return True
+        return False
 
     def revision(self, closing: int) -> int:
         """The revision under this closing watermark."""

@@ -12,7 +12,8 @@ from agents.core.count_figures import Figure, Figures, Window
 from agents.core.count_plan import Plan, Target
 from agents.core.count_state import Entry, StateError, alive, name_of, payload
 from agents.core.joins import ENTRY_KEY, seal
-from agents.core.records import StateWrite
+from agents.core.late import LateChanges
+from agents.core.records import LateChange, Part, StateWrite
 from agents.core.slices import BATCH_COST, slices
 from agents.core.windows import anchor_of, month_start_day
 from schemas.clean import CleanChunk
@@ -55,6 +56,8 @@ class AggregateFold:
         self._writes: dict[bytes, bytes | None] = {}
         self._users: dict[tuple[str, bytes], None] = {}
         self._members: list[tuple[Figure, bytes]] = []
+        self._late = LateChanges()
+        self._corrections: list[LateChange] = []
 
     # ---- restore
 
@@ -99,10 +102,10 @@ class AggregateFold:
 
     # ---- fold
 
-    def fold(self, chunks: Iterable[tuple[int, CleanChunk]], *, accept_gap: bool = False) -> Iterator[list[StateWrite]]:
-        """Fold (clean offset, chunk) pairs in their order; yields state batches, the entry last in each.
+    def fold(self, chunks: Iterable[tuple[int, CleanChunk]], *, accept_gap: bool = False) -> Iterator[Part]:
+        """Fold (clean offset, chunk) pairs in their order; yields state batches with their corrections.
 
-        A batch is to be on the log before the next is asked for. Events at or below the fence have been folded and
+        Both are to be on their logs before the next are asked for. Events at or below the fence have been folded and
         are skipped. Raises :class:`GapError`, before anything of that chunk is folded, where a chunk begins past
         the fence + 1, unless ``accept_gap``; the fold is then no longer to be used.
         """
@@ -114,7 +117,7 @@ class AggregateFold:
                 hours = [time // HOUR_MS for time in chunk.times]
                 for begin, end, cost in slices(chunk, bisect_right(chunk.offsets, entry.fence), self.plan):
                     if held and held + cost > BATCH_COST:
-                        yield self._state_writes()
+                        yield self._part()
                         held = 0
                     self._fold_events(chunk, hours[:end], begin)
                     held += cost
@@ -126,7 +129,7 @@ class AggregateFold:
                 entry.event_watermark = max(entry.event_watermark, chunk.event_watermark)
                 entry.closing_watermark = max(entry.closing_watermark, chunk.closing_watermark)
             entry.clean_next = max(entry.clean_next, clean_offset + 1)
-        yield self._state_writes()
+        yield self._part()
 
     def entry_write(self) -> StateWrite:
         """The partition's own entry, to be the last record of every batch."""
@@ -140,12 +143,13 @@ class AggregateFold:
             self._activate(chunk, hours, begin, [plan.active for plan in plans])
         if any(plan.sources for plan in plans):
             self._install(chunk, hours, begin, [bool(plan.sources) for plan in plans])
+        self._corrections += self._late.settle(chunk)
 
     def _count(self, chunk: CleanChunk, hours: list[int], begin: int) -> None:
         """Counts by (company, shape, hour): of a group only its size and its last event matter.
 
-        The closing watermark never falls, so where any event of a group came after closing its last did.
-        Groups come in the order of their first event, as ``max_series`` asks.
+        The closing watermark never falls, so where any event of a group came after closing its last did, and only
+        then its single events are looked at. Groups come in the order of their first event, as ``max_series`` asks.
         """
         shapes, companies = len(chunk.shapes), len(chunk.companies)
         end = len(hours)
@@ -153,22 +157,39 @@ class AggregateFold:
         groups = [(hour * shapes + shape) * companies + company for hour, shape, company in columns]
         sizes = Counter(groups)
         lasts = dict(zip(groups, range(begin, end), strict=True))
+        late: dict[int, tuple[Figure, ...]] = {}
         for group, last in lasts.items():
             rest, company = divmod(group, companies)
             hour, shape = divmod(rest, shapes)
             counts = self.plan.of(chunk.shapes[shape]).counts
             if counts:
                 facts = (sizes[group], chunk.offsets[last], chunk.closings[last])
-                self._add(chunk.companies[company], hour * HOUR_MS, counts, facts)
+                corrected = self._add(chunk.companies[company], hour * HOUR_MS, counts, facts)
+                if corrected:
+                    late[group] = corrected
+        if late:
+            events: dict[int, list[int]] = {group: [] for group in late}
+            for at, group in enumerate(groups, begin):
+                if group in late:
+                    events[group].append(at)
+            for group, figures in late.items():
+                for figure in figures:
+                    self._late.note(figure, events[group])
 
-    def _add(self, company: str, time: int, counts: tuple[Target, ...], facts: tuple[int, int, int]) -> None:
+    def _add(
+        self, company: str, time: int, counts: tuple[Target, ...], facts: tuple[int, int, int]
+    ) -> tuple[Figure, ...]:
+        """The figures whose windows the last event found closed."""
         figures, touched = self.figures, self._touched
+        late: tuple[Figure, ...] = ()
         for metric, values in counts:
             for size in metric.windows:
                 window = figures.window(company, metric, size, anchor_of(size, time))
                 figure = figures.figure(window, values)
-                figure.change(*facts)
+                if figure.change(*facts):
+                    late += (figure,)
                 touched[figure] = None
+        return late
 
     def _activate(self, chunk: CleanChunk, hours: list[int], begin: int, active: list[bool]) -> None:
         """New active days in raw order; changes of alike windows are added up before they are applied."""
@@ -184,18 +205,19 @@ class AggregateFold:
         days.reverse()
         firsts = dict(zip(days, range(end - 1, begin - 1, -1), strict=True))
         firsts.pop(-1, None)
-        changes: dict[tuple[str, int, int, int], tuple[int, int]] = {}
+        changes: dict[tuple[str, int, int, int], list[int]] = {}
         for at in sorted(firsts.values()):
             company, user = chunk.companies[chunk.company[at]], chunk.users[chunk.user[at]]
             turn = self.activity.turn(company, user, hours[at] // 24)
             if turn is not None:
                 self._users[company, user] = None
-                change = (company, *turn)
-                changes[change] = (changes.get(change, (0, 0))[0] + 1, at)
-        for (company, day, before, after), (by, last) in changes.items():
+                changes.setdefault((company, *turn), []).append(at)
+        for (company, day, before, after), turns in changes.items():
+            by, offset, closing = len(turns), chunk.offsets[turns[-1]], chunk.closings[turns[-1]]
             for window in self._windows_of(company, day, before, after):
                 figure = self.figures.figure(window, ())
-                figure.change(by, chunk.offsets[last], chunk.closings[last])
+                if figure.change(by, offset, closing):
+                    self._late.note(figure, turns)
                 self._touched[figure] = None
 
     def _windows_of(self, company: str, day: int, before: int, after: int) -> Iterable[Window]:
@@ -227,18 +249,25 @@ class AggregateFold:
                     anchor = anchor_of(size, hour * HOUR_MS)
                     window = self.figures.window(chunk.companies[company], metric, size, anchor)
                     figure = self.figures.figure(window, values)
-                    self._join_source(figure, chunk.sources[source], chunk.offsets[at], chunk.closings[at])
+                    if self._join_source(figure, chunk.sources[source], chunk.offsets[at], chunk.closings[at]):
+                        self._late.note(figure, (at,))
 
-    def _join_source(self, figure: Figure, source: bytes, offset: int, closing: int) -> None:
+    def _join_source(self, figure: Figure, source: bytes, offset: int, closing: int) -> bool:
+        """Whether the source is new and found the window closed."""
         if figure.members is None:
             figure.members = set()
-        if source not in figure.members:
-            figure.members.add(source)
-            figure.change(1, offset, closing)
-            self._touched[figure] = None
-            self._members.append((figure, source))
+        if source in figure.members:
+            return False
+        figure.members.add(source)
+        self._touched[figure] = None
+        self._members.append((figure, source))
+        return figure.change(1, offset, closing)
 
     # ---- state batch
+
+    def _part(self) -> Part:
+        corrections, self._corrections = self._corrections, []
+        return Part(self._state_writes(), corrections)
 
     def _state_writes(self) -> list[StateWrite]:
         """What changed as one batch: every value with the present fence, some deletions, the entry last."""

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from schemas.corrections import encode_correction
 from schemas.reasons import Reason
 
-__all__ = ["Decoded", "Event", "Move", "RawRecord", "Refusal", "StateWrite"]
+__all__ = ["Decoded", "Event", "LateChange", "Move", "Part", "RawRecord", "Refusal", "StateWrite"]
 
 
 class RawRecord(msgspec.Struct, frozen=True, gc=False):
@@ -70,3 +71,32 @@ class StateWrite:
 
     key: bytes
     value: bytes | None = field(default=None)
+
+
+class LateChange(msgspec.Struct, frozen=True, gc=False):
+    """A figure that the raw record at ``offset`` changed after its window had closed.
+
+    ``id`` is the aggregate id, ``closing`` the closing watermark before that record in milliseconds since 1970 UTC.
+    """
+
+    offset: int
+    id: bytes
+    old: int
+    new: int
+    closing: int
+
+    def record(self, partition: int) -> tuple[bytes, bytes]:
+        """Key and value of the correction."""
+        value = encode_correction(self.id.decode(), self.old, self.new, partition, self.offset, self.closing)
+        return self.id, value
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the second fold hands out at a time: one state batch, its entry last, and the corrections that go before it.
+
+    The corrections are those of the raw records whose state ``writes`` holds, in raw order.
+    """
+
+    writes: list[StateWrite]
+    corrections: list[LateChange]

@@ -176,13 +176,16 @@ async def _search(settings: Settings, stack: Stack, run: _Run) -> LeakSearch:
 
 def _summary(run: _Run, judgement: Judgement, search: LeakSearch, stack: Stack) -> None:
     expected = judgement.expected
-    if judgement.differences:
-        console.print(render(judgement.differences))
+    for differences in filter(None, (judgement.differences, judgement.corrections_wrong)):
+        console.print(render(differences))
     table = Table(title="summary", show_header=False)
     table.add_column(no_wrap=True)
     table.add_column()
     verdict = "equal to the oracle" if judgement.equal else f"[red]{len(judgement.differences):,} differences[/red]"
     table.add_row("figures", f"{len(expected.figures):,}, {verdict}")
+    unlike = len(judgement.corrections_wrong)
+    balanced = f"[red]{unlike:,} differences[/red]" if unlike else "final plus corrections is current"
+    table.add_row("corrections", f"{len(expected.corrections):,}, {balanced}")
     table.add_row("counted", f"{expected.counted:,} events of {run.records:,} records")
     reasons = sorted(expected.by_reason.items(), key=lambda item: -item[1])
     table.add_row("rejected", ", ".join(f"{reason.value} {count:,}" for reason, count in reasons))

@@ -22,6 +22,8 @@ from schemas.topics import topic_name
 
 __all__ = ["oracle", "rejected", "verify"]
 
+_BALANCED = "final plus corrections is current"
+
 
 def oracle(
     from_file: Path | None = typer.Option(
@@ -89,12 +91,14 @@ def _as_json(found: Judgement) -> dict[str, object]:
         "rejections_missing": found.rejections_missing,
         "rejections_surplus": found.rejections_surplus,
         "ledger_wrong": found.ledger_wrong,
+        "corrections": len(found.expected.corrections),
+        "corrections_wrong": [each._asdict() for each in found.corrections_wrong],
     }
 
 
 def _show(found: Judgement) -> None:
-    if found.differences:
-        console.print(render(found.differences))
+    for differences in filter(None, (found.differences, found.corrections_wrong)):
+        console.print(render(differences))
     for identity in found.not_last[:20]:
         console.print(f"the last record of {identity} is not that of its highest revision", markup=False)
     if found.rejections_missing or found.rejections_surplus:
@@ -102,6 +106,8 @@ def _show(found: Judgement) -> None:
     for page in found.ledger_wrong[:20]:
         console.print(f"the books of {page} are missing or not what they should be", markup=False)
     figures, events = len(found.expected.figures), found.expected.counted
+    corrections, unlike = len(found.expected.corrections), len(found.corrections_wrong)
+    console.print(f"corrections: {corrections:,} expected, {f'{unlike:,} differences' if unlike else _BALANCED}")
     if found.equal:
         console.print(f"equal: {figures:,} figures of {events:,} counted events")
     else:

@@ -14,6 +14,7 @@ from pipeline.oracle.files import read_file
 from pipeline.oracle.judging import Judge, SourceMark
 from pipeline.oracle.ledger import Outcomes, closed_hours
 from pipeline.reading import StoredRecord
+from schemas.corrections import Correction
 from schemas.deciding import Deciding
 from schemas.reasons import Outcome, Reason
 from schemas.rejections import Rejection
@@ -28,8 +29,9 @@ class OracleResult:
     """What a correct pipeline has written once it has folded the whole log.
 
     ``figures`` holds the aggregate records by id, as JSON; ``rejections`` the rejected records by partition and
-    offset; ``by_reason`` counts rejected events, duplicates too; ``moved`` counts misplaced records. ``ledger`` holds
-    the entries of closed hours by key, as bytes, ``open_hours`` those that the last hour of each partition would have.
+    offset; ``by_reason`` counts rejected events, duplicates too; ``moved`` counts misplaced records. ``corrections``
+    holds the changes of closed figures by (id, revision); ``ledger`` the entries of closed hours by key, as bytes,
+    ``open_hours`` those that the last hour of each partition would have.
     """
 
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -37,6 +39,7 @@ class OracleResult:
     counted: int = 0
     by_reason: dict[Reason, int] = field(default_factory=dict)
     moved: int = 0
+    corrections: dict[tuple[str, int], Correction] = field(default_factory=dict)
     ledger: dict[bytes, bytes] = field(default_factory=dict)
     open_hours: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -69,14 +72,15 @@ def expect(
         books = Books()
         outcomes: list[tuple[int, int, Outcome, Outcomes]] = []
         for record in sorted(log, key=lambda one: one.offset):
-            closed = judge.closed
+            closed, watermark = judge.closed, judge.closing_watermark
             for event in judge.read(record, digests or {}):
-                books.enter(event, record.offset, closed, judge.deciding.max_series)
+                books.enter(event, record.offset, closed, watermark, judge.deciding.max_series)
             outcomes.append((record.offset, record.append_time, judge.kind, judge.outcomes))
             done += 1
             if progress is not None and (done % _PROGRESS_EVERY == 0 or done == total):
                 progress(done, total)
         result.figures.update(books.figures(judge.closing_watermark, judge.closed))
+        result.corrections |= books.corrections(number)
         result.rejections += judge.rejections
         result.counted += judge.counted
         result.moved += judge.moved

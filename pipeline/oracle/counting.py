@@ -7,10 +7,11 @@ from typing import Any
 from pipeline.oracle.form import RawEvent
 from pipeline.oracle.judging import Closed
 from schemas.aggregates import Status, aggregate_id, dimensions_text, encode_aggregate
+from schemas.corrections import Cause, CauseKind, Correction
 from schemas.events import EVENT_TYPES
 from schemas.limits import DAY_MS, OTHER
 from schemas.metrics import METRICS, Distinct, Kind, Metric, WindowSize
-from schemas.times import bounds, start_of
+from schemas.times import bounds, instant, start_of
 
 __all__ = ["Books"]
 
@@ -19,19 +20,26 @@ _Window = tuple[WindowSize, int]
 
 
 class _Figure:
-    """One figure in the making; ``members`` stays empty where events are counted."""
+    """One figure in the making; ``members`` stays empty where events are counted.
+
+    ``late`` holds of each record that found the window closed: value before and after it, closing watermark before it.
+    """
 
     def __init__(self) -> None:
         self.value = 0
         self.members: set[str] = set()
         self.changed = -1
         self.corrected = False
+        self.late: dict[int, tuple[int, int, int]] = {}
 
-    def add(self, member: str | None, offset: int, was_closed: bool) -> None:
+    def add(self, member: str | None, offset: int, was_closed: bool, closing_watermark: int) -> None:
         if member is not None:
             if member in self.members:
                 return
             self.members.add(member)
+        if was_closed:
+            old = self.late[offset][0] if offset in self.late else self.value
+            self.late[offset] = (old, self.value + 1, closing_watermark)
         self.value += 1
         self.changed = offset
         self.corrected = self.corrected or was_closed
@@ -63,8 +71,8 @@ class Books:
         self._figures: dict[tuple[str, str, WindowSize, int, _Values], _Figure] = {}
         self._series: dict[tuple[str, str, WindowSize, int], set[_Values]] = {}
 
-    def enter(self, event: RawEvent, offset: int, closed: Closed, max_series: int) -> None:
-        """Count an event; ``closed`` says which windows were closed before its record."""
+    def enter(self, event: RawEvent, offset: int, closed: Closed, closing_watermark: int, max_series: int) -> None:
+        """Count an event; ``closed`` says which windows were closed before its record, by which watermark."""
         for metric in METRICS.values():
             if not _concerns(metric, event):
                 continue
@@ -76,7 +84,7 @@ class Books:
             for size, start in _windows(metric.name, hour):
                 named = self._named(event.company, metric, size, start, values, max_series)
                 figure = self._figures.setdefault((event.company, metric.name, size, start, named), _Figure())
-                figure.add(member, offset, _is_closed(size, start, closed))
+                figure.add(member, offset, _is_closed(size, start, closed), closing_watermark)
 
     def _named(
         self, company: str, metric: Metric, size: WindowSize, start: int, values: _Values, max_series: int
@@ -100,7 +108,7 @@ class Books:
                 continue
             metric = METRICS[name]
             window = bounds(size, start)
-            identity = aggregate_id(company, name, size, window[0], dimensions_text(metric.dimensions, values))
+            identity = _identity(company, metric, size, start, values)
             is_closed = _is_closed(size, start, closed)
             status = Status.CORRECTED if figure.corrected else Status.FINAL if is_closed else Status.PROVISIONAL
             revision = 2 * figure.changed + is_closed
@@ -109,6 +117,21 @@ class Books:
             )
             found[identity] = json.loads(record)
         return found
+
+    def corrections(self, partition: int) -> dict[tuple[str, int], Correction]:
+        """What each late record made of each closed figure, by (id, revision)."""
+        found = {}
+        for (company, name, size, start, values), figure in self._figures.items():
+            identity = _identity(company, METRICS[name], size, start, values)
+            for offset, (old, new, watermark) in figure.late.items():
+                cause = Cause(CauseKind.LATE, partition, offset, instant(watermark))
+                revision = 2 * offset + 1
+                found[identity, revision] = Correction(identity, company, name, old, new, new - old, revision, cause)
+        return found
+
+
+def _identity(company: str, metric: Metric, size: WindowSize, start: int, values: _Values) -> str:
+    return aggregate_id(company, metric.name, size, bounds(size, start)[0], dimensions_text(metric.dimensions, values))
 
 
 def _concerns(metric: Metric, event: RawEvent) -> bool:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Container, Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Final
 
 import msgspec
@@ -12,6 +12,7 @@ from agents.core.count_state import StateError
 from agents.core.counting import AggregateFold, GapError
 from agents.core.emission import Emission
 from agents.core.joins import JoinedLog
+from agents.core.records import LateChange
 from pipeline.errors import Refused
 from pipeline.worker.appender import SoleLog
 from pipeline.worker.owner import Context, Owner
@@ -22,13 +23,15 @@ __all__ = ["CleanOwner", "Stored"]
 Stored = tuple[int, bytes]
 """Clean offset and bytes of a chunk."""
 _DRAWN: Final = 5000
+_BATCH_BYTES: Final = 1 << 20
+"""Of one batch of corrections, whose topic takes 2 MB."""
 
 
 class CleanOwner(Owner[Stored]):
-    """Reads ``clean``; writes ``aggregates`` and its changelog."""
+    """Reads ``clean``; writes ``corrections``, its changelog and ``aggregates``."""
 
     source = "clean"
-    outputs = ("aggregates",)
+    outputs = ("aggregates", "corrections")
 
     def __init__(self, context: Context, partition: int, digest: str) -> None:
         super().__init__(context, partition)
@@ -130,11 +133,12 @@ class CleanOwner(Owner[Stored]):
         """Fold and write, batch by batch."""
         began, done = time.perf_counter(), self.fold.folded
         try:
-            for writes in self.fold.fold(chunks, accept_gap=self.context.accept_gap):
+            for part in self.fold.fold(chunks, accept_gap=self.context.accept_gap):
                 seconds, events = time.perf_counter() - began, self.fold.folded - done
                 self.context.operations.folded_clean(events, seconds)
+                await self._correct(part.corrections)
                 self.context.at("state")
-                await self.write(writes)
+                await self.write(part.writes)
                 self.context.at("state-written")
                 self.advanced(self.fold.entry.clean_next)
                 if self._closing.is_set():
@@ -146,6 +150,19 @@ class CleanOwner(Owner[Stored]):
                 f" {gap.fence + 1} to {gap.first - 1} are in no chunk",
                 "go on without them by --accept-gap",
             ) from None
+
+    async def _correct(self, corrections: Sequence[LateChange]) -> None:
+        """Before the state of the same events: a crash in between writes the same again, which readers drop."""
+        if not corrections:
+            return
+        context, topic = self.context, self.context.topic("corrections")
+        context.at("corrections")
+        rest = iter(corrections)
+        while some := [*islice(rest, _DRAWN)]:
+            rows = [(*change.record(self.partition), ()) for change in some]
+            await context.appender.append(topic, self.partition, rows, _BATCH_BYTES)
+        context.at("corrections-written")
+        context.operations.corrected(len(corrections))
 
     def _decoded(self, offset: int, value: bytes) -> CleanChunk:
         try:

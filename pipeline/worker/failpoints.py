@@ -15,6 +15,8 @@ FAILPOINTS: Final = (
     "mended",
     "outputs",
     "outputs-written",
+    "corrections",
+    "corrections-written",
     "state",
     "state-written",
     "emission",

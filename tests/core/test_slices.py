@@ -71,8 +71,8 @@ def test_what_the_worst_record_comes_to_fits_one_batch(name: str) -> None:
     chunk, writes = first_fold([RawRecord(0, NOW, company, value)])
     assert len(chunk.offsets) == len(events) > 2000
     assert weight(writes) < BATCH_BYTES
-    (batch,) = AggregateFold(Deciding(), 0).fold([(0, chunk)])
-    assert weight(batch) < BATCH_BYTES
+    (part,) = AggregateFold(Deciding(), 0).fold([(0, chunk)])
+    assert weight(part.writes) < BATCH_BYTES
 
 
 def many_companies(count: int) -> CleanChunk:
@@ -89,8 +89,8 @@ def test_a_chunk_of_many_companies_is_written_in_batches_that_fit() -> None:
     chunk = many_companies(6000)
     fold = AggregateFold(Deciding(), 0)
     fences, weights = [], []
-    for batch in fold.fold([(0, chunk)]):
-        weights.append(weight(batch))
+    for part in fold.fold([(0, chunk)]):
+        weights.append(weight(part.writes))
         fences.append((fold.entry.fence, fold.entry.clean_next))
     assert sum(weights) > BATCH_BYTES
     assert max(weights) < BATCH_BYTES
@@ -106,8 +106,8 @@ def test_a_crash_between_the_parts_of_a_chunk_loses_and_doubles_nothing() -> Non
         pass
     state: dict[bytes, bytes] = {}
     first = AggregateFold(Deciding(), 0)
-    for batch in first.fold([(0, chunk)]):
-        state |= {write.key: write.value for write in batch if write.value is not None}
+    for part in first.fold([(0, chunk)]):
+        state |= {write.key: write.value for write in part.writes if write.value is not None}
         break
     again = AggregateFold(Deciding(), 0)
     again.restore(state.items())

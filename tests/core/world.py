@@ -31,6 +31,7 @@ class World:
         self.clean: dict[int, list[bytes]] = defaultdict(list)
         self.sink: list[tuple[bytes, bytes]] = []
         self.rejected: list[Rejection] = []
+        self.corrections: list[StoredRecord] = []
         self.ledger: dict[bytes, set[bytes]] = defaultdict(set)
         self.state: dict[tuple[str, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
 
@@ -98,8 +99,11 @@ class World:
             chunks: list[tuple[int, CleanChunk]] = [
                 (at + more, decode_chunk(self.clean[partition][at + more])) for more in range(many)
             ]
-            for writes in fold.fold(chunks):
-                self._store("second", partition, writes)
+            for part in fold.fold(chunks):
+                for change in part.corrections:
+                    key, value = change.record(partition)
+                    self.corrections.append(StoredRecord(partition, len(self.corrections), 0, key, value, ()))
+                self._store("second", partition, part.writes)
             if recover_each:
                 fold = self.second_fold(partition)
                 emission = Emission(fold)

@@ -17,6 +17,11 @@ def test_the_named_examples(scenario: Scenario) -> None:
     assert complete <= set(wanted)
     assert sorted((item.path, item.reason) for item in result.rejections) == sorted(scenario.rejected)
     assert result.moved == scenario.moved
+    named = {identity for identity, _ in scenario.corrections}
+    corrections = {
+        (each.id, each.cause.offset): (each.old, each.new) for each in result.corrections.values() if each.id in named
+    }
+    assert corrections == scenario.corrections
 
 
 def test_names_are_told_apart() -> None:
