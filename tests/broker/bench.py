@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from pipeline.broker.topics import apply
+from pipeline.corrections import compare_corrections
 from pipeline.leaks import LeakSearch
 from pipeline.oracle import OracleResult, expect
 from pipeline.processes import WorkerProcess, start_worker
@@ -96,15 +97,23 @@ class Bench:
             await asyncio.sleep(0.1)
 
     async def all_equal(self) -> OracleResult:
-        """As :meth:`equal`, the rejected records and the books too."""
+        """As :meth:`equal`, the rejected records, the books and the corrections too."""
         loop = asyncio.get_running_loop()
         until = loop.time() + DEADLINE
         while True:
             expected = await self.equal()
             wrong = wrong_pages(await read_topic(self.brokers, self.topic("ledger")), expected.ledger)
-            if not wrong and await self.rejected() == _rejections(expected):
+            unlike = await self.corrections_unlike(expected)
+            if not wrong and not unlike and await self.rejected() == _rejections(expected):
                 return expected
-            assert loop.time() < until, self.logs()[-3000:]
+            assert loop.time() < until, (wrong[:5], unlike[:5], self.logs()[-3000:])
+
+    async def corrections_unlike(self, expected: OracleResult) -> list[Difference]:
+        """What is wrong with the corrections, compared with oracle and sink."""
+        view = SinkView()
+        view.apply(await read_topic(self.brokers, self.topic("aggregates")))
+        stored = await read_topic(self.brokers, self.topic("corrections"))
+        return compare_corrections(stored, expected.corrections, view.records)
 
     async def rejected_as(self, expected: OracleResult) -> None:
         assert await self.rejected() == _rejections(expected)

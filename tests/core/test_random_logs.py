@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from pipeline.corrections import compare_corrections
 from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from pipeline.verify import compare, last_is_highest
@@ -35,5 +36,7 @@ def test_random_logs(seed: int) -> None:
     assert last_is_highest(sunk) == []
     told = {(each.partition, each.offset, each.path, each.reason, each.company) for each in world.rejected}
     assert told == {(each.partition, each.offset, each.path, each.reason, each.company) for each in expected.rejections}
+    assert len(expected.corrections) > 20
+    assert compare_corrections(world.corrections, expected.corrections, world.figures()) == []
     assert len(expected.ledger) > 50
     assert world.ledger == {key: {value} for key, value in expected.ledger.items()}

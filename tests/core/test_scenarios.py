@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from pipeline.corrections import compare_corrections
 from pipeline.oracle import expect
 from pipeline.verify import compare
 from schemas.rejections import Rejection
@@ -41,6 +42,7 @@ def test_the_folds_equal_the_oracle(scenario: Scenario, seed: int | None, recove
     expected = expect(scenario.stored(), scenario.deciding, PARTITIONS, topic="footfall.raw.v1", record_duplicates=True)
     world = run(scenario, seed, recover=recover)
     assert compare(world.figures(), expected.figures, sink_watermarks=False) == []
+    assert compare_corrections(world.corrections, expected.corrections, world.figures()) == []
     assert sorted(map(bare, world.rejected)) == sorted(map(bare, expected.rejections))
     for identity, (value, status) in scenario.expected.items():
         assert (world.figures()[identity]["value"], world.figures()[identity]["status"]) == (value, status)

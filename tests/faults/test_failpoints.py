@@ -15,6 +15,8 @@ ANONYMIZE = ("mending", "mended", "outputs:2", "outputs-written:2", "state-writt
 AGGREGATE = (
     "mending",
     "mended",
+    "corrections:2",
+    "corrections-written:2",
     "state:2",
     "state-written:2",
     "emission:2",

@@ -71,6 +71,21 @@ def _state_before_outputs(patch: Patch) -> None:
     patch.setattr(RawOwner, "write", write)
 
 
+def _state_before_corrections(patch: Patch) -> None:
+    correct, state = CleanOwner._correct, Owner.write
+
+    async def keep(self: Any, corrections: Sequence[Any]) -> None:
+        self.kept = corrections
+
+    async def write(self: Any, writes: Sequence[Any]) -> None:
+        await state(self, writes)
+        kept, self.kept = getattr(self, "kept", ()), ()
+        await correct(self, kept)
+
+    patch.setattr(CleanOwner, "_correct", keep)
+    patch.setattr(CleanOwner, "write", write)
+
+
 def _emitted_before_acknowledged(patch: Patch) -> None:
     async def in_between(self: Any) -> None:
         if self._emitted_at > 0 or not self.emission.begin():
@@ -122,6 +137,7 @@ LEFT_OUT: dict[str, Callable[[Patch], None]] = {
     "a foreign write ends the owner": _foreign_writes_unseen,
     "what is below the fence is dropped one by one": _no_fence_on_clean,
     "outputs before state": _state_before_outputs,
+    "corrections before state": _state_before_corrections,
     "acknowledged before emitted moves on": _emitted_before_acknowledged,
     "the watermark comes from the log": _wall_clock,
 }

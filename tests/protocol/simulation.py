@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.core.pseudonyms import Pseudonyms
+from pipeline.corrections import compare_corrections
 from pipeline.errors import Refused
 from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
@@ -273,6 +274,7 @@ class Simulation:
         wrong = [str(each) for each in compare(view.records, expected.figures, sink_watermarks=False)]
         wrong += [f"not last: {each}" for each in last_is_highest(sink)]
         found = {_identity(decode_rejection(record.value or b"")) for record in self._stored("rejected")}
+        wrong += map(str, compare_corrections(self._stored("corrections"), expected.corrections, view.records))
         wrong += [f"books {each}" for each in wrong_pages(self._stored("ledger"), expected.ledger)]
         wrong += [f"rejection {each}" for each in found ^ {_identity(each) for each in expected.rejections}]
         return wrong
