@@ -37,6 +37,12 @@ class LogReader:
         key = TopicPartition(topic, partition)
         return int((await self._consumer.end_offsets([key]))[key])
 
+    async def first_after(self, topic: str, partition: int, time: int) -> tuple[int, int] | None:
+        """Offset and append time (ms) of the first record appended at ``time`` or later; None where there is none."""
+        key = TopicPartition(topic, partition)
+        found = (await self._consumer.offsets_for_times({key: time}))[key]
+        return None if found is None else (int(found.offset), int(found.timestamp))
+
     async def any_record(self, topic: str, partition: int, start: int, end: int) -> bool:
         """Whether there is a record, and not markers of transactions alone, from ``start`` to before ``end``."""
         async with aclosing(self.records(topic, partition, start, end)) as found:
