@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-__all__ = ["Progress", "StoredRecord", "ends", "follow", "read_topic"]
+__all__ = ["Progress", "StoredRecord", "ends", "follow", "read_topic", "stored"]
 
 Progress = Callable[[int, int], None]
 """Called with (records done, records in all)."""
@@ -73,7 +73,7 @@ async def follow(
         done = 0
         while open_partitions or not whole:
             fetched = await consumer.getmany(timeout_ms=500, max_records=20_000)
-            batch = [_stored(record) for records in fetched.values() for record in records]
+            batch = [stored(record) for records in fetched.values() for record in records]
             done += len(batch)
             if progress is not None:
                 progress(min(done, total), total)
@@ -86,7 +86,8 @@ async def follow(
         await consumer.stop()
 
 
-def _stored(record: object) -> StoredRecord:
+def stored(record: object) -> StoredRecord:
+    """A record that a consumer fetched."""
     return StoredRecord(
         record.partition,  # type: ignore[attr-defined]
         record.offset,  # type: ignore[attr-defined]

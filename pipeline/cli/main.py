@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pipeline.cli import audit, demo, doctor, figures, simulate, topics, up, watch, worker
+from pipeline.cli import audit, demo, doctor, explain, figures, simulate, topics, up, watch, worker
 from pipeline.errors import Refused
 
 __all__ = ["app", "main"]
@@ -25,6 +25,7 @@ app.command("simulate")(simulate.command)
 app.command()(figures.oracle)
 app.command()(figures.verify)
 app.command()(figures.rejected)
+app.command("explain")(explain.command)
 app.command()(audit.audit)
 app.command()(doctor.doctor)
 

@@ -1,0 +1,167 @@
+"""``footfall explain ID``: how a figure came about, and nothing of who or what was behind it."""
+
+import asyncio
+import json
+from contextlib import AbstractContextManager
+from datetime import timedelta
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cli.show import bar, console
+from pipeline.explain.explanation import Explanation, Verdict
+from pipeline.explain.left_out import Source
+from pipeline.explain.making import merged
+from pipeline.explain.reading import UnknownFigureError, explain
+from pipeline.explain.wanted import Wanted, parse_id
+from pipeline.preflight import require_broker, require_topics
+from pipeline.reading import Progress
+from pipeline.settings import Settings, load_settings
+from schemas.reasons import Reason
+from schemas.times import instant
+
+__all__ = ["command", "in_short"]
+
+_RUNS = 12
+
+
+def command(
+    identity: str = typer.Argument(
+        metavar="ID", help="An aggregate id, in quotes: company|metric|window|start|dimensions."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object, with every range of raw offsets."),
+) -> None:
+    """Say how a figure came about: raw offsets, events counted and left out, corrections.
+
+    It is counted again from clean and, while raw reaches back to its start, from raw. Exit 1 where that is not what
+    the sink says, or where there is no such figure. Nothing is written.
+
+    Example: footfall explain 'acme|prompts|PT1H|2026-11-01T10:00:00Z|assistant=a1,module=m2'
+    """
+    wanted = parse_id(identity)
+    try:
+        found = asyncio.run(_explain(load_settings(), wanted))
+    except UnknownFigureError as error:
+        typer.echo(f"footfall: {error}", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
+    else:
+        _show(found)
+    raise typer.Exit(0 if found.sound else 1)
+
+
+async def _explain(settings: Settings, wanted: Wanted) -> Explanation:
+    await require_broker(settings)
+    await require_topics(settings)
+    return await explain(settings, wanted, _bar)
+
+
+def _bar(title: str) -> AbstractContextManager[Progress]:
+    return bar(title, to_stderr=True)
+
+
+def in_short(found: Explanation) -> str:
+    """One sentence: what the figure is made of."""
+    making, reasons = found.making, found.left_out.by_reason
+    made = f"{making.events:,} events" if found.counts == "events" else f"{found.counts} of {making.events:,} events"
+    spans = f", raw partition {found.partition} offsets {_span(found)}" if making.runs else ""
+    dropped = f", {reasons[Reason.DUPLICATE]:,} duplicates dropped" if found.left_out.source is Source.RAW else ""
+    corrected = f", {len(found.corrections):,} corrections" if found.corrections else ""
+    return f"{found.wanted.id} = {found.figure['value']:,}: {made}{spans}{dropped}{corrected}; {_verdict(found)}"
+
+
+def _span(found: Explanation) -> str:
+    runs = found.making.runs
+    return f"{runs[0].first:,} to {runs[-1].last:,}" if runs else "none"
+
+
+def _verdict(found: Explanation) -> str:
+    value, told, making = found.making.value, found.figure["value"], found.making
+    if found.verdict is Verdict.DIFFERENT:
+        again = found.left_out.value
+        raw = "" if again is None else f", from raw {again:,}"
+        return f"counted again {value:,} from clean{raw}, which is NOT the sink's {told:,}"
+    if found.verdict is Verdict.PARTLY:
+        return f"clean still has {value:,} of {told:,}"
+    from_raw = " and from raw" if found.left_out.value is not None else ""
+    more = f"; {making.pending:,} more events are not in the sink yet" if making.pending else ""
+    return f"counted again from clean{from_raw}: equal{more}"
+
+
+def _show(found: Explanation) -> None:
+    figure, window, making = found.figure, found.figure["window"], found.making
+    table = Table(title="figure", show_header=False)
+    rows = {
+        "id": found.wanted.id,
+        "value": f"{figure['value']:,} {figure['status']}",
+        "window": f"{window['start']} to {window['end']}",
+        "last changed by": f"raw partition {found.partition} offset {making.through:,} (revision {figure['revision']})",
+        "made of": f"{making.events:,} events"
+        + ("" if found.counts == "events" else f", {making.value:,} {found.counts}"),
+        "raw offsets": f"{_span(found)}, in {len(making.runs):,} ranges",
+        "counted again": _verdict(found),
+    }
+    if not found.whole:
+        since = "nothing is left of clean"
+        if found.reach.first >= 0:
+            since = f"to raw offset {found.reach.first:,}, {instant(found.reach.time)}"
+        lost = f"; {found.reach.lost:,} raw offsets are in no chunk" if found.reach.lost else ""
+        rows["clean reaches back"] = since + lost
+    for name, text in rows.items():
+        table.add_row(name, Text(text))
+    console.print(table)
+    _show_ranges(found)
+    _show_left_out(found)
+    _show_corrections(found)
+
+
+def _show_ranges(found: Explanation) -> None:
+    runs = found.making.runs
+    if not runs:
+        return
+    near = "" if len(runs) <= _RUNS else ", near ones in one row; --json has each"
+    table = Table(title=f"raw partition {found.partition}{near}")
+    for column in ("first offset", "last offset", "events"):
+        table.add_column(column, justify="right")
+    for run in merged(runs, _RUNS):
+        table.add_row(f"{run.first:,}", f"{run.last:,}", f"{run.events:,}")
+    console.print(table)
+
+
+def _show_left_out(found: Explanation) -> None:
+    left_out = found.left_out
+    if left_out.source is Source.RAW:
+        what = "events that would be in it (exact, raw judged again)"
+    elif left_out.hours is None:
+        what = f"not known: {left_out.why}, and the books have no closed hour of it"
+    else:
+        first, last = left_out.hours
+        what = f"all events of {found.wanted.company} received in the hours {first} to {last} (books; {left_out.why})"
+    if not left_out.by_reason:
+        console.print(Text(f"not counted: none of the {what}" if left_out.hours or not left_out.why else what))
+        return
+    table = Table(title=Text(f"not counted, {what}"))
+    table.add_column("reason")
+    table.add_column("events", justify="right")
+    for reason, count in left_out.by_reason.most_common():
+        table.add_row(reason.value, f"{count:,}")
+    console.print(table)
+
+
+def _show_corrections(found: Explanation) -> None:
+    if not found.corrections:
+        console.print("corrections: none")
+        return
+    title = "corrections" if found.balanced else "corrections, which do NOT come to the sink's value"
+    table = Table(title=title)
+    for column in ("written", "old", "new", "difference", "cause", "raw partition", "raw offset", "window ended"):
+        table.add_column(column, overflow="fold")
+    for each in found.corrections:
+        correction, cause, late = each.correction, each.correction.cause, each.late(found.wanted)
+        values = (f"{correction.old:,}", f"{correction.new:,}", f"{correction.difference:+,}")
+        before = "-" if late is None else f"{timedelta(seconds=late // 1000)} before"
+        place = (str(cause.partition), f"{cause.offset:,}")
+        table.add_row(instant(each.time, fraction=True), *values, cause.kind.value, *place, before)
+    console.print(table)

@@ -1,0 +1,90 @@
+"""A figure counted again from the events of its company, in raw order; independent of the fold that made it."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from agents.core.count_plan import Plan
+from pipeline.explain.wanted import Wanted
+from schemas.clean import Shape
+from schemas.limits import OTHER
+from schemas.metrics import Distinct, Kind
+
+__all__ = ["Making", "Run", "merged"]
+
+
+class Run(NamedTuple):
+    """Raw offsets ``first`` to ``last`` with ``events`` that are in the figure."""
+
+    first: int
+    last: int
+    events: int
+
+
+class Making:
+    """Takes the counted events of the figure's company; ``through`` is the raw offset of the sink's last change.
+
+    Users and sources are counted and never shown.
+    """
+
+    def __init__(self, wanted: Wanted, max_series: int, through: int) -> None:
+        self.wanted = wanted
+        self.through = through
+        self.events = 0
+        self.pending = 0
+        """Events past ``through`` that change the figure: the sink does not show them yet."""
+        self.runs: list[Run] = []
+        """Of all other events, each run where the offset does not follow on the one before."""
+        self._members: set[object] = set()
+        self._known: set[tuple[str, ...]] = set()
+        self._max_series = max_series
+        self._plan = Plan()
+
+    @property
+    def value(self) -> int:
+        """The figure as of ``through``."""
+        return len(self._members) if self.wanted.metric.kind is Kind.DISTINCT else self.events
+
+    def matches(self, time: int, shape: Shape, *, has_user: bool, counted: bool) -> bool:
+        """Whether an event belongs to the figure; a ``counted`` one makes its combination of dimensions known."""
+        wanted = self.wanted
+        if not wanted.start <= time < wanted.end:
+            return False
+        plan, name = self._plan.of(shape), wanted.metric.name
+        if wanted.metric.distinct is Distinct.USER:
+            return has_user and plan.active
+        values = next((values for metric, values in (*plan.counts, *plan.sources) if metric.name == name), None)
+        return values is not None and self._named(values, learn=counted) == wanted.values
+
+    def _named(self, values: tuple[str, ...], *, learn: bool) -> tuple[str, ...]:
+        if not values or values in self._known:
+            return values
+        if len(self._known) >= self._max_series:
+            return (OTHER,) * len(values)
+        if learn:
+            self._known.add(values)
+        return values
+
+    def take(self, offset: int, time: int, shape: Shape, user: object | None, source: object) -> None:
+        """A counted event of the company, at raw ``offset``."""
+        if not self.matches(time, shape, has_user=user is not None, counted=True):
+            return
+        member = user if self.wanted.metric.distinct is Distinct.USER else source
+        changes = self.wanted.metric.kind is not Kind.DISTINCT or member not in self._members
+        if changes and offset > self.through:
+            self.pending += 1
+            return
+        self.events += 1
+        self._members.add(member)
+        last = self.runs[-1] if self.runs else None
+        if last is not None and offset <= last.last + 1:
+            self.runs[-1] = Run(last.first, offset, last.events + 1)
+        else:
+            self.runs.append(Run(offset, offset, 1))
+
+
+def merged(runs: list[Run], limit: int) -> list[Run]:
+    """At most ``limit`` runs, parted where the gaps are widest."""
+    gaps = sorted(range(1, len(runs)), key=lambda at: runs[at - 1].last - runs[at].first)
+    cuts = [0, *sorted(gaps[: limit - 1]), len(runs)]
+    groups = [runs[begin:end] for begin, end in pairwise(cuts) if begin < end]
+    return [Run(group[0].first, group[-1].last, sum(run.events for run in group)) for group in groups]

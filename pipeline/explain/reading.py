@@ -1,0 +1,155 @@
+"""Reading what explains a figure from a broker: the one partition of each topic that is its company's home."""
+
+import difflib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import msgspec
+from aiokafka.errors import KafkaError
+
+from agents.core.home import home
+from pipeline.explain.explanation import Corrected, Explanation, Reach
+from pipeline.explain.left_out import FromBooks, FromRaw, LeftOut
+from pipeline.explain.making import Making
+from pipeline.explain.wanted import Wanted
+from pipeline.reading import Progress, StoredRecord, stored
+from pipeline.settings import Settings
+from pipeline.sink import SinkView
+from pipeline.worker.recovery import LogReader
+from schemas.clean import CleanChunk, decode_chunk
+from schemas.corrections import decode_correction
+from schemas.topics import topic_name
+
+__all__ = ["Bar", "UnknownFigureError", "explain"]
+
+Bar = Callable[[str], AbstractContextManager[Progress]]
+"""Shows a stage by its name."""
+
+
+class UnknownFigureError(Exception):
+    """The sink has no such figure; the text says what it has instead."""
+
+
+class _Home:
+    """The home partition of a figure's company."""
+
+    def __init__(self, settings: Settings, reader: LogReader, wanted: Wanted, bar: Bar) -> None:
+        self.number = home(wanted.company.encode(), settings.partitions)
+        self.reader = reader
+        self._prefix = settings.topic_prefix
+        self._bar = bar
+
+    async def bounds(self, short: str) -> tuple[int, int]:
+        return await self.reader.bounds(topic_name(self._prefix, short), self.number)
+
+    async def records(self, short: str) -> AsyncIterator[StoredRecord]:
+        """Every record up to the present end."""
+        first, end = await self.bounds(short)
+        with self._bar(f"reading {short}") as report:
+            async for records in self.reader.records(topic_name(self._prefix, short), self.number, first, end):
+                for record in records:
+                    yield stored(record)
+                if records:
+                    report(records[-1].offset + 1 - first, end - first)
+
+
+async def explain(settings: Settings, wanted: Wanted, bar: Bar) -> Explanation:
+    """How the figure came about; raises :class:`UnknownFigureError`. ``brokers`` must be set, the topics be there.
+
+    The sink is read first: whatever it shows is in the other topics already.
+    """
+    async with LogReader(settings.brokers or "") as reader:
+        place = _Home(settings, reader, wanted, bar)
+        figure = await _figure(place, wanted)
+        through = figure["revision"] // 2
+        making = Making(wanted, settings.max_series, through)
+        reach = await _count(place, making)
+        whole = not reach.lost and (
+            reach.first == 0 or 0 <= reach.time < wanted.start - settings.deciding().clock_ahead
+        )
+        low = making.runs[0].first if whole and making.runs else 0
+        return Explanation(
+            wanted,
+            place.number,
+            figure,
+            making,
+            reach,
+            whole,
+            await _left_out(place, settings, Making(wanted, settings.max_series, through), low),
+            await _corrections(place, wanted),
+        )
+
+
+async def _figure(place: _Home, wanted: Wanted) -> dict[str, Any]:
+    view, names = SinkView(), set[str]()
+    own = wanted.company.encode() + b"|"
+    async for record in place.records("aggregates"):
+        if record.key == wanted.id.encode():
+            view.apply([record])
+        elif record.key is not None and record.key.startswith(own):
+            names.add(record.key.decode(errors="replace"))
+    if wanted.id in view.records:
+        return view.records[wanted.id]
+    if not names:
+        raise UnknownFigureError(f"company {wanted.company} has no figure in the sink")
+    near = difflib.get_close_matches(wanted.id, names, n=1, cutoff=0)
+    raise UnknownFigureError(f"the sink has no figure {wanted.id}; the nearest one is '{near[0]}'")
+
+
+async def _count(place: _Home, making: Making) -> Reach:
+    reach, fence = Reach(), -1
+    async for record in place.records("clean"):
+        try:
+            chunk = decode_chunk(record.value or b"")
+        except msgspec.MsgspecError:
+            continue
+        if reach.first < 0:
+            reach.first, reach.time, fence = chunk.first, record.append_time, chunk.first - 1
+        reach.lost += max(0, chunk.first - fence - 1)
+        _enter(making, chunk, fence)
+        fence = max(fence, chunk.last)
+    return reach
+
+
+def _enter(making: Making, chunk: CleanChunk, fence: int) -> None:
+    """The company's events of a chunk past ``fence``; those up to it are a repeat."""
+    if making.wanted.company not in chunk.companies:
+        return
+    company = chunk.companies.index(making.wanted.company)
+    for at, offset in enumerate(chunk.offsets):
+        if offset > fence and chunk.company[at] == company:
+            user = None if chunk.user[at] < 0 else chunk.users[chunk.user[at]]
+            source = chunk.sources[chunk.source[at]]
+            making.take(offset, chunk.times[at], chunk.shapes[chunk.shape[at]], user, source)
+
+
+async def _left_out(place: _Home, settings: Settings, making: Making, low: int) -> LeftOut:
+    try:
+        first, _ = await place.bounds("raw")
+        if first == 0:
+            digests = {settings.digest(): settings.deciding()}
+            exact = FromRaw(making, settings.deciding(), settings.partitions, digests)
+            async for record in place.records("raw"):
+                exact.take(record)
+            return exact.result()
+        why = f"raw begins at offset {first}"
+    except KafkaError as error:
+        why = f"raw cannot be read ({type(error).__name__})"
+    books = FromBooks(making.wanted.company, low, making.through, why)
+    async for record in place.records("ledger"):
+        books.take(record.value)
+    return books.result()
+
+
+async def _corrections(place: _Home, wanted: Wanted) -> list[Corrected]:
+    found: dict[int, Corrected] = {}
+    async for record in place.records("corrections"):
+        if record.key != wanted.id.encode():
+            continue
+        try:
+            correction = decode_correction(record.value or b"")
+        except msgspec.MsgspecError:
+            continue
+        found.setdefault(correction.revision, Corrected(record.append_time, correction))
+    return [found[revision] for revision in sorted(found)]
