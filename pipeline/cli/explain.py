@@ -105,9 +105,9 @@ def _show(found: Explanation) -> None:
     }
     if not found.whole:
         since = "nothing is left of clean"
-        if found.reach.first >= 0:
-            since = f"to raw offset {found.reach.first:,}, {instant(found.reach.time)}"
-        lost = f"; {found.reach.lost:,} raw offsets are in no chunk" if found.reach.lost else ""
+        if found.clean.first >= 0:
+            since = f"to raw offset {found.clean.first:,}, {instant(found.clean.time)}"
+        lost = f"; {found.clean.lost:,} raw offsets are in no chunk" if found.clean.lost else ""
         rows["clean reaches back"] = since + lost
     for name, text in rows.items():
         table.add_row(name, Text(text))

@@ -8,13 +8,13 @@ from typing import Any
 
 from agents.core.windows import parse_instant
 from pipeline.explain.left_out import LeftOut
-from pipeline.explain.making import Making
+from pipeline.explain.making import FromClean, Making
 from pipeline.explain.wanted import Wanted
 from schemas.corrections import Correction
 from schemas.metrics import Distinct, Kind
 from schemas.times import instant
 
-__all__ = ["Corrected", "Explanation", "Reach", "Verdict"]
+__all__ = ["Corrected", "Explanation", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -24,16 +24,6 @@ class Verdict(StrEnum):
     DIFFERENT = "different"
     PARTLY = "partly"
     """Clean does not reach back to all of it."""
-
-
-@dataclass(slots=True)
-class Reach:
-    """How far back clean reaches: its first raw offset, and its append time in ms; both -1 where it is empty."""
-
-    first: int = -1
-    time: int = -1
-    lost: int = 0
-    """Raw offsets within that no chunk holds, such as those of a gap that an operator accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +49,7 @@ class Explanation:
     partition: int
     figure: Mapping[str, Any]
     making: Making
-    reach: Reach
+    clean: FromClean
     whole: bool
     """Whether clean reaches back to everything that can be in the figure."""
     left_out: LeftOut
@@ -106,9 +96,9 @@ class Explanation:
                 "value": making.value,
                 "verdict": self.verdict.value,
                 "not_in_the_sink": making.pending,
-                "clean_from_offset": self.reach.first,
-                "clean_from_time": instant(self.reach.time, fraction=True) if self.reach.time >= 0 else None,
-                "lost_offsets": self.reach.lost,
+                "clean_from_offset": self.clean.first,
+                "clean_from_time": instant(self.clean.time, fraction=True) if self.clean.time >= 0 else None,
+                "lost_offsets": self.clean.lost,
             },
             "left_out": {
                 "source": left_out.source.value,

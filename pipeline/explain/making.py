@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from agents.core.count_plan import Plan
 from pipeline.explain.wanted import Wanted
-from schemas.clean import Shape
+from schemas.clean import CleanChunk, Shape
 from schemas.limits import OTHER
 from schemas.metrics import Distinct, Kind
 
-__all__ = ["Making", "Run", "merged"]
+__all__ = ["FromClean", "Making", "Run", "merged"]
 
 
 class Run(NamedTuple):
@@ -80,6 +80,45 @@ class Making:
             self.runs[-1] = Run(last.first, offset, last.events + 1)
         else:
             self.runs.append(Run(offset, offset, 1))
+
+
+class FromClean:
+    """Feeds the chunks of one partition, in the order of their topic, to a :class:`Making`.
+
+    ``first`` is the first raw offset of the first of them and ``time`` its append time in ms, both -1 before it;
+    ``lost`` counts the raw offsets behind that which no chunk holds, such as those of a gap an operator accepted.
+    """
+
+    def __init__(self, making: Making) -> None:
+        self.first = -1
+        self.time = -1
+        self.lost = 0
+        self._making = making
+        self._fence = -1
+
+    def take(self, append_time: int, chunk: CleanChunk) -> None:
+        """The next chunk; what it repeats of those before is passed over."""
+        if self.first < 0:
+            self.first, self.time, self._fence = chunk.first, append_time, chunk.first - 1
+        self.lost += max(0, chunk.first - self._fence - 1)
+        if self._making.wanted.company in chunk.companies:
+            self._enter(chunk, chunk.companies.index(self._making.wanted.company))
+        self._fence = max(self._fence, chunk.last)
+
+    def _enter(self, chunk: CleanChunk, company: int) -> None:
+        for at, offset in enumerate(chunk.offsets):
+            if offset > self._fence and chunk.company[at] == company:
+                user = None if chunk.user[at] < 0 else chunk.users[chunk.user[at]]
+                source = chunk.sources[chunk.source[at]]
+                self._making.take(offset, chunk.times[at], chunk.shapes[chunk.shape[at]], user, source)
+
+    def is_whole(self, clock_ahead: int) -> bool:
+        """Whether every event that can be in the figure is in these chunks.
+
+        One in an earlier chunk was appended before them, and was at most ``clock_ahead`` ms ahead of that.
+        """
+        begun_before = 0 <= self.time < self._making.wanted.start - clock_ahead
+        return not self.lost and (self.first == 0 or begun_before)
 
 
 def merged(runs: list[Run], limit: int) -> list[Run]:

@@ -9,15 +9,15 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from agents.core.home import home
-from pipeline.explain.explanation import Corrected, Explanation, Reach
+from pipeline.explain.explanation import Corrected, Explanation
 from pipeline.explain.left_out import FromBooks, FromRaw, LeftOut
-from pipeline.explain.making import Making
+from pipeline.explain.making import FromClean, Making
 from pipeline.explain.wanted import Wanted
 from pipeline.reading import Progress, StoredRecord, stored
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
 from pipeline.worker.recovery import LogReader
-from schemas.clean import CleanChunk, decode_chunk
+from schemas.clean import decode_chunk
 from schemas.corrections import decode_correction
 from schemas.topics import topic_name
 
@@ -64,17 +64,15 @@ async def explain(settings: Settings, wanted: Wanted, bar: Bar) -> Explanation:
         figure = await _figure(place, wanted)
         through = figure["revision"] // 2
         making = Making(wanted, settings.max_series, through)
-        reach = await _count(place, making)
-        whole = not reach.lost and (
-            reach.first == 0 or 0 <= reach.time < wanted.start - settings.deciding().clock_ahead
-        )
+        clean = await _count(place, making)
+        whole = clean.is_whole(settings.deciding().clock_ahead)
         low = making.runs[0].first if whole and making.runs else 0
         return Explanation(
             wanted,
             place.number,
             figure,
             making,
-            reach,
+            clean,
             whole,
             await _left_out(place, settings, Making(wanted, settings.max_series, through), low),
             await _corrections(place, wanted),
@@ -97,31 +95,15 @@ async def _figure(place: _Home, wanted: Wanted) -> dict[str, Any]:
     raise UnknownFigureError(f"the sink has no figure {wanted.id}; the nearest one is '{near[0]}'")
 
 
-async def _count(place: _Home, making: Making) -> Reach:
-    reach, fence = Reach(), -1
+async def _count(place: _Home, making: Making) -> FromClean:
+    clean = FromClean(making)
     async for record in place.records("clean"):
         try:
             chunk = decode_chunk(record.value or b"")
         except msgspec.MsgspecError:
-            continue
-        if reach.first < 0:
-            reach.first, reach.time, fence = chunk.first, record.append_time, chunk.first - 1
-        reach.lost += max(0, chunk.first - fence - 1)
-        _enter(making, chunk, fence)
-        fence = max(fence, chunk.last)
-    return reach
-
-
-def _enter(making: Making, chunk: CleanChunk, fence: int) -> None:
-    """The company's events of a chunk past ``fence``; those up to it are a repeat."""
-    if making.wanted.company not in chunk.companies:
-        return
-    company = chunk.companies.index(making.wanted.company)
-    for at, offset in enumerate(chunk.offsets):
-        if offset > fence and chunk.company[at] == company:
-            user = None if chunk.user[at] < 0 else chunk.users[chunk.user[at]]
-            source = chunk.sources[chunk.source[at]]
-            making.take(offset, chunk.times[at], chunk.shapes[chunk.shape[at]], user, source)
+            continue  # nobody's: the workers would refuse it
+        clean.take(record.append_time, chunk)
+    return clean
 
 
 async def _left_out(place: _Home, settings: Settings, making: Making, low: int) -> LeftOut:

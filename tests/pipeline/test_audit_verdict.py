@@ -4,13 +4,15 @@ import hashlib
 
 from pipeline.audit.corrections import PartitionCorrections
 from pipeline.audit.verdict import Audit, Partition, against_raw, conclude, head_of
+from pipeline.oracle import expect
 from pipeline.oracle.homes import home_of
 from schemas.limits import HOUR_MS
 from schemas.times import instant
-from tests.pipeline.audit_kit import TEN, Counts, Row, correction, flat, honest, kinds, partition_of, quiet, read
+from tests.core.random_log import DECIDING, random_log
+from tests.core.world import World
+from tests.pipeline.audit_kit import TEN, Row, correction, flat, honest, kinds, partition_of, quiet, read
 
 COMPANY = {home_of(name.encode(), 2): name for name in ("acme", "globex", "initech", "umbra")}
-HOURS: list[dict[int, Counts]] = [{0: (5, 1, 0)}, {0: (3, 0, 1)}]
 
 
 def books_of(partition: int, hours: int = 2, start: int = TEN) -> list[Row]:
@@ -173,3 +175,34 @@ def test_raw_judged_again_finds_what_is_changed_missing_and_surplus() -> None:
     ]
     later = {f"0|{instant(TEN + 9 * HOUR_MS)}|zeta".encode(): b"{}"}
     assert not against_raw(found, two(), expected | later)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_the_fold_writes_is_proven_and_every_change_of_it_is_found(seed: int) -> None:
+    stored, choose = random_log(seed), random.Random(seed)
+    expected = expect(stored, DECIDING, 2, topic="raw").ledger
+    world = World(DECIDING, 2, lambda left: choose.randint(1, min(left, 40)))
+    world.append(stored)
+    for partition in range(2):
+        world.anonymize(partition)
+    rows = [(key, value) for key, values in world.ledger.items() for value in values]
+
+    def audited(told: list[tuple[bytes, bytes]], kept: str | None = None) -> Audit:
+        books = [read([row for row in told if row[0].startswith(b"%d|" % number)], number, 2) for number in range(2)]
+        partitions = [partition_of(each) for each in books]
+        end = min(each.hours[-1].start for each in partitions) + HOUR_MS
+        found = conclude("footfall", partitions, None, end, kept)
+        found.findings += against_raw(found, partitions, expected)
+        return found
+
+    honest_one = audited(rows)
+    assert honest_one.proven, honest_one.findings
+    assert honest_one.received == honest_one.counted + honest_one.duplicate + honest_one.rejected.total() > 100
+    until = honest_one.end
+    known = [at for at, (key, _) in enumerate(rows) if key.split(b"|")[1].decode() < instant(until)]
+    for at in choose.sample(known, k=10):
+        key, value = rows[at]
+        told = value.replace(b'"counted":', b'"counted":1')
+        assert not audited([*rows[:at], (key, told), *rows[at + 1 :]]).proven
+        assert not audited([*rows[:at], *rows[at + 1 :]], honest_one.head).proven
+        assert not audited([*rows, (key, told)]).proven
