@@ -1,6 +1,9 @@
 """Periods over partitions: up to when they are closed, the line of a proven one, and what a kept line finds."""
 
 import hashlib
+import random
+
+import pytest
 
 from pipeline.audit.corrections import PartitionCorrections
 from pipeline.audit.verdict import Audit, Partition, against_raw, conclude, head_of
