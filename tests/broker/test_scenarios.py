@@ -10,21 +10,16 @@ import secrets
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from pipeline.broker.admin import admin
 from pipeline.broker.topics import apply
 from pipeline.settings import load_settings
-from schemas.topics import topic_config
 from tests.broker.bench import Bench
+from tests.broker.old_times import publish_with_times
 from tests.scenario_kit import PARTITIONS, Scenario
 from tests.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.broker
 AT_ONCE = 3
-TAKES_OLD_TIMES = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**62)}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +51,7 @@ async def _run(brokers: str, folder: Path, scenario: Scenario) -> None:
         record_duplicates=True,
     )
     assert bench.settings.deciding() == scenario.deciding
-    await _publish(bench, scenario)
+    await publish_with_times(bench, scenario.stored(copies=False))
     await apply(bench.settings)
     try:
         bench.start("anonymize", MAX_SERIES=str(max_series), RECORD_DUPLICATES="1")
@@ -68,26 +63,6 @@ async def _run(brokers: str, folder: Path, scenario: Scenario) -> None:
     if not scenario.moved:
         values = {identity: expected.figures[identity]["value"] for identity in scenario.expected}
         assert values == {identity: value for identity, (value, _) in scenario.expected.items()}
-
-
-async def _publish(bench: Bench, scenario: Scenario) -> None:
-    """Make the raw topic, nothing of which is deleted for its age, and publish the records with their own times."""
-    topic, config = bench.topic("raw"), topic_config("raw", 1) | {"retention.ms": "-1"}
-    async with admin(bench.brokers) as client:
-        await client.create_topics([NewTopic(topic, PARTITIONS, 1, topic_configs=config | TAKES_OLD_TIMES)])
-    producer = AIOKafkaProducer(bootstrap_servers=bench.brokers)
-    await producer.start()
-    try:
-        for record in scenario.stored(copies=False):
-            batch = producer.create_batch()  # unlike send, it takes a record without key and value
-            headers = [*record.headers]
-            batch.append(key=record.key, value=record.value, timestamp=record.append_time, headers=headers)
-            await (await producer.send_batch(batch, topic, partition=record.partition))
-    finally:
-        await producer.stop()
-    async with admin(bench.brokers) as client:
-        for answer in await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, config)]):
-            assert not answer.resources[0][0], answer.resources
 
 
 @pytest.mark.timeout(900)
