@@ -5,14 +5,22 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from pipeline.audit.reading import read_partitions
+from pipeline.audit.verdict import Audit, conclude
+from pipeline.cli.explain import in_short
 from pipeline.cli.show import bar, console
+from pipeline.explain.explanation import Explanation
+from pipeline.explain.reading import explain
+from pipeline.explain.wanted import parse_id
 from pipeline.judgement import Judgement, compare_again, judge
 from pipeline.leaks import LeakSearch
 from pipeline.processes import metric_total
@@ -23,6 +31,8 @@ from pipeline.simulate.publish import publish
 from pipeline.sink import SinkView
 from pipeline.stack import Stack, running_stack
 from pipeline.verify import render
+from schemas.ledger import decode_entry
+from schemas.times import instant
 from schemas.topics import TOPICS, topic_name
 
 __all__ = ["demo"]
@@ -40,6 +50,13 @@ class _Run:
     began: float = 0.0
     seconds: float = 0.0
     view: SinkView = field(default_factory=SinkView)
+
+
+class _Books(NamedTuple):
+    """What ``audit`` says of the whole run, and ``explain`` of one figure."""
+
+    audit: Audit
+    figure: Explanation
 
 
 def demo(
@@ -85,8 +102,9 @@ async def _demo(plan: Plan) -> bool:
             await _process(settings, stack, run)
             judgement = await _judge(settings)
             search = await _search(settings, stack, run)
-            _summary(run, judgement, search, stack)
-            return judgement.equal and not search.places
+            books = await _books(settings, judgement)
+            _summary(run, judgement, search, stack, books)
+            return judgement.equal and not search.places and not books.audit.findings and books.figure.sound
         finally:
             await running.__aexit__(None, None, None)
 
@@ -174,7 +192,35 @@ async def _search(settings: Settings, stack: Stack, run: _Run) -> LeakSearch:
     return search
 
 
-def _summary(run: _Run, judgement: Judgement, search: LeakSearch, stack: Stack) -> None:
+async def _books(settings: Settings, judgement: Judgement) -> _Books:
+    """Audit the books, and explain the largest figure that was corrected."""
+    with bar("auditing") as report:
+        partitions = await read_partitions(settings, report)
+    figures = judgement.expected.figures.values()
+    chosen = max(figures, key=lambda figure: (figure["status"] == "corrected", figure["value"], figure["id"]))
+    figure = await explain(settings, parse_id(chosen["id"]), bar)
+    return _Books(conclude(settings.topic_prefix, partitions, None, None, None), figure)
+
+
+def _audit_text(audit: Audit, judgement: Judgement, stack: Stack) -> str:
+    """The line of the audit; where no hour is closed yet, how the open one balances so far."""
+    if audit.proven:
+        return audit.line
+    if audit.findings:
+        return f"[red]{len(audit.findings):,} findings[/red]: footfall audit lists them"
+    received = sum(decode_entry(page).received for page in judgement.expected.open_hours.values())
+    _, page = stack.anonymize.get("/metrics")
+    counted = _count(page, "footfall_events_total", outcome="counted")
+    duplicate = _count(page, "footfall_rejected_total", reason="duplicate")
+    rejected = _count(page, "footfall_events_total", outcome="rejected") - duplicate
+    open_since = min((each.closed for each in audit.unfinished), default=0)
+    return (
+        f"open since {instant(open_since)}, so far received {received:,} = counted {counted:,} + duplicate "
+        f"{duplicate:,} + rejected {rejected:,}; the books of an hour close with the first record of a later one"
+    )
+
+
+def _summary(run: _Run, judgement: Judgement, search: LeakSearch, stack: Stack, books: _Books) -> None:
     expected = judgement.expected
     for differences in filter(None, (judgement.differences, judgement.corrections_wrong)):
         console.print(render(differences))
@@ -196,7 +242,12 @@ def _summary(run: _Run, judgement: Judgement, search: LeakSearch, stack: Stack) 
     places = ", ".join(f"{place} ({count})" for place, count in search.places.most_common())
     megabytes = f"{search.searched / 1e6:,.1f} MB of topics, logs, metrics and files"
     table.add_row("personal data", f"[red]found in {places}[/red]" if places else f"none found in {megabytes}")
+    table.add_row("audit", _audit_text(books.audit, judgement, stack))
+    table.add_row("explained", Text(in_short(books.figure)))
     console.print(table)
     console.print("Next: [bold].venv/bin/footfall up[/bold] keeps it running and prints the broker's address;")
+    console.print(
+        "[bold]footfall explain ID[/bold] says how a figure came about, [bold]footfall audit[/bold] proves an hour;"
+    )
     console.print(f"metrics were at {stack.anonymize.metrics_url}; any Kafka client reads footfall.aggregates.v1:")
     console.print("of an id, the record of the highest revision is the truth (README, For analysts).")

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from pathlib import Path
 
 import typer
@@ -56,4 +57,6 @@ def _tell(stack: Stack, folder: Path) -> None:
         f"  export FOOTFALL_BROKERS={stack.brokers} FOOTFALL_PSEUDONYM_KEY_FILE={stack.key_file}", soft_wrap=True
     )
     console.print("  footfall simulate --publish; footfall watch; footfall verify; footfall doctor")
+    month = time.strftime("%Y-%m-01T00:00:00Z", time.gmtime())
+    console.print(f"  footfall explain 'acme|user_messages|P1M|{month}|'; footfall audit", soft_wrap=True)
     console.print("Ctrl-C stops all of it.")
