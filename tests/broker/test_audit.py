@@ -55,24 +55,29 @@ async def footfall(bench: Bench, *arguments: str) -> Answer:
 
 
 def old_load(seed: int) -> list[StoredRecord]:
-    """A load whose append times lie in some hours before the present one."""
+    """A load whose append times lie in some hours before the present one, and a tick that closes the last of them."""
     begin = int(time.time() * 1000) // HOUR_MS * HOUR_MS - (_HOURS + 1) * HOUR_MS
     made = make_load(seed, _RECORDS, PARTITIONS, begin / 1000)
     step = _HOURS * HOUR_MS // len(made)
-    return [
+    found = [
         StoredRecord(partition, 0, begin + number * step, key, value, ())
         for number, (partition, key, value) in enumerate(made)
+    ]
+    end = begin + _HOURS * HOUR_MS
+    return found + [
+        StoredRecord(number, 0, end, None, None, (("footfall-tick", b"1"),)) for number in range(PARTITIONS)
     ]
 
 
 async def closed_books(bench: Bench) -> str:
-    """Both workers over an old load until its hours are closed: ticks of the present do that; the line of the audit."""
-    await publish_with_times(bench, old_load(5))
+    """Both workers over an old load until its hours are closed; the line of the audit."""
+    load = old_load(5)
+    await publish_with_times(bench, load)
     await apply(bench.settings)
     bench.start("anonymize")
     bench.start("aggregate")
     await bench.all_equal()
-    end = instant(int(time.time() * 1000) // HOUR_MS * HOUR_MS)
+    end = instant(load[-1].append_time)
     loop = asyncio.get_running_loop()
     until = loop.time() + DEADLINE
     while True:
