@@ -177,5 +177,5 @@ def _last_line(found: Audit) -> str:
             return "not finished: the books are empty and nothing has been received"
         return "not finished: no hour is closed in all partitions yet; one closes with the first record of a later hour"
     least = min(each.closed for each in found.unfinished)
-    upto = f"; all partitions are closed up to {instant(least)}" if least >= 0 else ""
-    return f"not finished {found.period}: {len(found.unfinished)} partitions are open{upto}"
+    upto = f"; all are closed up to {instant(least)}" if least >= 0 else ""
+    return f"not finished {found.period}: open in {len(found.unfinished)} of {found.partitions} partitions{upto}"
