@@ -106,6 +106,16 @@ def test_a_planted_fault_is_found_and_named(rows: Spoilt, expected: list[tuple[s
     assert [(kind, hour) for kind, hour, _ in kinds(read(rows).findings)] == expected
 
 
+def test_what_no_writer_writes_is_strange() -> None:
+    """A company that tells of the log, more records than offsets, an hour before that is no time."""
+    log = json.loads(honest()[2][0][1])["log"]
+    assert ("strange", "12", "globex") in kinds(read(in_row(2, 1, lambda told: told.update(log=log))).findings)
+    crowded = in_row(2, 0, lambda told: told["log"].update(ticks=9, moved=2))  # type: ignore[attr-defined]
+    assert kinds(read(crowded).findings) == [("range", "12", None)]
+    timeless = in_row(2, 0, lambda told: told["previous"].update(hour="2026-99-01T10:00:00Z"))  # type: ignore[attr-defined]
+    assert ("strange", None, None) in kinds(read(timeless).findings)
+
+
 def test_a_surplus_hour_that_the_next_one_does_not_know_is_found() -> None:
     hours = honest()
     inserted = entries(0, TEN + HOUR_MS, NINES[1], (10, 9), told_by(hours[0], TEN))
