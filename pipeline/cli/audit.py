@@ -22,7 +22,7 @@ from pipeline.settings import Settings, load_settings
 from schemas.times import instant
 from schemas.topics import topic_name
 
-__all__ = ["audit"]
+__all__ = ["audit", "show_findings"]
 
 _SHOWN = 50
 
@@ -150,11 +150,12 @@ def _show(found: Audit) -> None:
             table.add_row(str(each.partition), _closed(each) or "-", Text(each.what))
         console.print(table)
     if found.findings:
-        _show_findings(found.findings)
+        show_findings(found.findings)
     typer.echo(_last_line(found))
 
 
-def _show_findings(findings: list[Finding]) -> None:
+def show_findings(findings: list[Finding]) -> None:
+    """A table of the first of them."""
     table = Table(title=f"{len(findings):,} findings")
     for column in ("kind", "partition", "hour", "company", "what"):
         table.add_column(column, overflow="fold")

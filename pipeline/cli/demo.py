@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pipeline.audit.reading import read_partitions
 from pipeline.audit.verdict import Audit, conclude
+from pipeline.cli.audit import show_findings
 from pipeline.cli.explain import in_short
 from pipeline.cli.show import bar, console
 from pipeline.explain.explanation import Explanation
@@ -207,15 +208,16 @@ def _audit_text(audit: Audit, judgement: Judgement, stack: Stack) -> str:
     if audit.proven:
         return audit.line
     if audit.findings:
-        return f"[red]{len(audit.findings):,} findings[/red]: footfall audit lists them"
-    received = sum(decode_entry(page).received for page in judgement.expected.open_hours.values())
+        return f"[red]{len(audit.findings):,} findings[/red]"
+    every = {**judgement.expected.ledger, **judgement.expected.open_hours}
+    received = sum(decode_entry(entry).received for entry in every.values())
     _, page = stack.anonymize.get("/metrics")
     counted = _count(page, "footfall_events_total", outcome="counted")
     duplicate = _count(page, "footfall_rejected_total", reason="duplicate")
     rejected = _count(page, "footfall_events_total", outcome="rejected") - duplicate
     open_since = min((each.closed for each in audit.unfinished), default=0)
     return (
-        f"open since {instant(open_since)}, so far received {received:,} = counted {counted:,} + duplicate "
+        f"the hour of {instant(open_since)} is open, so far received {received:,} = counted {counted:,} + duplicate "
         f"{duplicate:,} + rejected {rejected:,}; the books of an hour close with the first record of a later one"
     )
 
@@ -224,6 +226,8 @@ def _summary(run: _Run, judgement: Judgement, search: LeakSearch, stack: Stack, 
     expected = judgement.expected
     for differences in filter(None, (judgement.differences, judgement.corrections_wrong)):
         console.print(render(differences))
+    if books.audit.findings:
+        show_findings(books.audit.findings)
     table = Table(title="summary", show_header=False)
     table.add_column(no_wrap=True)
     table.add_column()
