@@ -64,12 +64,15 @@ def _bar(title: str) -> AbstractContextManager[Progress]:
 
 def in_short(found: Explanation) -> str:
     """One sentence: what the figure is made of."""
-    making, reasons = found.making, found.left_out.by_reason
+    making, left_out = found.making, found.left_out
     made = f"{making.events:,} events" if found.counts == "events" else f"{found.counts} of {making.events:,} events"
-    spans = f", raw partition {found.partition} offsets {_span(found)}" if making.runs else ""
-    dropped = f", {reasons[Reason.DUPLICATE]:,} duplicates dropped" if found.left_out.source is Source.RAW else ""
-    corrected = f", {len(found.corrections):,} corrections" if found.corrections else ""
-    return f"{found.wanted.id} = {found.figure['value']:,}: {made}{spans}{dropped}{corrected}; {_verdict(found)}"
+    parts = [made]
+    if making.runs:
+        parts.append(f"raw partition {found.partition} offsets {_span(found)}")
+    if left_out.source is Source.RAW:
+        parts.append(f"duplicates dropped {left_out.by_reason[Reason.DUPLICATE]:,}")
+    parts.append(f"corrections {len(found.corrections):,}")
+    return f"{found.wanted.id} = {found.figure['value']:,}: {', '.join(parts)}; counted again {_verdict(found)}"
 
 
 def _span(found: Explanation) -> str:
@@ -82,12 +85,12 @@ def _verdict(found: Explanation) -> str:
     if found.verdict is Verdict.DIFFERENT:
         again = found.left_out.value
         raw = "" if again is None else f", from raw {again:,}"
-        return f"counted again {value:,} from clean{raw}, which is NOT the sink's {told:,}"
+        return f"{value:,} from clean{raw}, which is NOT the sink's {told:,}"
     if found.verdict is Verdict.PARTLY:
-        return f"clean still has {value:,} of {told:,}"
+        return f"from clean, which still has {value:,} of {told:,}"
     from_raw = " and from raw" if found.left_out.value is not None else ""
     more = f"; {making.pending:,} more events are not in the sink yet" if making.pending else ""
-    return f"counted again from clean{from_raw}: equal{more}"
+    return f"from clean{from_raw}: equal{more}"
 
 
 def _show(found: Explanation) -> None:
@@ -133,16 +136,17 @@ def _show_ranges(found: Explanation) -> None:
 def _show_left_out(found: Explanation) -> None:
     left_out = found.left_out
     if left_out.source is Source.RAW:
-        what = "events that would be in it (exact, raw judged again)"
+        what = "events that would be in this figure (exact, raw judged again)"
     elif left_out.hours is None:
-        what = f"not known: {left_out.why}, and the books have no closed hour of it"
+        what = f"not known, {left_out.why} and the books have no closed hour of it"
     else:
         first, last = left_out.hours
         what = f"all events of {found.wanted.company} received in the hours {first} to {last} (books; {left_out.why})"
+    known = left_out.source is Source.RAW or left_out.hours is not None
+    console.print(Text(f"not counted: {what}" + (": none" if known and not left_out.by_reason else "")))
     if not left_out.by_reason:
-        console.print(Text(f"not counted: none of the {what}" if left_out.hours or not left_out.why else what))
         return
-    table = Table(title=Text(f"not counted, {what}"))
+    table = Table()
     table.add_column("reason")
     table.add_column("events", justify="right")
     for reason, count in left_out.by_reason.most_common():
@@ -156,12 +160,12 @@ def _show_corrections(found: Explanation) -> None:
         return
     title = "corrections" if found.balanced else "corrections, which do NOT come to the sink's value"
     table = Table(title=title)
-    for column in ("written", "old", "new", "difference", "cause", "raw partition", "raw offset", "window ended"):
+    for column in ("written", "old", "new", "difference", "cause", "raw", "after the window"):
         table.add_column(column, overflow="fold")
     for each in found.corrections:
         correction, cause, late = each.correction, each.correction.cause, each.late(found.wanted)
         values = (f"{correction.old:,}", f"{correction.new:,}", f"{correction.difference:+,}")
-        before = "-" if late is None else f"{timedelta(seconds=late // 1000)} before"
-        place = (str(cause.partition), f"{cause.offset:,}")
-        table.add_row(instant(each.time, fraction=True), *values, cause.kind.value, *place, before)
+        after = "-" if late is None else str(timedelta(seconds=late // 1000))
+        place = f"{cause.partition} offset {cause.offset:,}"
+        table.add_row(instant(each.time), *values, cause.kind.value, place, after)
     console.print(table)

@@ -195,7 +195,9 @@ def test_figures_are_explained_beside_running_workers_and_after_raw_is_gone(
         corrected = next(each for each in view.records.values() if each["status"] == "corrected")
         shown = await footfall(bench, "explain", corrected["id"])
         assert shown.code == 0
-        assert all(word in shown.out for word in ("corrections", "late", "not counted", "counted again from clean and"))
+        assert all(
+            word in shown.out for word in ("corrections", "late", "not counted", "from clean and from raw: equal")
+        )
         await refusals(bench, corrected)
         assert await positions(bench) == before
         assert [await worker.stop() for worker in bench.workers] == [0, 0]
