@@ -1,7 +1,10 @@
 """Every planted fault in the books is found and named; honest books and honest repeats are not."""
 
 import json
+import re
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from schemas.times import instant
 from tests.pipeline.audit_kit import NINES, TEN, Row, changed, entries, flat, honest, kinds, read
 
 Spoilt = list[Row]
+PAGE = Path(__file__).parents[2] / "docs" / "audit.md"
 
 
 def forged(at: int, more: int) -> Spoilt:
@@ -131,3 +135,13 @@ def test_a_company_that_is_at_home_elsewhere_is_found() -> None:
 def test_a_finding_names_the_company() -> None:
     found = read(in_row(0, 2, lambda told: told.update(duplicate=9))).findings
     assert ("unbalanced", "10", "globex") in kinds(found)
+
+
+def test_the_hash_of_an_hour_is_what_the_page_for_auditors_computes_by_hand() -> None:
+    counts = {"acme": (1, 0, 0), "acme-labs": (2, 0, 0), "acme.x": (3, 0, 0), "Zeta": (4, 0, 0), "a_b": (5, 0, 0)}
+    (rows,) = honest(hours=[counts])
+    printed = b"".join(key + b" " + value + b"\n" for key, value in [*reversed(rows), *rows])
+    pipe = "grep '^0|2026-11-01T10:00:00Z|' | LC_ALL=C sort -u | cut -d' ' -f2- | sha256sum"
+    assert pipe.replace("0|", "3|", 1) in re.sub(r"\s+", " ", PAGE.read_text("utf-8"))
+    done = subprocess.run(pipe, shell=True, input=printed, capture_output=True, check=True)
+    assert done.stdout.decode().split()[0] == read(flat([rows])).hours[0].hash
