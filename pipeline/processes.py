@@ -90,16 +90,23 @@ class WorkerProcess:
 
 
 def start_worker(
-    kind: str, settings: Mapping[str, str], folder: Path, name: str | None = None, arguments: Sequence[str] = ()
+    kind: str,
+    settings: Mapping[str, str],
+    folder: Path,
+    name: str | None = None,
+    arguments: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> WorkerProcess:
     """Start ``footfall worker KIND`` with ``arguments`` and ``FOOTFALL_*`` ``settings`` (names without the prefix).
 
-    It inherits no other setting of this process; its log is ``folder/NAME.log``, appended to.
+    It inherits no other setting of this process; ``variables`` are set beside them, such as another ``PYTHONPATH``.
+    Its log is ``folder/NAME.log``, appended to.
     """
     port = free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FOOTFALL_")}
     environment |= {f"FOOTFALL_{key}": value for key, value in settings.items()}
     environment["FOOTFALL_METRICS_PORT"] = str(port)
+    environment |= variables or {}
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name or kind}.log"
     with log.open("ab") as sink:

@@ -25,7 +25,7 @@ from aiokafka.errors import KafkaError
 from pipeline.broker.jars import Progress, ready_jars
 from pipeline.errors import Refused
 
-__all__ = ["EmbeddedBroker", "cluster", "embedded", "free_ports"]
+__all__ = ["EmbeddedBroker", "Listeners", "cluster", "embedded", "free_ports"]
 
 _HOST: Final = "127.0.0.1"
 _CLUSTER: Final = "Zm9vdGZhbGwtZW1iZWRkZQ"
@@ -38,9 +38,9 @@ process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}{bound}
+advertised.listeners=PLAINTEXT://{host}:{port}{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{plain}
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 default.replication.factor={replication}
@@ -58,6 +58,8 @@ message.max.bytes={message}
 replica.fetch.max.bytes={message}
 log.cleaner.dedupe.buffer.size=16777216
 """
+Listeners = Mapping[str, tuple[int, int]]
+"""Further listeners by name (upper case): the port that the broker binds and the one that it tells clients."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -98,12 +100,23 @@ class EmbeddedBroker:
     """One node, started and stopped as often as a test likes; ``folder`` keeps its data, settings and log.
 
     ``voters`` maps the node ids of a cluster to their controller ports; without it the node is its own.
-    Start it from a thread that lives as long as it shall.
+    Who connects to one of the further ``listeners`` is told that listener's address, which may be a proxy's;
+    ``properties`` are further broker settings. Start it from a thread that lives as long as it shall.
     """
 
-    def __init__(self, folder: Path, *, node: int = 1, voters: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        node: int = 1,
+        voters: Mapping[int, int] | None = None,
+        listeners: Listeners | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.node = node
+        self.listeners = dict(listeners or {})
+        self.properties = dict(properties or {})
         self.port, controller = self._ports()
         self.voters = dict(voters) if voters else {node: controller}
         self.process: subprocess.Popen[bytes] | None = None
@@ -243,7 +256,11 @@ class EmbeddedBroker:
         return (port if port and _free(port) else new[0]), (controller if controller and _free(controller) else new[1])
 
     def _properties(self) -> str:
-        return _PROPERTIES.format(
+        more = self.listeners.items()
+        own = _PROPERTIES.format(
+            bound="".join(f",{name}://{_HOST}:{bound}" for name, (bound, _) in more),
+            advertised="".join(f",{name}://{_HOST}:{told}" for name, (_, told) in more),
+            plain="".join(f",{name}:PLAINTEXT" for name in self.listeners),
             node=self.node,
             voters=",".join(f"{node}@{_HOST}:{port}" for node, port in sorted(self.voters.items())),
             host=_HOST,
@@ -253,6 +270,7 @@ class EmbeddedBroker:
             replication=min(3, len(self.voters)),
             message=_MESSAGE_BYTES,
         )
+        return own + "".join(f"{name}={value}\n" for name, value in self.properties.items())
 
 
 def _java(jars: Sequence[Path], heap: str) -> list[str]:
@@ -284,11 +302,22 @@ async def embedded(folder: Path, progress: Progress | None = None) -> AsyncItera
 
 
 @asynccontextmanager
-async def cluster(folder: Path, nodes: int = 3) -> AsyncIterator[list[EmbeddedBroker]]:
-    """``nodes`` brokers of one cluster, each under a folder of its own in ``folder``; stopped at the end."""
-    ports = free_ports(nodes)
-    voters = dict(enumerate(ports, 1))
-    brokers = [EmbeddedBroker(folder / str(node), node=node, voters=voters) for node in voters]
+async def cluster(
+    folder: Path,
+    nodes: int = 3,
+    *,
+    listeners: Sequence[Listeners] = (),
+    properties: Mapping[str, str] | None = None,
+) -> AsyncIterator[list[EmbeddedBroker]]:
+    """``nodes`` brokers of one cluster, each under a folder of its own in ``folder``; stopped at the end.
+
+    ``listeners`` holds those of each node, ``properties`` is for all.
+    """
+    voters = dict(enumerate(free_ports(nodes), 1))
+    brokers = [
+        EmbeddedBroker(folder / str(node), node=node, voters=voters, listeners=more, properties=properties)
+        for (node, more) in zip(voters, listeners or [{}] * nodes, strict=True)
+    ]
     jars = await asyncio.to_thread(ready_jars)
     try:
         for broker in brokers:

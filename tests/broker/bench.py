@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from pipeline.broker.topics import apply
@@ -26,12 +26,15 @@ DEADLINE = 90.0
 
 
 class Bench:
-    """One prefix on the broker: starts workers, feeds raw, compares the sink."""
+    """One prefix on the broker: starts workers, feeds raw, compares the sink; ``settings`` are given to all workers."""
 
-    def __init__(self, brokers: str, prefix: str, folder: Path) -> None:
+    def __init__(self, brokers: str, prefix: str, folder: Path, **settings: str) -> None:
         self.brokers = brokers
         self.folder = folder
-        self.settings: Settings = load_settings(brokers=brokers, topic_prefix=prefix, partitions=PARTITIONS)
+        self.deadline = DEADLINE
+        self._more = settings
+        lower = {name.lower(): value for name, value in settings.items()}
+        self.settings: Settings = load_settings(brokers=brokers, topic_prefix=prefix, partitions=PARTITIONS, **lower)
         self.workers: list[WorkerProcess] = []
         self.key = secrets.token_hex(32)
         self.digests: dict[str, Deciding] = {}
@@ -39,8 +42,10 @@ class Bench:
     def topic(self, short: str) -> str:
         return topic_name(self.settings.topic_prefix, short)
 
-    def start(self, kind: str, *arguments: str, **more: str) -> WorkerProcess:
-        """Start a worker; ``more`` are settings by their names."""
+    def start(
+        self, kind: str, *arguments: str, variables: Mapping[str, str] | None = None, **more: str
+    ) -> WorkerProcess:
+        """Start a worker; ``more`` are settings by their names, ``variables`` of its environment beside them."""
         given = {
             "BROKERS": self.brokers,
             "TOPIC_PREFIX": self.settings.topic_prefix,
@@ -51,7 +56,7 @@ class Bench:
         if kind == "anonymize":
             given["PSEUDONYM_KEY"] = self.key
         name = f"{kind}-{len(self.workers)}"
-        worker = start_worker(kind, given | more, self.folder, name, arguments)
+        worker = start_worker(kind, given | self._more | more, self.folder, name, arguments, variables)
         self.workers.append(worker)
         return worker
 
@@ -77,7 +82,7 @@ class Bench:
     async def equal(self) -> OracleResult:
         """Wait until the sink equals the oracle; fails with what differs at the deadline."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + DEADLINE
+        until = loop.time() + self.deadline
         while True:
             found, expected = await self.differences()
             if not found:
@@ -91,7 +96,7 @@ class Bench:
     async def until(self, condition: Callable[[], Awaitable[object]]) -> None:
         """Wait until the condition holds; fails with the end of the logs at the deadline."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + DEADLINE
+        until = loop.time() + self.deadline
         while not await condition():
             assert loop.time() < until, self.logs()[-3000:]
             await asyncio.sleep(0.1)
@@ -99,7 +104,7 @@ class Bench:
     async def all_equal(self) -> OracleResult:
         """As :meth:`equal`, the rejected records, the books and the corrections too."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + DEADLINE
+        until = loop.time() + self.deadline
         while True:
             expected = await self.equal()
             wrong = wrong_pages(await read_topic(self.brokers, self.topic("ledger")), expected.ledger)

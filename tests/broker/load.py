@@ -4,6 +4,7 @@ import json
 import random
 import time
 import zlib
+from collections import defaultdict
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -29,12 +30,15 @@ _TYPES: tuple[tuple[str, dict[str, Any]], ...] = (
 Made = tuple[int, bytes | None, bytes]
 
 
-def make_load(seed: int, count: int, partitions: int, now: float | None = None) -> list[Made]:
-    """(partition, key, value) of ``count`` records: duplicates, late, malformed, batches, consent, wrong partitions."""
+def make_load(seed: int, count: int, partitions: int, now: float | None = None, first_sequence: int = 0) -> list[Made]:
+    """(partition, key, value) of ``count`` records: duplicates, late, malformed, batches, consent, wrong partitions.
+
+    Their times end at ``now`` (seconds); the numbers of each source begin at ``first_sequence``.
+    """
     rng = random.Random(seed)
     now_ms = int((now or time.time()) * 1000)
     companies = [f"acme{number}" for number in range(6)]
-    sequences: dict[tuple[str, str], int] = {}
+    sequences: dict[tuple[str, str], int] = defaultdict(lambda: first_sequence)
     made: list[Made] = []
     for number in range(count):
         company = rng.choice(companies)
@@ -76,7 +80,8 @@ def _event(rng: random.Random, company: str, sequences: dict[tuple[str, str], in
         "company": company,
     }
     if not source.endswith("2"):
-        sequences[company, source] = event["sequence"] = sequences.get((company, source), -1) + 1
+        event["sequence"] = sequences[company, source]
+        sequences[company, source] += 1
     if draw > 0.99:
         event |= {"type": "consent.changed", "data": {"scope": "platform", "granted": rng.random() < 0.6}}
         return event
@@ -87,15 +92,27 @@ def _event(rng: random.Random, company: str, sequences: dict[tuple[str, str], in
     return event
 
 
-async def publish(brokers: str, topic: str, load: list[Made], patience_seconds: float = 40) -> None:
-    """Append the records in order, each partition's by one producer; brokers may be away for ``patience_seconds``."""
+async def publish(brokers: str, topic: str, load: list[Made], patience_seconds: float = 40, label: str = "") -> None:
+    """Append the records in order, each partition's by one producer; brokers may be away for ``patience_seconds``.
+
+    With a ``label`` each record has a header ``load`` of its own, the label and its place in the load.
+    """
     patience = int(patience_seconds * 1000)
     producer = AIOKafkaProducer(
         bootstrap_servers=brokers, acks="all", enable_idempotence=True, request_timeout_ms=patience
     )
     try:
         await producer.start()
-        sent = [await producer.send(topic, value, key=key, partition=partition) for partition, key, value in load]
+        sent = [
+            await producer.send(
+                topic,
+                value,
+                key=key,
+                partition=partition,
+                headers=[("load", f"{label}/{number}".encode())] if label else None,
+            )
+            for number, (partition, key, value) in enumerate(load)
+        ]
         for each in sent:
             await each
     finally:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,16 +12,25 @@ from tests.faults.troubles import CLUSTER, SINGLE, Trouble
 
 __all__ = ["MixResult", "draw_mix", "run_mix"]
 
+_IDLE_AFTER = ("300", "300", "4")
+"""Seconds; the short one lets ticks close windows in mid-run."""
+
 
 @dataclass
 class MixResult:
-    """What a mix did; ``ends`` counts how workers ended, by exit code."""
+    """What a mix did: events ``counted``, troubles that began while data was ``in_flight``, ``seconds`` it took.
+
+    ``ends`` counts how workers ended, by exit code, ``passed`` what the proxies did.
+    """
 
     seed: int
     nodes: int
     troubles: list[str] = field(default_factory=list)
     counted: int = 0
+    in_flight: int = 0
     ends: Counter[int] = field(default_factory=Counter)
+    passed: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0
     error: str = ""
 
 
@@ -40,21 +49,18 @@ def _known(nodes: int) -> Mapping[str, Trouble]:
 async def run_mix(result: MixResult, folder: Path) -> None:
     """Run a mix that was drawn, and fill in what it came to; raises AssertionError where a promise does not hold."""
     seed, choose = result.seed, random.Random(f"mix {result.seed}")
-    async with rig(folder, f"m{seed}", result.nodes) as made:
+    async with rig(folder, f"m{seed}", result.nodes, IDLE_AFTER=choose.choice(_IDLE_AFTER)) as made:
         result.ends = made.ends
         for kind in ("anonymize", "aggregate"):
             for _ in range(choose.randint(1, 2)):
                 made.keep(kind)
-        feeding = asyncio.create_task(_feed(made.feed, seed, choose.randint(3, 6)))
-        await asyncio.sleep(choose.uniform(1, 5))
+        await made.feed()
+        await asyncio.sleep(choose.uniform(0, 4))
         for name in result.troubles:
-            await _known(result.nodes)[name](made, choose)
+            async with made.under_load() as in_flight:
+                result.in_flight += in_flight
+                await _known(result.nodes)[name](made, choose)
             await asyncio.sleep(choose.uniform(0, 3))
-        await feeding
+        result.passed = made.done
+        await made.feed()
         result.counted = (await made.settled()).counted
-
-
-async def _feed(feed: Callable[[int, int], Awaitable[None]], seed: int, parts: int) -> None:
-    for part in range(parts):
-        await feed(seed * 100 + part, 600)
-        await asyncio.sleep(1)

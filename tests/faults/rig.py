@@ -1,68 +1,113 @@
-"""A deployment under faults: brokers, workers that somebody starts again when they end, a load, and what must hold."""
+"""A deployment under faults: brokers behind proxies, workers that somebody starts again, a load, what must hold."""
 
 import asyncio
 import contextlib
 import signal
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from pipeline.broker.embedded import EmbeddedBroker, cluster
+from agents.core.joins import ENTRY_KEY, fence_of
+from pipeline.broker.embedded import EmbeddedBroker, cluster, free_ports
 from pipeline.broker.topics import apply
 from pipeline.oracle import OracleResult
 from pipeline.processes import WorkerProcess
-from tests.broker.bench import Bench
+from pipeline.reading import ends, read_topic
+from pipeline.worker.recovery import LogReader, last_entry
+from tests.broker.bench import PARTITIONS, Bench
 from tests.broker.load import make_load, publish
+from tests.faults.checks import log_faults, raw_faults, sink_faults, writer_of
+from tests.faults.proxy import Proxy, Rules
 
-__all__ = ["Rig", "rig"]
+__all__ = ["Place", "Rig", "rig"]
 
 _RESTART_SECONDS = 0.5
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 180.0
+_PART = 250
+_PARTS_AT_MOST = 12
+_OLDEST_HOURS, _HOURS_A_PART = 45, 5
+
+
+@dataclass(eq=False)
+class Place:
+    """Where a worker of ``kind`` runs, one process after the other; ``variables`` are those of its environment."""
+
+    kind: str
+    more: dict[str, str]
+    variables: Mapping[str, str] | None = None
+    wanted: bool = True
+    worker: WorkerProcess | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a process is there at the moment; it may be paused."""
+        return self.worker is not None and self.worker.process.poll() is None
 
 
 @dataclass
 class Rig:
-    """What a fault may be done to; ``ends`` counts how workers ended, by exit code."""
+    """What a fault may be done to; ``ends`` counts how workers ended, by exit code.
+
+    Workers reach the brokers through ``proxies``, one before each of ``nodes``; the load does not.
+    """
 
     bench: Bench
     nodes: list[EmbeddedBroker]
-    places: list["Place"] = field(default_factory=list)
+    proxies: list[Proxy]
+    places: list[Place] = field(default_factory=list)
     ends: Counter[int] = field(default_factory=Counter)
+    fed: int = 0
+    """Loads published so far."""
+    published: dict[bytes, int] = field(default_factory=dict)
+    """What each record that was published is called, and its partition."""
     _keeping: list["asyncio.Task[None]"] = field(default_factory=list)
 
-    def keep(self, kind: str, **more: str) -> "Place":
+    # ---- workers
+
+    def keep(self, kind: str, *, variables: Mapping[str, str] | None = None, **more: str) -> Place:
         """One more worker of a kind, started again whenever it ends; ``more`` are settings of its first start."""
-        place = Place(kind, more)
+        place = Place(kind, more, variables)
         self.places.append(place)
         self._keeping.append(asyncio.create_task(self._keep(place)))
         return place
 
-    async def _keep(self, place: "Place") -> None:
+    async def _keep(self, place: Place) -> None:
+        behind = ",".join(proxy.address for proxy in self.proxies)
         while place.wanted:
-            place.worker = self.bench.start(place.kind, **place.more)
+            place.worker = self.bench.start(place.kind, variables=place.variables, **{"BROKERS": behind} | place.more)
             place.more = {}
             code = await asyncio.to_thread(place.worker.process.wait)
             self.ends[code] += 1
             await asyncio.sleep(_RESTART_SECONDS)
 
-    async def leave(self, place: "Place") -> None:
+    async def leave(self, place: Place) -> None:
         """A worker that is stopped and not started again."""
         place.wanted = False
         if place.worker is not None:
             await place.worker.stop()
         self.places.remove(place)
 
-    async def feed(self, seed: int, count: int) -> None:
-        """Publish a load; brokers may be gone for a while."""
-        load = make_load(seed, count, self.bench.settings.partitions)
+    # ---- the load
+
+    async def feed(self, count: int = _PART) -> None:
+        """Publish a load of ``count`` records; brokers may be gone for a while.
+
+        The first is of two days ago, each later one of some hours later, so that windows close all the time.
+        """
+        number, self.fed = self.fed, self.fed + 1
+        seed = int(self.bench.settings.topic_prefix.strip("m") or 0) * 1000 + number
+        now = time.time() - 3600 * max(0, _OLDEST_HOURS - _HOURS_A_PART * number)
+        load = make_load(seed, count, PARTITIONS, now, first_sequence=number * 10_000)
+        self.published |= {f"{number}/{place}".encode(): partition for place, (partition, _, _) in enumerate(load)}
         loop = asyncio.get_running_loop()
         until = loop.time() + _PATIENCE_SECONDS
         while True:
             try:
-                await publish(self.bench.brokers, self.bench.topic("raw"), load, _PATIENCE_SECONDS)
+                await publish(self.bench.brokers, self.bench.topic("raw"), load, _PATIENCE_SECONDS, str(number))
             except KafkaConnectionError:  # nothing was published: no broker is there to begin with
                 if loop.time() > until:
                     raise
@@ -70,11 +115,60 @@ class Rig:
             else:
                 return
 
+    @contextlib.asynccontextmanager
+    async def under_load(self) -> AsyncIterator[bool]:
+        """A load goes on while the body runs; whether something was in flight when it began."""
+        over = asyncio.Event()
+
+        async def feeding() -> None:
+            for _ in range(_PARTS_AT_MOST):
+                await self.feed()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), 1.5)
+                    return
+
+        task = asyncio.create_task(feeding())
+        try:
+            yield await self._in_flight()
+        finally:
+            over.set()
+            await task
+
+    async def _in_flight(self) -> bool:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + 10
+        while loop.time() < until:
+            with contextlib.suppress(KafkaError, OSError):
+                if await self.lag():
+                    return True
+        return False
+
+    async def lag(self) -> int:
+        """Raw records that are not in the last state of the second hop."""
+        bench = self.bench
+        log = await ends(bench.brokers, bench.topic("raw"))
+        async with LogReader(bench.brokers) as reader:
+            states = await asyncio.gather(
+                *(last_entry(reader, bench.topic("aggregate-state"), number) for number in log)
+            )
+        fences = [-1 if (entry := state.get(ENTRY_KEY)) is None else fence_of(entry) for state in states]
+        return sum(end for _, end in log.values()) - sum(fence + 1 for fence in fences)
+
+    # ---- the end
+
     async def settled(self) -> OracleResult:
-        """Every promise, once everybody has come to rest: figures, revisions, rejections, no canary outside raw."""
-        expected = await self.bench.all_equal()
-        await self.bench.end_is_highest()
-        assert not (await self.bench.leaks()).places
+        """Every promise, once everybody has come to rest; raises AssertionError."""
+        bench = self.bench
+        expected = await bench.all_equal()
+        leaks = await bench.leaks()
+        assert not leaks.places, leaks.places
+        raw = await read_topic(bench.brokers, bench.topic("raw"))
+        assert not (faults := raw_faults(raw, self.published, PARTITIONS)), faults[:5]
+        topic = bench.topic("aggregates")
+        sink = await read_topic(bench.brokers, topic)
+        writer = writer_of((node.folder / "data" for node in self.nodes), topic, PARTITIONS)
+        assert not (faults := sink_faults(sink, writer)), faults[:5]
+        assert not (faults := log_faults(bench.logs())), faults
         return expected
 
     async def close(self) -> None:
@@ -86,31 +180,43 @@ class Rig:
                 place.worker.process.kill()
         await asyncio.gather(*self._keeping)
 
+    # ---- the network
 
-@dataclass(eq=False)
-class Place:
-    """Where a worker of ``kind`` runs, one process after the other."""
-
-    kind: str
-    more: dict[str, str]
-    wanted: bool = True
-    worker: WorkerProcess | None = None
+    def rule(self, rules: Rules = Rules()) -> None:  # noqa: B008 - it is frozen
+        """The same rules for the way to every broker."""
+        for proxy in self.proxies:
+            proxy.rule(rules)
 
     @property
-    def running(self) -> bool:
-        """Whether a process is there at the moment; it may be paused."""
-        return self.worker is not None and self.worker.process.poll() is None
+    def done(self) -> Counter[str]:
+        """What the proxies did (see :class:`Proxy`), and how often."""
+        return sum((proxy.done for proxy in self.proxies), Counter())
 
 
 @contextlib.asynccontextmanager
-async def rig(folder: Path, prefix: str, nodes: int) -> AsyncIterator[Rig]:
-    """A cluster of its own with topics made; everything is stopped at the end."""
-    async with cluster(folder / "brokers", nodes) as brokers:
-        bench = Bench(",".join(broker.address for broker in brokers), prefix, folder / "workers")
-        await apply(bench.settings)
-        made = Rig(bench, brokers)
-        try:
-            yield made
-        finally:
-            await made.close()
-            await bench.stop()
+async def rig(
+    folder: Path, prefix: str, nodes: int, properties: Mapping[str, str] | None = None, **settings: str
+) -> AsyncIterator[Rig]:
+    """A cluster of its own with topics made; everything is stopped at the end.
+
+    ``properties`` are the brokers', ``settings`` those of every worker.
+    """
+    ports = free_ports(2 * nodes)
+    pairs = [*zip(ports[::2], ports[1::2], strict=True)]
+    proxies = [Proxy((prefix, number), told, bound) for number, (bound, told) in enumerate(pairs)]
+    listeners = [{"PROXIED": pair} for pair in pairs]
+    try:
+        async with cluster(folder / "brokers", nodes, listeners=listeners, properties=properties) as brokers:
+            addresses = ",".join(broker.address for broker in brokers)
+            bench = Bench(addresses, prefix, folder / "workers", **settings)
+            bench.deadline = _PATIENCE_SECONDS
+            await apply(bench.settings)
+            made = Rig(bench, brokers, proxies)
+            try:
+                yield made
+            finally:
+                await made.close()
+                await bench.stop()
+    finally:
+        for proxy in proxies:
+            await asyncio.to_thread(proxy.close)

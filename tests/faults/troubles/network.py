@@ -1,0 +1,66 @@
+"""Connections between workers and brokers break, stall, lose what they carry; all through the proxies."""
+
+import asyncio
+import random
+
+from tests.faults.proxy import PRODUCE, Rules
+from tests.faults.rig import Rig
+from tests.faults.troubles.choosing import SESSION_SECONDS, any_place
+
+__all__ = ["answers_lost", "connections_reset", "requests_cut", "requests_lost", "slow_link", "worker_cut_off"]
+
+
+async def connections_reset(rig: Rig, choose: random.Random) -> None:
+    """FN5: every connection is reset, some times in a row."""
+    for _ in range(choose.randint(2, 6)):
+        for proxy in rig.proxies:
+            proxy.reset()
+        await asyncio.sleep(choose.uniform(0.1, 1.5))
+
+
+async def requests_cut(rig: Rig, choose: random.Random) -> None:
+    """FN5: produce requests break off after some bytes, and the connection is reset."""
+    for _ in range(choose.randint(1, 3)):
+        cut = rig.done["cut"]
+        rig.rule(Rules(cut=(PRODUCE, choose.choice([5, 20, 100, 400, 1 << 30]))))
+        for _ in range(50):
+            if rig.done["cut"] > cut:
+                break
+            await asyncio.sleep(0.1)
+        rig.rule()
+        await asyncio.sleep(choose.uniform(0, 1))
+
+
+async def answers_lost(rig: Rig, choose: random.Random) -> None:
+    """FN2: half-open connections, over which requests arrive and answers do not."""
+    await _ruled(rig, choose, lambda pid: Rules(pid, lose_answers=True))
+
+
+async def requests_lost(rig: Rig, choose: random.Random) -> None:
+    """FN2: the reverse, as when the way to the brokers breaks."""
+    await _ruled(rig, choose, lambda pid: Rules(pid, lose_requests=True))
+
+
+async def slow_link(rig: Rig, choose: random.Random) -> None:
+    """FN3: up to a second for each request and each piece of an answer."""
+    await _ruled(rig, choose, lambda pid: Rules(pid, delay=choose.uniform(0.1, 1)))
+
+
+async def _ruled(rig: Rig, choose: random.Random, rules: "object") -> None:
+    place = any_place(rig, choose) if choose.random() < 0.5 else None
+    pid = place.worker.process.pid if place is not None and place.worker is not None else None
+    rig.rule(rules(pid))  # type: ignore[operator]
+    await asyncio.sleep(choose.uniform(1, 2 * SESSION_SECONDS))
+    rig.rule()
+
+
+async def worker_cut_off(rig: Rig, choose: random.Random) -> None:
+    """FN1: a worker reaches no broker for longer than its session, and another takes over."""
+    place = any_place(rig, choose)
+    if place is None or place.worker is None:
+        return
+    rig.rule(Rules(place.worker.process.pid, lose_requests=True, lose_answers=True))
+    other = rig.keep(place.kind)
+    await asyncio.sleep(SESSION_SECONDS * choose.uniform(1.2, 2.5))
+    rig.rule()
+    await rig.leave(other)
