@@ -1,13 +1,15 @@
 """A connection to ask a broker about itself, refused within seconds where none answers."""
 
 import asyncio
+import contextlib
 import logging
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
 from pipeline.errors import Refused
 
@@ -22,13 +24,27 @@ def unreachable(brokers: str, reason: object) -> Refused:
     return Refused(f"cannot reach a broker at {brokers}", f"start one or mend FOOTFALL_BROKERS ({reason})")
 
 
+class _Admin(AIOKafkaAdminClient):
+    """Asks every other broker before it gives up: the client's own picks one at random, which may be the one away."""
+
+    async def _send_request(self, request: Any, node_id: int | None = None) -> Any:
+        if node_id is not None:
+            return await super()._send_request(request, node_id)
+        nodes = [broker.nodeId for broker in self._client.cluster.brokers()]
+        random.shuffle(nodes)
+        for node in nodes[:-1]:
+            with contextlib.suppress(NodeNotReadyError, KafkaConnectionError):
+                return await super()._send_request(request, node)
+        return await super()._send_request(request, nodes[-1] if nodes else None)
+
+
 @asynccontextmanager
 async def admin(brokers: str) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client that has had an answer of ``brokers``; refuses where there is none within 8 s."""
     logger = logging.getLogger("aiokafka")
     if not logger.handlers:  # else Python prints to stderr what the refusal says already
         logger.addHandler(logging.NullHandler())
-    client = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=_REQUEST_MS)
+    client = _Admin(bootstrap_servers=brokers, request_timeout_ms=_REQUEST_MS)
     try:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):

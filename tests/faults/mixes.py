@@ -46,8 +46,11 @@ def _known(nodes: int) -> Mapping[str, Trouble]:
     return SINGLE if nodes == 1 else CLUSTER
 
 
-async def run_mix(result: MixResult, folder: Path) -> None:
-    """Run a mix that was drawn, and fill in what it came to; raises AssertionError where a promise does not hold."""
+async def run_mix(result: MixResult, folder: Path, *, at_work: float = 0.7) -> None:
+    """Run a mix that was drawn, and fill in what it came to; raises AssertionError where a promise does not hold.
+
+    ``at_work`` is how likely all workers are ready before the first trouble, which else may meet them at their start.
+    """
     seed, choose = result.seed, random.Random(f"mix {result.seed}")
     async with rig(folder, f"m{seed}", result.nodes, IDLE_AFTER=choose.choice(_IDLE_AFTER)) as made:
         result.ends = made.ends
@@ -55,7 +58,9 @@ async def run_mix(result: MixResult, folder: Path) -> None:
             for _ in range(choose.randint(1, 2)):
                 made.keep(kind)
         await made.feed()
-        await asyncio.sleep(choose.uniform(0, 4))
+        if choose.random() < at_work:
+            await made.all_at_work()
+        await asyncio.sleep(choose.uniform(0, 3))
         for name in result.troubles:
             async with made.under_load() as in_flight:
                 result.in_flight += in_flight

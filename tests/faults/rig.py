@@ -91,6 +91,22 @@ class Rig:
             await place.worker.stop()
         self.places.remove(place)
 
+    async def at_work(self) -> list[Place]:
+        """Where a worker is ready at the moment."""
+        answers = await asyncio.gather(
+            *(asyncio.to_thread(place.worker.get, "/readyz") for place in self.places if place.worker is not None)
+        )
+        placed = [place for place in self.places if place.worker is not None]
+        return [place for place, (status, _) in zip(placed, answers, strict=True) if status == 200]
+
+    async def all_at_work(self) -> None:
+        """Until every worker is ready; fails at the deadline."""
+
+        async def ready() -> bool:
+            return len(await self.at_work()) == len(self.places)
+
+        await self.bench.until(ready)
+
     # ---- the load
 
     async def feed(self, count: int = _PART) -> None:

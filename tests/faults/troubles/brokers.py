@@ -1,12 +1,16 @@
 """Brokers are paused, killed, restarted: any one, the one that leads, most of them, all of them."""
 
 import asyncio
+import contextlib
 import json
 import random
 import signal
 
+from aiokafka.errors import KafkaError
+
 from pipeline.broker.admin import admin
 from pipeline.broker.embedded import EmbeddedBroker
+from pipeline.errors import Refused
 from tests.broker.bench import PARTITIONS
 from tests.faults.rig import Rig
 from tests.faults.troubles.choosing import SESSION_SECONDS, any_kind
@@ -77,9 +81,16 @@ async def leader_killed(rig: Rig, choose: random.Random) -> None:
 async def coordinator_killed(rig: Rig, choose: random.Random) -> None:
     """FB5: the broker that coordinates a group of workers."""
     group = f"{rig.bench.settings.topic_prefix}-{any_kind(choose)}"
-    async with admin(rig.bench.brokers) as client:
-        coordinator = await client.find_coordinator(group)
-    await _crash([_node(rig, coordinator)], choose)
+    found: list[int] = []
+
+    async def known() -> bool:
+        with contextlib.suppress(KafkaError, Refused):
+            async with admin(rig.bench.brokers) as client:
+                found.append(await client.find_coordinator(group))
+        return bool(found)
+
+    await rig.bench.until(known)
+    await _crash([_node(rig, found[0])], choose)
 
 
 async def controller_killed(rig: Rig, choose: random.Random) -> None:

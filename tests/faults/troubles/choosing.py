@@ -3,9 +3,10 @@
 import random
 from collections.abc import Awaitable, Callable
 
+from pipeline.processes import WorkerProcess
 from tests.faults.rig import Place, Rig
 
-__all__ = ["SESSION_SECONDS", "Trouble", "any_kind", "any_place"]
+__all__ = ["SESSION_SECONDS", "Trouble", "any_kind", "any_worker"]
 
 Trouble = Callable[[Rig, random.Random], Awaitable[None]]
 """Over when it returns: what it took away is there again, whom it stopped goes on."""
@@ -13,10 +14,11 @@ SESSION_SECONDS = 6
 """The session timeout of the workers of :class:`tests.broker.bench.Bench`."""
 
 
-def any_place(rig: Rig, choose: random.Random) -> Place | None:
-    """One where a worker runs at the moment."""
-    running = [place for place in rig.places if place.running]
-    return choose.choice(running) if running else None
+async def any_worker(rig: Rig, choose: random.Random) -> tuple[Place, WorkerProcess] | None:
+    """One that is at work, else one that runs, with its place; None where none runs at the moment."""
+    found = await rig.at_work() or [place for place in rig.places if place.running]
+    place = choose.choice(found) if found else None
+    return None if place is None or place.worker is None else (place, place.worker)
 
 
 def any_kind(choose: random.Random) -> str:

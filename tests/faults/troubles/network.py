@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 
 from tests.faults.proxy import PRODUCE, Rules
 from tests.faults.rig import Rig
-from tests.faults.troubles.choosing import SESSION_SECONDS, any_place
+from tests.faults.troubles.choosing import SESSION_SECONDS, any_worker
 
 __all__ = ["answers_lost", "connections_reset", "requests_cut", "requests_lost", "slow_link", "worker_cut_off"]
 
@@ -46,20 +47,20 @@ async def slow_link(rig: Rig, choose: random.Random) -> None:
     await _ruled(rig, choose, lambda pid: Rules(pid, delay=choose.uniform(0.1, 1)))
 
 
-async def _ruled(rig: Rig, choose: random.Random, rules: "object") -> None:
-    place = any_place(rig, choose) if choose.random() < 0.5 else None
-    pid = place.worker.process.pid if place is not None and place.worker is not None else None
-    rig.rule(rules(pid))  # type: ignore[operator]
+async def _ruled(rig: Rig, choose: random.Random, rules: Callable[[int | None], Rules]) -> None:
+    """For one worker or for all."""
+    found = await any_worker(rig, choose) if choose.random() < 0.5 else None
+    rig.rule(rules(found[1].process.pid if found else None))
     await asyncio.sleep(choose.uniform(1, 2 * SESSION_SECONDS))
     rig.rule()
 
 
 async def worker_cut_off(rig: Rig, choose: random.Random) -> None:
     """FN1: a worker reaches no broker for longer than its session, and another takes over."""
-    place = any_place(rig, choose)
-    if place is None or place.worker is None:
+    if (found := await any_worker(rig, choose)) is None:
         return
-    rig.rule(Rules(place.worker.process.pid, lose_requests=True, lose_answers=True))
+    place, worker = found
+    rig.rule(Rules(worker.process.pid, lose_requests=True, lose_answers=True))
     other = rig.keep(place.kind)
     await asyncio.sleep(SESSION_SECONDS * choose.uniform(1.2, 2.5))
     rig.rule()

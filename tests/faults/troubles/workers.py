@@ -3,11 +3,12 @@
 import asyncio
 import random
 import signal
+from collections.abc import Callable
 
 from pipeline.worker.failpoints import FAILPOINTS
 from tests.faults.proxy import PRODUCE, Rules
 from tests.faults.rig import Rig
-from tests.faults.troubles.choosing import SESSION_SECONDS, any_kind, any_place
+from tests.faults.troubles.choosing import SESSION_SECONDS, any_kind, any_worker
 
 __all__ = [
     "worker_killed",
@@ -21,8 +22,8 @@ __all__ = [
 
 async def worker_killed(rig: Rig, choose: random.Random) -> None:
     """FP1, FP7: ``kill -9``, which is also all that an OOM kill is."""
-    if (place := any_place(rig, choose)) is not None and place.worker is not None:
-        place.worker.process.kill()
+    if (found := await any_worker(rig, choose)) is not None:
+        found[1].process.kill()
 
 
 async def worker_killed_at_a_point(rig: Rig, choose: random.Random) -> None:
@@ -43,10 +44,9 @@ async def worker_restarted(rig: Rig, choose: random.Random) -> None:
 
 async def worker_paused(rig: Rig, choose: random.Random) -> None:
     """FT1: SIGSTOP past the session timeout, another takes over, SIGCONT."""
-    place = any_place(rig, choose)
-    if place is None or place.worker is None:
+    if (found := await any_worker(rig, choose)) is None:
         return
-    process = place.worker.process
+    place, process = found[0], found[1].process
     process.send_signal(signal.SIGSTOP)
     other = rig.keep(place.kind)
     await asyncio.sleep(SESSION_SECONDS * choose.uniform(0.5, 2))
@@ -56,13 +56,12 @@ async def worker_paused(rig: Rig, choose: random.Random) -> None:
 
 async def zombie_with_requests_in_flight(rig: Rig, choose: random.Random) -> None:
     """FT1: as above, its produce requests held up meanwhile; they arrive when another has taken over, then it wakes."""
-    place = any_place(rig, choose)
-    if place is None or place.worker is None:
+    if (found := await any_worker(rig, choose)) is None:
         return
-    process, held = place.worker.process, rig.done["held"]
+    place, process, held = found[0], found[1].process, rig.done["held"]
     rig.rule(Rules(process.pid, hold=PRODUCE))
     try:
-        await _until(lambda: rig.done["held"] > held or not place.running, SESSION_SECONDS)
+        await _until(lambda: rig.done["held"] > held or process.poll() is not None, SESSION_SECONDS)
         process.send_signal(signal.SIGSTOP)
         other = rig.keep(place.kind)
         await asyncio.sleep(SESSION_SECONDS * choose.uniform(1.5, 2.5))
@@ -73,10 +72,10 @@ async def zombie_with_requests_in_flight(rig: Rig, choose: random.Random) -> Non
     await rig.leave(other)
 
 
-async def _until(condition: "object", seconds: float) -> None:
+async def _until(condition: Callable[[], bool], seconds: float) -> None:
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
-    while loop.time() < until and not condition():  # type: ignore[operator]
+    while loop.time() < until and not condition():
         await asyncio.sleep(0.02)
 
 
