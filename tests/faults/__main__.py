@@ -1,17 +1,24 @@
-"""``python -m tests.faults SEEDS``: run random mixes of faults with a progress bar, and report them as a table.
+"""``python -m tests.faults SEEDS [--jobs N] [--report FILE]``: run random mixes of faults, and report them as a table.
 
-``SEEDS`` is a count, a seed range such as ``10-29``, or ``=7`` for that one alone. A mix that fails prints the command
-that repeats it and keeps its folder.
+``SEEDS`` is a count, a seed range such as ``10-29``, or ``=7`` for that one alone; ``--jobs`` run side by side. A mix
+that fails prints the command that repeats it and keeps its folder. ``--report`` appends each mix to a file, one JSON
+object a line, of which ``docs/reliability.md`` is made (see ``tests.faults.reliability``).
 """
 
+import argparse
 import asyncio
+import dataclasses
+import json
+import multiprocessing
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from rich.progress import track
@@ -19,6 +26,9 @@ from rich.table import Table
 
 from pipeline.cli.show import console
 from tests.faults.mixes import MixResult, draw_mix, run_mix
+from tests.faults.reliability import HEAD, counted_by_fault
+
+_MIX_SECONDS = 1200
 
 
 def seeds_of(text: str) -> range:
@@ -30,42 +40,75 @@ def seeds_of(text: str) -> range:
     return range(int(found[1] or 1), int(found[2]) + 1)
 
 
-def run_one(seed: int) -> MixResult:
+def run_one(seed: int) -> tuple[MixResult, Path, str]:
+    """The mix, its folder, and what went wrong at length."""
     folder = Path(tempfile.mkdtemp(prefix=f"footfall-mix-{seed}-"))
-    result = draw_mix(seed)
+    result, told = draw_mix(seed), ""
+    began = time.monotonic()
     try:
-        asyncio.run(run_mix(result, folder))
+        asyncio.run(asyncio.wait_for(run_mix(result, folder), _MIX_SECONDS))
     except Exception:
         told = traceback.format_exc().strip()
-        console.print(f"[red]mix {seed} failed[/red] ({', '.join(result.troubles)}, {result.nodes} brokers)")
-        console.print(f"its folder is {folder}; repeat it: make faults SEEDS=={seed}")
-        console.print(told[-3000:], markup=False)
         result.error = told.splitlines()[-1][:200]
-        return result
-    shutil.rmtree(folder, ignore_errors=True)
-    return result
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    result.seconds = round(time.monotonic() - began, 1)
+    return result, folder, told
 
 
-def report(results: list[MixResult]) -> Table:
+def run_all(seeds: range, jobs: int) -> Iterator[tuple[MixResult, Path, str]]:
+    """As they end; each in a process of its own, since a broker ends with the thread that started it."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
+        running = [pool.submit(run_one, seed) for seed in seeds]
+        for done in as_completed(running):
+            yield done.result()
+
+
+def commit() -> str:
+    """Of this checkout, with a plus where files differ from it; empty where there is no history."""
+    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def table_of(results: list[MixResult]) -> Table:
+    lines = [dataclasses.asdict(result) for result in results]
     table = Table(title=f"{len(results)} mixes of faults")
-    for name in ("fault", "runs", "mixes equal", "mixes failed"):
+    for name in HEAD:
         table.add_column(name, justify="left" if name == "fault" else "right")
-    runs, equal, failed = Counter[str](), Counter[str](), Counter[str]()
-    for result in results:
-        runs.update(result.troubles)
-        (failed if result.error else equal).update(set(result.troubles))
-    for name in sorted(runs):
-        table.add_row(name.replace("_", " "), str(runs[name]), str(equal[name]), str(failed[name]))
-    wrong = [result for result in results if result.error]
-    table.caption = f"{len(results) - len(wrong)} equal, {len(wrong)} failed {[result.seed for result in wrong] or ''}"
+    for row in counted_by_fault(lines):
+        table.add_row(*row)
+    wrong = sorted(result.seed for result in results if result.error)
+    table.caption = f"{len(results) - len(wrong)} equal, {len(wrong)} failed {wrong or ''}"
     return table
 
 
 def main() -> None:
-    began = time.perf_counter()
-    results = [run_one(seed) for seed in track(seeds_of(sys.argv[1]), "mixes", console=console)]
-    console.print(report(results))
-    console.print(f"{sum(result.counted for result in results):,} events, {time.perf_counter() - began:.0f} s")
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Run random mixes of faults.")
+    parser.add_argument("seeds", help="a count, a range such as 10-29, or =7 for one seed")
+    parser.add_argument("--jobs", type=int, default=1, help="mixes that run side by side")
+    parser.add_argument("--report", type=Path, help="append each mix to this file, a JSON object a line")
+    given = parser.parse_args()
+    seeds, began, version = seeds_of(given.seeds), time.monotonic(), commit()
+    results = []
+    for result, folder, told in track(run_all(seeds, given.jobs), "mixes", total=len(seeds), console=console):
+        results.append(result)
+        if result.error:
+            console.print(f"[red]mix {result.seed} failed[/red] ({', '.join(result.troubles)}, {result.nodes} brokers)")
+            console.print(f"its folder is {folder}; repeat it: make faults SEEDS=={result.seed}")
+            console.print(told[-3000:], markup=False)
+        if given.report:
+            with given.report.open("a") as report:
+                report.write(json.dumps({"commit": version} | dataclasses.asdict(result)) + "\n")
+    console.print(table_of(results))
+    met, all_of_them = sum(each.in_flight for each in results), sum(len(each.troubles) for each in results)
+    console.print(
+        f"{sum(result.counted for result in results):,} events counted, {met} of {all_of_them} faults while data was in"
+        f" flight, {time.monotonic() - began:.0f} s"
+    )
     sys.exit(any(result.error for result in results))
 
 
