@@ -6,29 +6,21 @@ object a line, of which ``docs/reliability.md`` is made (see ``tests.faults.reli
 """
 
 import argparse
-import asyncio
 import dataclasses
 import json
-import multiprocessing
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-import traceback
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from rich.progress import track
 from rich.table import Table
 
 from pipeline.cli.show import console
-from tests.faults.mixes import MixResult, draw_mix, run_mix
+from tests.faults.mixes import MixResult
 from tests.faults.reliability import HEAD, counted_by_fault
-
-_MIX_SECONDS = 1200
+from tests.faults.running import run_all
 
 
 def seeds_of(text: str) -> range:
@@ -38,31 +30,6 @@ def seeds_of(text: str) -> range:
     if found is None:
         sys.exit("SEEDS is a count, a range such as 10-29, or =7 for one seed")
     return range(int(found[1] or 1), int(found[2]) + 1)
-
-
-def run_one(seed: int) -> tuple[MixResult, Path, str]:
-    """The mix, its folder, and what went wrong at length."""
-    folder = Path(tempfile.mkdtemp(prefix=f"footfall-mix-{seed}-"))
-    result, told = draw_mix(seed), ""
-    began = time.monotonic()
-    try:
-        asyncio.run(asyncio.wait_for(run_mix(result, folder), _MIX_SECONDS))
-    except Exception:
-        told = traceback.format_exc().strip()
-        result.error = told.splitlines()[-1][:200]
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    result.seconds = round(time.monotonic() - began, 1)
-    return result, folder, told
-
-
-def run_all(seeds: range, jobs: int) -> Iterator[tuple[MixResult, Path, str]]:
-    """As they end; each in a process of its own, since a broker ends with the thread that started it."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
-        running = [pool.submit(run_one, seed) for seed in seeds]
-        for done in as_completed(running):
-            yield done.result()
 
 
 def commit() -> str:
