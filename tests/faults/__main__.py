@@ -6,7 +6,6 @@ object a line, of which ``docs/reliability.md`` is made (see ``tests.faults.reli
 """
 
 import argparse
-import dataclasses
 import json
 import re
 import subprocess
@@ -42,7 +41,7 @@ def commit() -> str:
 
 
 def table_of(results: list[MixResult]) -> Table:
-    lines = [dataclasses.asdict(result) for result in results]
+    lines = [result.line() for result in results]
     table = Table(title=f"{len(results)} mixes of faults")
     for name in HEAD:
         table.add_column(name, justify="left" if name == "fault" else "right")
@@ -69,7 +68,7 @@ def main() -> None:
             console.print(told[-3000:], markup=False)
         if given.report:
             with given.report.open("a") as report:
-                report.write(json.dumps({"commit": version} | dataclasses.asdict(result)) + "\n")
+                report.write(json.dumps({"commit": version} | result.line()) + "\n")
     console.print(table_of(results))
     met, all_of_them = sum(each.in_flight for each in results), sum(len(each.troubles) for each in results)
     console.print(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.faults.rig import rig
 from tests.faults.troubles import CLUSTER, SINGLE, Trouble
@@ -33,6 +34,10 @@ class MixResult:
     seconds: float = 0
     error: str = ""
 
+    def line(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return vars(self) | {"ends": {str(code): count for code, count in self.ends.items()}}
+
 
 def draw_mix(seed: int, *, nodes: int | None = None, only: str | None = None) -> MixResult:
     """What the mix of ``seed`` will do; ``nodes`` and ``only`` (one trouble's name) take the place of the draw."""
@@ -52,7 +57,10 @@ async def run_mix(result: MixResult, folder: Path, *, at_work: float = 0.7) -> N
     ``at_work`` is how likely all workers are ready before the first trouble, which else may meet them at their start.
     """
     seed, choose = result.seed, random.Random(f"mix {result.seed}")
-    async with rig(folder, f"m{seed}", result.nodes, IDLE_AFTER=choose.choice(_IDLE_AFTER)) as made:
+    idle = choose.choice(_IDLE_AFTER)
+    async with rig(
+        folder, f"m{seed}", result.nodes, small_disks="disk_full" in result.troubles, IDLE_AFTER=idle
+    ) as made:
         result.ends = made.ends
         for kind in ("anonymize", "aggregate"):
             for _ in range(choose.randint(1, 2)):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -29,6 +30,8 @@ _RESTART_SECONDS = 0.5
 _PATIENCE_SECONDS = 180.0
 _PART = 250
 _PARTS_AT_MOST = 12
+_PROPERTIES = {"log.cleaner.backoff.ms": "200"}
+"""Of every broker: the cleaner looks often whether there is something to compact."""
 _OLDEST_HOURS, _HOURS_A_PART = 45, 5
 
 
@@ -64,7 +67,13 @@ class Rig:
     """Loads published so far."""
     published: dict[bytes, int] = field(default_factory=dict)
     """What each record that was published is called, and its partition."""
+    proofs: Counter[str] = field(default_factory=Counter)
+    """What shows that a fault really happened, by words, and how often."""
     _keeping: list["asyncio.Task[None]"] = field(default_factory=list)
+    _may_start: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._may_start.set()
 
     # ---- workers
 
@@ -77,12 +86,28 @@ class Rig:
 
     async def _keep(self, place: Place) -> None:
         behind = ",".join(proxy.address for proxy in self.proxies)
-        while place.wanted:
+        while True:
+            await self._may_start.wait()
+            if not place.wanted:
+                return
             place.worker = self.bench.start(place.kind, variables=place.variables, **{"BROKERS": behind} | place.more)
             place.more = {}
             code = await asyncio.to_thread(place.worker.process.wait)
             self.ends[code] += 1
             await asyncio.sleep(_RESTART_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def nobody_at_work(self) -> AsyncIterator[None]:
+        """Every worker is killed, and none is started while the body runs."""
+        self._may_start.clear()
+        try:
+            for place in self.places:
+                if place.worker is not None:
+                    place.worker.process.kill()
+                    await asyncio.to_thread(place.worker.process.wait)
+            yield
+        finally:
+            self._may_start.set()
 
     async def leave(self, place: Place) -> None:
         """A worker that is stopped and not started again."""
@@ -189,6 +214,7 @@ class Rig:
 
     async def close(self) -> None:
         """Stop every worker for good."""
+        self._may_start.set()
         for place in self.places:
             place.wanted = False
             if place.worker is not None and place.worker.process.poll() is None:
@@ -205,24 +231,28 @@ class Rig:
 
     @property
     def done(self) -> Counter[str]:
-        """What the proxies did (see :class:`Proxy`), and how often."""
-        return sum((proxy.done for proxy in self.proxies), Counter())
+        """What the proxies did (see :class:`Proxy`), and what else shows that faults happened, and how often."""
+        return sum((proxy.done for proxy in self.proxies), +self.proofs)
 
 
 @contextlib.asynccontextmanager
 async def rig(
-    folder: Path, prefix: str, nodes: int, properties: Mapping[str, str] | None = None, **settings: str
+    folder: Path, prefix: str, nodes: int, *, small_disks: bool = False, **settings: str
 ) -> AsyncIterator[Rig]:
     """A cluster of its own with topics made; everything is stopped at the end.
 
-    ``properties`` are the brokers', ``settings`` those of every worker.
+    With ``small_disks`` each broker has one of 200 MB; ``settings`` are those of every worker.
     """
     ports = free_ports(2 * nodes)
     pairs = [*zip(ports[::2], ports[1::2], strict=True)]
     proxies = [Proxy((prefix, number), told, bound) for number, (bound, told) in enumerate(pairs)]
     listeners = [{"PROXIED": pair} for pair in pairs]
+    disks = [folder / "brokers" / str(node) / "data" for node in range(1, nodes + 1)] if small_disks else []
     try:
-        async with cluster(folder / "brokers", nodes, listeners=listeners, properties=properties) as brokers:
+        for disk in disks:
+            disk.mkdir(parents=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(disk)], check=True)
+        async with cluster(folder / "brokers", nodes, listeners=listeners, properties=_PROPERTIES) as brokers:
             addresses = ",".join(broker.address for broker in brokers)
             bench = Bench(addresses, prefix, folder / "workers", **settings)
             bench.deadline = _PATIENCE_SECONDS
@@ -236,3 +266,5 @@ async def rig(
     finally:
         for proxy in proxies:
             await asyncio.to_thread(proxy.close)
+        for disk in disks:
+            subprocess.run(["umount", str(disk)], check=False)

@@ -5,7 +5,7 @@ The first word of a docstring is the row of the catalogue (``docs/reliability.md
 
 from collections.abc import Mapping
 
-from tests.faults.troubles import brokers, network, outside, workers
+from tests.faults.troubles import brokers, compaction, machines, network, outside, workers
 from tests.faults.troubles.choosing import Trouble
 
 __all__ = ["CLUSTER", "SINGLE", "Trouble"]
@@ -29,7 +29,13 @@ SINGLE: Mapping[str, Trouble] = _named(
     network.slow_link,
     network.worker_cut_off,
     brokers.broker_paused,
+    brokers.broker_paused_half_a_minute,
     brokers.broker_crashed,
+    machines.clocks_stepped,
+    machines.descriptors_run_out,
+    machines.disk_full,
+    machines.releases_side_by_side,
+    compaction.changelogs_compacted,
     outside.offsets_moved,
     outside.poison,
 )
@@ -39,6 +45,7 @@ CLUSTER: Mapping[str, Trouble] = {
     **_named(
         brokers.brokers_bounced,
         brokers.all_brokers_down,
+        brokers.all_brokers_down_for_a_minute,
         brokers.leader_killed,
         brokers.coordinator_killed,
         brokers.controller_killed,

@@ -17,8 +17,10 @@ from tests.faults.troubles.choosing import SESSION_SECONDS, any_kind
 
 __all__ = [
     "all_brokers_down",
+    "all_brokers_down_for_a_minute",
     "broker_crashed",
     "broker_paused",
+    "broker_paused_half_a_minute",
     "brokers_bounced",
     "controller_killed",
     "coordinator_killed",
@@ -32,6 +34,14 @@ async def broker_paused(rig: Rig, choose: random.Random) -> None:
     node = choose.choice(rig.nodes)
     node.send_signal(signal.SIGSTOP)
     await asyncio.sleep(choose.uniform(2, 2 * SESSION_SECONDS))
+    node.send_signal(signal.SIGCONT)
+
+
+async def broker_paused_half_a_minute(rig: Rig, choose: random.Random) -> None:
+    """FB8: a broker is slow beyond all patience, and comes back."""
+    node = choose.choice(rig.nodes)
+    node.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(30)
     node.send_signal(signal.SIGCONT)
 
 
@@ -58,8 +68,17 @@ async def brokers_bounced(rig: Rig, choose: random.Random) -> None:
 
 async def all_brokers_down(rig: Rig, choose: random.Random) -> None:
     """FB7: nobody answers for a while."""
+    await _all_down(rig, choose.uniform(1, 10))
+
+
+async def all_brokers_down_for_a_minute(rig: Rig, _: random.Random) -> None:
+    """FB7: nobody answers for a minute."""
+    await _all_down(rig, 60)
+
+
+async def _all_down(rig: Rig, seconds: float) -> None:
     await asyncio.gather(*(node.stop_async() for node in rig.nodes))
-    await asyncio.sleep(choose.choice([1, 5, 10, 60]))
+    await asyncio.sleep(seconds)
     await asyncio.gather(*(node.start_async() for node in rig.nodes))
 
 
