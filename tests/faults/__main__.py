@@ -17,7 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from pipeline.cli.show import console
-from tests.faults.mixes import MixResult
+from tests.faults.mixes import MixResult, draw_mix
 from tests.faults.reliability import HEAD, counted_by_fault
 from tests.faults.running import run_all
 
@@ -60,7 +60,8 @@ def main() -> None:
     given = parser.parse_args()
     seeds, began, version = seeds_of(given.seeds), time.monotonic(), commit()
     results = []
-    for result, folder, told in track(run_all(seeds, given.jobs), "mixes", total=len(seeds), console=console):
+    mixes = [draw_mix(seed) for seed in seeds]
+    for result, folder, told in track(run_all(mixes, given.jobs), "mixes", total=len(mixes), console=console):
         results.append(result)
         if result.error:
             console.print(f"[red]mix {result.seed} failed[/red] ({', '.join(result.troubles)}, {result.nodes} brokers)")

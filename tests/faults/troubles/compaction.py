@@ -29,10 +29,18 @@ async def changelogs_compacted(rig: Rig, choose: random.Random) -> None:
     Workers keep the lag for a reason: what a late writer overwrote is to be mended before the right record can be
     forgotten. So this begins when all have mended, and ends when records have vanished.
     """
+    chosen = choose.sample(_STATES, choose.randint(1, 2))
+
+    async def written() -> bool:
+        """Whether there is something to compact."""
+        found = [await read_topic(rig.bench.brokers, rig.bench.topic(short)) for short in chosen]
+        return all(len({(each.partition, each.key) for each in records}) < len(records) for records in found)
+
+    await rig.bench.until(written)
     await rig.all_at_work()
     async with rig.nobody_at_work():
         await _configure(rig, _AT_ONCE)
-        await asyncio.gather(*(_compact(rig, short) for short in choose.sample(_STATES, choose.randint(1, 2))))
+        await asyncio.gather(*(_compact(rig, short) for short in chosen))
         await _configure(rig, {})
 
 
@@ -58,17 +66,9 @@ async def _compact(rig: Rig, short: str) -> None:
         stands = {(record.partition, record.offset) for record in await read_topic(brokers, topic)}
         return any((record.partition, record.offset) not in stands for record in before)
 
-    if _repeats(before):
-        await rig.bench.until(shorter)
-        stands = len(await read_topic(brokers, topic))
-        rig.proofs[f"records removed from {short}"] += (
-            sum(end for _, end in (await ends(brokers, topic)).values()) - stands
-        )
-
-
-def _repeats(records: list[StoredRecord]) -> bool:
-    """Whether there is anything to compact."""
-    return len({(record.partition, record.key) for record in records}) < len(records)
+    await rig.bench.until(shorter)
+    left, total = len(await read_topic(brokers, topic)), sum(end for _, end in (await ends(brokers, topic)).values())
+    rig.proofs[f"records removed from {short}"] += total - left
 
 
 async def _append_again(brokers: str, topic: str, last: dict[int, StoredRecord]) -> None:
