@@ -21,7 +21,7 @@ PROOFS = {
     "descriptors_run_out": "reset",
     "disk_full": "disk full",
     "clocks_stepped": "another clock at work",
-    "changelogs_compacted": "records removed from aggregate-state",
+    "changelogs_compacted": "records removed by the cleaner",
 }
 """What must be seen to have happened, by the name of the fault."""
 ALONE = [*SINGLE, *(name for name in CLUSTER if name not in SINGLE)]
