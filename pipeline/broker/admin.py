@@ -24,7 +24,7 @@ def unreachable(brokers: str, reason: object) -> Refused:
     return Refused(f"cannot reach a broker at {brokers}", f"start one or mend FOOTFALL_BROKERS ({reason})")
 
 
-class _Admin(AIOKafkaAdminClient):  # type: ignore[misc] - it has no types
+class _Admin(AIOKafkaAdminClient):  # type: ignore[misc]
     """Asks every other broker before it gives up: the client's own picks one at random, which may be the one away."""
 
     async def _send_request(self, request: Any, node_id: int | None = None) -> Any:
