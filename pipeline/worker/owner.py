@@ -105,6 +105,11 @@ class Owner(abc.ABC, Generic[Record]):
         except Refused:  # the last entry may be a late writer's, and another owner may be at work: all of it, again
             joined, _ = await recover(self.context.reader, state, self.partition)
             await self._judged(joined)
+        if await self.made_anew():
+            raise Refused(
+                f"{self.context.topic(self.source)} partition {self.partition} holds other records than those folded",
+                "the topic was made anew; take a new FOOTFALL_TOPIC_PREFIX",
+            )
 
     async def _judged(self, joined: JoinedLog) -> set[bytes]:
         """Take up state and refuse where its position is not in the source; returns the dead keys.
@@ -269,6 +274,10 @@ class Owner(abc.ABC, Generic[Record]):
     @abc.abstractmethod
     def skip_to(self, first: int) -> None:
         """Go on at ``first``, an accepted gap behind."""
+
+    async def made_anew(self) -> bool:
+        """Whether the source is seen to be another log than the one that was folded."""
+        return False
 
     @abc.abstractmethod
     async def mend_outputs(self, *, fresh: bool) -> None:

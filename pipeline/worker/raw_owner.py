@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Final
 
 from agents.core.anonymizing import FOLD_HEADER, TICK_HEADER, AnonymizeFold
@@ -57,6 +58,17 @@ class RawOwner(Owner[RawRecord]):
     def skip_to(self, first: int) -> None:
         """See :class:`Owner`."""
         self.fold.skip_to(first)
+
+    async def made_anew(self) -> bool:
+        """See :class:`Owner`: the last record that was folded would be younger than any that was."""
+        last, raw, reader = self.fold.entry.fence, self.context.topic("raw"), self.context.reader
+        if last < (await reader.bounds(raw, self.partition))[0]:
+            return False
+        async with aclosing(reader.records(raw, self.partition, last, last + 1)) as found:
+            async for records in found:
+                for record in records:
+                    return bool(record.timestamp > self.fold.entry.append_time)
+        return False
 
     async def mend_outputs(self, *, fresh: bool) -> None:
         """The first entry; ``clean``, ``rejected`` and ``ledger`` need no mending, their readers drop repeats."""

@@ -29,14 +29,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Rules:
-    """What happens to connections; ``pid`` limits it to those of one process.
+    """What happens to connections; ``pids`` limits it to those of some processes.
 
     ``hold`` keeps requests with that API key, and whatever its connection sends after, until the rules change;
     ``cut`` sends only so many bytes of a request with that key (at most all but one) and resets the connection.
     A connection of which something was lost is reset when the rules change, since its stream has a hole.
     """
 
-    pid: int | None = None
+    pids: frozenset[int] | None = None
     lose_requests: bool = False
     lose_answers: bool = False
     delay: float = 0
@@ -57,10 +57,10 @@ class _Link:
         self._judged: tuple[Rules, bool] | None = None
 
     def concerned(self, rules: Rules) -> bool:
-        if rules.pid is None:
+        if rules.pids is None:
             return True
         if self._judged is None or self._judged[0] is not rules:
-            self._judged = (rules, self.port in _ports_of(rules.pid))
+            self._judged = (rules, any(self.port in _ports_of(pid) for pid in rules.pids))
         return self._judged[1]
 
     def reset(self) -> None:
@@ -117,7 +117,7 @@ class Proxy:
 
     def reset(self, pid: int | None = None) -> int:
         """Reset connections, of one process or all; how many."""
-        return self._run(self._reset(Rules(pid)))
+        return self._run(self._reset(Rules(None if pid is None else frozenset({pid}))))
 
     def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)

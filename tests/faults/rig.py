@@ -30,8 +30,12 @@ _RESTART_SECONDS = 0.5
 _PATIENCE_SECONDS = 180.0
 _PART = 250
 _PARTS_AT_MOST = 12
-_PROPERTIES = {"log.cleaner.backoff.ms": "200"}
-"""Of every broker: the cleaner looks often whether there is something to compact."""
+_PROPERTIES = {
+    "log.cleaner.backoff.ms": "200",
+    "inter.broker.listener.name": "PROXIED",
+    "replica.lag.time.max.ms": "5000",
+}
+"""Of every broker: the cleaner looks often for something to compact; brokers, too, meet through the proxies."""
 _OLDEST_HOURS, _HOURS_A_PART = 45, 5
 
 

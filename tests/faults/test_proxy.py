@@ -153,9 +153,9 @@ async def test_what_is_delayed_arrives() -> None:
 
 async def test_a_rule_for_one_process_leaves_others_alone() -> None:
     async with made() as (proxy, _, client):
-        proxy.rule(Rules(pid=os.getppid(), lose_answers=True))
+        proxy.rule(Rules(frozenset({os.getppid()}), lose_answers=True))
         asked = client.ask(OTHER, b"passes")
         assert await client.answer() == asked
-        proxy.rule(Rules(pid=os.getpid(), lose_answers=True))
+        proxy.rule(Rules(frozenset({os.getpid()}), lose_answers=True))
         client.ask(OTHER, b"is lost")
         assert await client.silent()

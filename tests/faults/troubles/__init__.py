@@ -50,6 +50,7 @@ CLUSTER: Mapping[str, Trouble] = {
         brokers.coordinator_killed,
         brokers.controller_killed,
         brokers.two_brokers_killed,
+        network.replication_cut,
     ),
 }
 """What three can."""

@@ -59,7 +59,7 @@ async def zombie_with_requests_in_flight(rig: Rig, choose: random.Random) -> Non
     if (found := await any_worker(rig, choose)) is None:
         return
     place, process, held = found[0], found[1].process, rig.done["held"]
-    rig.rule(Rules(process.pid, hold=PRODUCE))
+    rig.rule(Rules(frozenset({process.pid}), hold=PRODUCE))
     try:
         await _until(lambda: rig.done["held"] > held or process.poll() is not None, SESSION_SECONDS)
         process.send_signal(signal.SIGSTOP)
