@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 from schemas.clean import CleanChunk, decode_chunk
 from schemas.topics import topic_name
 
-__all__ = ["append_bare", "fold", "require_digest"]
+__all__ = ["append_bare", "fold", "other_digest"]
 
 
 async def fold(settings: Settings, digest: str) -> int:
@@ -42,8 +42,8 @@ async def fold(settings: Settings, digest: str) -> int:
     return len(changed)
 
 
-async def require_digest(settings: Settings, digest: str) -> None:
-    """Refuse where the end of a raw partition, or of a clean one, is under another digest.
+async def other_digest(settings: Settings, digest: str) -> Refused | None:
+    """The refusal where the end of a raw partition, or of a clean one, is under another digest.
 
     Without a key fingerprint (``aggregate``, which may not read raw) only the last clean chunks are looked at, and
     only the part before the dash.
@@ -61,7 +61,7 @@ async def require_digest(settings: Settings, digest: str) -> None:
                 )
                 found = None if chunk is None else chunk.digest.split("-")[0] + "-"
             if found and found != digest:
-                raise Refused(
+                return Refused(
                     f"the fold digest in force in partition {number} is {found}, not {digest} of this worker",
                     "start it with what is in force, or announce this one by footfall topics fold",
                 )
@@ -69,6 +69,7 @@ async def require_digest(settings: Settings, digest: str) -> None:
         raise failed("read the topics", error) from None
     finally:
         await consumer.stop()
+    return None
 
 
 def _looking(brokers: str) -> AIOKafkaConsumer:

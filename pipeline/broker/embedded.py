@@ -23,43 +23,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pipeline.broker.jars import Progress, ready_jars
+from pipeline.broker.properties import HOST, Listeners, server_properties
 from pipeline.errors import Refused
 
 __all__ = ["EmbeddedBroker", "Listeners", "cluster", "embedded", "free_ports"]
 
-_HOST: Final = "127.0.0.1"
 _CLUSTER: Final = "Zm9vdGZhbGwtZW1iZWRkZQ"
 """Any 16 bytes in base64; every node of a cluster is formatted with the same."""
 _START_SECONDS: Final = 60
-_MESSAGE_BYTES: Final = 17 << 20
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
-_PROPERTIES: Final = """\
-process.roles=broker,controller
-node.id={node}
-controller.quorum.voters={voters}
-controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}{bound}
-advertised.listeners=PLAINTEXT://{host}:{port}{advertised}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{plain}
-inter.broker.listener.name=PLAINTEXT
-log.dirs={data}
-default.replication.factor={replication}
-offsets.topic.replication.factor={replication}
-offsets.topic.num.partitions=8
-transaction.state.log.replication.factor={replication}
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor={replication}
-share.coordinator.state.topic.min.isr=1
-auto.create.topics.enable=false
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
-message.max.bytes={message}
-replica.fetch.max.bytes={message}
-log.cleaner.dedupe.buffer.size=16777216
-"""
-Listeners = Mapping[str, tuple[int, int]]
-"""Further listeners by name (upper case): the port that the broker binds and the one that it tells clients."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -67,7 +39,7 @@ def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
-            probe.bind((_HOST, 0))
+            probe.bind((HOST, 0))
         return [int(probe.getsockname()[1]) for probe in probes]
 
 
@@ -75,7 +47,7 @@ def _free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((_HOST, port))
+            probe.bind((HOST, port))
         except OSError:
             return False
     return True
@@ -124,7 +96,7 @@ class EmbeddedBroker:
     @property
     def address(self) -> str:
         """``host:port`` for clients."""
-        return f"{_HOST}:{self.port}"
+        return f"{HOST}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -149,9 +121,12 @@ class EmbeddedBroker:
             raise RuntimeError("the broker is running already")
         self.folder.mkdir(parents=True, exist_ok=True)
         properties = self.folder / "server.properties"
-        properties.write_text(self._properties(), "utf-8")
+        data = self.folder.absolute() / "data"
+        properties.write_text(
+            server_properties(self.node, self.port, self.voters, data, self.listeners, self.properties), "utf-8"
+        )
         (self.folder / "ports.json").write_text(json.dumps([self.port, self.voters[self.node]]), "utf-8")
-        if not (self.folder / "data" / "meta.properties").exists():
+        if not (data / "meta.properties").exists():
             done = subprocess.run(  # noqa: S603 - the runtime and the jars are our own
                 [*_java(jars, "256m"), "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(properties)],
                 stdin=subprocess.DEVNULL,
@@ -244,7 +219,7 @@ class EmbeddedBroker:
     def _listens(self) -> bool:
         """Asked first, since a client would log every attempt that fails."""
         with socket.socket() as probe:
-            return probe.connect_ex((_HOST, self.port)) == 0
+            return probe.connect_ex((HOST, self.port)) == 0
 
     def _ports(self) -> tuple[int, int]:
         """Those of the last start on this folder where they are free."""
@@ -254,23 +229,6 @@ class EmbeddedBroker:
             port = controller = 0
         new = free_ports(2)
         return (port if port and _free(port) else new[0]), (controller if controller and _free(controller) else new[1])
-
-    def _properties(self) -> str:
-        more = self.listeners.items()
-        own = _PROPERTIES.format(
-            bound="".join(f",{name}://{_HOST}:{bound}" for name, (bound, _) in more),
-            advertised="".join(f",{name}://{_HOST}:{told}" for name, (_, told) in more),
-            plain="".join(f",{name}:PLAINTEXT" for name in self.listeners),
-            node=self.node,
-            voters=",".join(f"{node}@{_HOST}:{port}" for node, port in sorted(self.voters.items())),
-            host=_HOST,
-            port=self.port,
-            controller=self.voters[self.node],
-            data=self.folder.absolute() / "data",
-            replication=min(3, len(self.voters)),
-            message=_MESSAGE_BYTES,
-        )
-        return own + "".join(f"{name}={value}\n" for name, value in self.properties.items())
 
 
 def _java(jars: Sequence[Path], heap: str) -> list[str]:

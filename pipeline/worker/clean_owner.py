@@ -173,14 +173,24 @@ class CleanOwner(Owner[Stored]):
                 "find out who else writes to that topic",
             ) from None
 
+    async def is_in_force(self) -> bool:
+        """See :class:`Owner`: as the chunk to be read next says."""
+        digest = await self._digest_at(self.position)
+        return digest is not None and not self._is_foreign(digest)
+
+    async def _digest_at(self, offset: int) -> str | None:
+        async for records in self.context.reader.records(
+            self.context.topic("clean"), self.partition, offset, min(offset + 1, self.end)
+        ):
+            for record in records:
+                return self._decoded(record.offset, bytes(record.value or b"")).digest
+        return None
+
     async def _other_digest(self, digest: str) -> None:
         """The old release leaves at the control record; the new one, started early, waits before it."""
-        end = await self.context.reader.end(self.context.topic("clean"), self.partition)
-        last = digest
-        async for records in self.context.reader.records(self.context.topic("clean"), self.partition, end - 1, end):
-            for record in records:
-                last = self._decoded(record.offset, bytes(record.value or b"")).digest
-        if not self._is_foreign(last):
+        self.end = await self.context.reader.end(self.context.topic("clean"), self.partition)
+        last = await self._digest_at(self.end - 1)
+        if not self._is_foreign(last or digest):
             self.holding = True
             self.log.warning("waits_for_the_previous_release", position=self.position)
             return

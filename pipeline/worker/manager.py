@@ -31,18 +31,23 @@ class Owners:
         self._failed = failed
         self._restoring: asyncio.Task[None] | None = None
 
-    async def survey(self, partitions: Iterable[int]) -> None:
-        """Look at partitions, before joining the group; raises Refused where events were lost in one."""
+    async def survey(self, partitions: Iterable[int]) -> bool:
+        """Look at partitions, before joining the group; raises Refused where events were lost in one.
+
+        Whether the fold digest in force where one of them is read on is our own.
+        """
         limit = asyncio.Semaphore(_RESTORED_AT_ONCE)
 
-        async def one(partition: int) -> None:
+        async def one(partition: int) -> bool:
             async with limit:
-                await self._make(partition).survey()
+                return await self._make(partition).survey()
 
         # All are awaited also where one refuses, so that no reader is left open.
-        for error in await asyncio.gather(*(one(partition) for partition in partitions), return_exceptions=True):
-            if error is not None:
+        found = await asyncio.gather(*(one(partition) for partition in partitions), return_exceptions=True)
+        for error in found:
+            if isinstance(error, BaseException):
                 raise error
+        return True in found
 
     async def revoke(self) -> None:
         """Let every owner finish its chunk, and drop all."""

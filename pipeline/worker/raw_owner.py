@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
+
+import msgspec
 
 from agents.core.anonymizing import FOLD_HEADER, TICK_HEADER, AnonymizeFold
 from agents.core.fast_decode import decode
@@ -13,13 +15,14 @@ from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
 from pipeline.worker.owner import Context, Owner
-from schemas.clean import encode_chunk
+from schemas.clean import decode_chunk, encode_chunk
 from schemas.rejections import encode_rejection
 
 __all__ = ["RawOwner"]
 
 _CHUNK_RECORDS: Final = 20_000
 _CHUNK_BYTES: Final = 4 << 20
+_CHUNKS_BACK: Final = 20
 
 
 class RawOwner(Owner[RawRecord]):
@@ -69,6 +72,18 @@ class RawOwner(Owner[RawRecord]):
                 for record in records:
                     return bool(record.timestamp > self.fold.entry.append_time)
         return False
+
+    async def is_in_force(self) -> bool:
+        """See :class:`Owner`: as the last chunk up to the fence says; one more may be written, whose state is not."""
+        clean, reader, found = self.context.topic("clean"), self.context.reader, (-1, "")
+        first, end = await reader.bounds(clean, self.partition)
+        async for records in reader.records(clean, self.partition, max(first, end - _CHUNKS_BACK), end):
+            for record in records:
+                with suppress(msgspec.MsgspecError):
+                    chunk = decode_chunk(bytes(record.value or b""))
+                    if chunk.last <= self.fold.entry.fence:
+                        found = max(found, (chunk.last, chunk.digest))
+        return found[1] == self._own_digest
 
     async def mend_outputs(self, *, fresh: bool) -> None:
         """The first entry; ``clean``, ``rejected`` and ``ledger`` need no mending, their readers drop repeats."""

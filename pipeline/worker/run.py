@@ -20,7 +20,7 @@ from faust.types import TP
 from agents.core.pseudonyms import Pseudonyms
 from pipeline.app import FootfallApp, build_app
 from pipeline.broker.admin import admin
-from pipeline.broker.digests import require_digest
+from pipeline.broker.digests import other_digest
 from pipeline.errors import Refused
 from pipeline.flow import FLOW
 from pipeline.operations import Operations, Pages
@@ -94,14 +94,15 @@ class _Worker:
         secret = require_key(kind, settings)
         brokers = await require_broker(settings)
         await require_topics(settings)
-        await require_digest(settings, settings.digest())
+        refusal = await other_digest(settings, settings.digest())
         if (warning := await replication_warning(settings)) is not None:
             self._log.warning("few_replicas", what=warning)
         self._commits = await self._committed()
         appender = Appender(brokers, lambda: self._lease.valid)
         async with appender as self._appender, LogReader(brokers) as self._reader:
             owners = Owners(self._maker(secret), self._lease, self._operations, _end)
-            await owners.survey(range(settings.partitions))
+            if not await owners.survey(range(settings.partitions)) and refusal is not None:
+                raise refusal
             pages = Pages(self._operations, owners.why_not_ready)
             await pages.start(settings.metrics_host, settings.metrics_port)
             self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())

@@ -194,6 +194,81 @@ def test_another_fold_digest_is_refused_until_a_control_record_announces_it(
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
 
 
+async def announced(bench: Bench, **settings: str) -> None:
+    """A control record for workers with these settings, in every partition."""
+    other = load_settings(
+        brokers=bench.brokers,
+        topic_prefix=bench.settings.topic_prefix,
+        partitions=PARTITIONS,
+        pseudonym_key=bench.key,
+        **{name.lower(): value for name, value in settings.items()},
+    )
+    assert await fold(other, other.digest()) == PARTITIONS
+    bench.digests = {other.digest(): other.deciding()}
+
+
+def test_the_release_before_a_control_record_may_start_until_it_got_there(
+    brokers: str, prefix: str, tmp_path: Path
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        await fed_and_stopped(bench)
+        await bench.feed(2, 500)
+        await announced(bench, LATENESS="P20D")
+        await bench.feed(3, 500)
+        for kind in ("anonymize", "aggregate"):
+            await refused(bench.start(kind, LATENESS="P10D"), "fold digest in force")
+        for kind in ("anonymize", "aggregate"):
+            await refused(bench.start(kind), "fold digest in force")  # once it has done its part
+        for kind in ("anonymize", "aggregate"):
+            bench.start(kind, LATENESS="P20D")
+        await bench.all_equal()
+        await bench.end_is_highest()
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+def test_a_change_of_digest_is_exact_while_both_releases_run(brokers: str, prefix: str, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        over = asyncio.Event()
+        old: list[WorkerProcess] = []
+
+        async def feed_on() -> None:
+            for seed in range(2, 60):
+                await bench.feed(seed, 200)
+                if over.is_set():
+                    return
+
+        async def keep(kind: str, **more: str) -> None:
+            """As whoever runs workers does: what ends is started again."""
+            while not over.is_set():
+                worker = bench.start(kind, **more)
+                if not more:
+                    old.append(worker)
+                while worker.process.poll() is None and not over.is_set():
+                    await asyncio.sleep(0.1)
+
+        async def changed() -> bool:
+            """Whether an old worker of each kind was refused at its start: in no partition there is more for it."""
+            ends = [(worker.kind, worker.log.read_text()) for worker in old if worker.process.poll() == 2]
+            return {kind for kind, said in ends if '"starting"' not in said} == {"anonymize", "aggregate"}
+
+        kept = [asyncio.create_task(keep(kind)) for kind in ("anonymize", "aggregate")]
+        await bench.feed(1, 500)
+        await bench.equal()
+        kept.append(asyncio.create_task(feed_on()))
+        await announced(bench, LATENESS="P20D")
+        kept += [asyncio.create_task(keep(kind, LATENESS="P20D")) for kind in ("anonymize", "aggregate")]
+        await bench.until(changed)
+        over.set()
+        await asyncio.gather(*kept)
+        for kind in ("anonymize", "aggregate"):
+            bench.start(kind, LATENESS="P20D")
+        await bench.all_equal()
+        await bench.end_is_highest()
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
 def test_a_poisoned_clean_record_is_refused_without_its_content(brokers: str, prefix: str, tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=brokers)
