@@ -21,14 +21,16 @@ picture: setup
 
 docs: setup
 	$(BIN)/python -m pipeline.documents
+	$(BIN)/python -m tests.faults.reliability
 
 test: setup
 	$(BIN)/pytest
 
-# Random mixes of faults: SEEDS is a count, a range such as 10-29, or =7 for one seed.
+# Random mixes of faults: SEEDS is a count, a range such as 10-29, or =7 for one seed; FAULTS further options of
+# `.venv/bin/python -m tests.faults --help`, such as --jobs 2.
 SEEDS ?= 20
 faults: setup
-	$(BIN)/python -m tests.faults $(SEEDS)
+	$(BIN)/python -m tests.faults $(SEEDS) $(FAULTS)
 
 # Speed on this machine, as one table; options as in `.venv/bin/python -m bench --help`.
 bench: setup

@@ -23,12 +23,11 @@ from tests.faults.running import run_all
 
 
 def seeds_of(text: str) -> range:
-    if text.startswith("="):
-        return range(int(text[1:]), int(text[1:]) + 1)
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+)", text)
-    if found is None:
+    found = re.fullmatch(r"=(\d+)|(?:(\d+)-)?(\d+)", text)
+    first, last = (int(found[1] or found[2] or 1), int(found[1] or found[3])) if found else (1, 0)
+    if first > last:
         sys.exit("SEEDS is a count, a range such as 10-29, or =7 for one seed")
-    return range(int(found[1] or 1), int(found[2]) + 1)
+    return range(first, last + 1)
 
 
 def commit() -> str:

@@ -15,11 +15,19 @@ import psutil
 from tests.faults.rig import Place, Rig
 from tests.faults.troubles.choosing import any_worker
 
-__all__ = ["NoHistoryError", "clocks_stepped", "descriptors_run_out", "disk_full", "releases_side_by_side"]
+__all__ = [
+    "CLOCK",
+    "NoHistoryError",
+    "clocks_stepped",
+    "descriptors_run_out",
+    "disk_full",
+    "previous_release",
+    "releases_side_by_side",
+]
 
 _ROOT = Path(__file__).parents[3]
 _CODE = ("agents", "pipeline", "schemas")
-_CLOCK = _ROOT / "tests" / "faults" / "clock"
+CLOCK = _ROOT / "tests" / "faults" / "clock"
 
 
 async def clocks_stepped(rig: Rig, choose: random.Random) -> None:
@@ -29,7 +37,7 @@ async def clocks_stepped(rig: Rig, choose: random.Random) -> None:
         files.append(rig.bench.folder / f"clock-{len(rig.places)}-{number}")
         files[-1].parent.mkdir(parents=True, exist_ok=True)
         files[-1].write_text(str(off))
-        variables = {"PYTHONPATH": f"{_CLOCK}{os.pathsep}{_ROOT}", "CLOCK_FILE": str(files[-1])}
+        variables = {"PYTHONPATH": f"{CLOCK}{os.pathsep}{_ROOT}", "CLOCK_FILE": str(files[-1])}
         places.append(rig.keep(choose.choice(["anonymize", "anonymize", "aggregate"]), variables=variables))
     await asyncio.sleep(choose.uniform(6, 9))
     for file, off in zip(files, choose.choice([(-3600, 0), (0, 3600), (-86_400, 86_400)]), strict=True):

@@ -1,5 +1,6 @@
 """What reaches the topics and groups from outside: poison, and operators who move offsets."""
 
+import pickle
 import random
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -10,7 +11,35 @@ from tests.faults.rig import Rig
 
 __all__ = ["offsets_moved", "poison"]
 
-_HOSTILE = (b"", b"\x00\xff", b"null", b"[" * 70, b'{"specversion":"1.0"', b"1" * 5000, b'{"id":1e400}', b"[[]]")
+_HOSTILE: tuple[bytes | None, ...] = (
+    None,
+    b"",
+    b"\x00\xff",
+    b"null",
+    b"NaN",
+    b"[" * 70,
+    b"[" * 100_000,
+    b"[[]]",
+    b"1" * 5000,
+    b'{"specversion":"1.0"',
+    b'{"id":1e400}',
+    b'{"id":"\\ud800","id":"twice"}',
+    b'\xef\xbb\xbf{"specversion":"1.0"}',
+    '{"specversion":"1.0"}'.encode("utf-16"),
+    b'{"specversion":"1.0","id":"i","source":"s","type":"chat.created","company":"~","time":"9999-12-31T23:59:60Z"}',
+    b'{"specversion":"1.0","id":"i","source":"s","type":"no.such","company":"acme1","time":"1970-01-01T00:00:00Z"}',
+    b'{"__faust":{"ns":"builtins.object"},"specversion":"1.0"}',
+    pickle.dumps(ValueError),
+    b"x" * 1_200_000,
+)
+_HEADERS = (
+    [],
+    [("company", b"acme2"), ("", b"")],
+    [("footfall-tick", b"1")],
+    [("footfall-fold", b"\xff" * 16)],
+    [(str(number), None) for number in range(10_000)],
+)
+"""The names of our own control records too, which these are not: they have a key or a value."""
 
 
 async def offsets_moved(rig: Rig, choose: random.Random) -> None:
@@ -40,13 +69,16 @@ async def offsets_moved(rig: Rig, choose: random.Random) -> None:
 
 async def poison(rig: Rig, choose: random.Random) -> None:
     """FX1: bytes of every hostile shape, straight to the broker."""
-    producer = AIOKafkaProducer(bootstrap_servers=rig.bench.brokers, request_timeout_ms=60_000)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=rig.bench.brokers, request_timeout_ms=60_000, max_request_size=2 << 20
+    )
     await producer.start()
     try:
-        for _ in range(20):
-            key = choose.choice([None, b"acme1", b"\xff", b"x" * 300])
+        for _ in range(30):
+            value, headers = choose.choice(_HOSTILE), choose.choice(_HEADERS)
+            key = choose.choice([b"acme1", b"\xff", b"x" * 300, *([] if value is None else [None, b""])])
             partition = choose.randrange(rig.bench.settings.partitions)
-            await producer.send_and_wait(rig.bench.topic("raw"), choose.choice(_HOSTILE), key, partition)
+            await producer.send_and_wait(rig.bench.topic("raw"), value, key, partition, headers=headers)
     except KafkaError:
         pass  # the broker was away: what is not on the log need not be counted
     finally:
