@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -22,6 +21,7 @@ from pipeline.worker.recovery import LogReader, last_entry
 from tests.broker.bench import PARTITIONS, Bench
 from tests.broker.load import make_load, publish
 from tests.faults.checks import log_faults, raw_faults, sink_faults, writer_of
+from tests.faults.disks import mount_small_disks
 from tests.faults.proxy import Proxy, Rules
 
 __all__ = ["Place", "Rig", "rig"]
@@ -249,13 +249,11 @@ async def rig(
     """
     ports = free_ports(2 * nodes)
     pairs = [*zip(ports[::2], ports[1::2], strict=True)]
-    proxies = [Proxy((prefix, number), told, bound) for number, (bound, told) in enumerate(pairs)]
     listeners = [{"PROXIED": pair} for pair in pairs]
-    disks = [folder / "brokers" / str(node) / "data" for node in range(1, nodes + 1)] if small_disks else []
+    if small_disks:
+        mount_small_disks(folder / "brokers" / str(node) / "data" for node in range(1, nodes + 1))
+    proxies = [Proxy((prefix, number), told, bound) for number, (bound, told) in enumerate(pairs)]
     try:
-        for disk in disks:
-            disk.mkdir(parents=True)
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(disk)], check=True)
         async with cluster(folder / "brokers", nodes, listeners=listeners, properties=_PROPERTIES) as brokers:
             addresses = ",".join(broker.address for broker in brokers)
             bench = Bench(addresses, prefix, folder / "workers", **settings)
@@ -270,5 +268,3 @@ async def rig(
     finally:
         for proxy in proxies:
             await asyncio.to_thread(proxy.close)
-        for disk in disks:
-            subprocess.run(["umount", str(disk)], check=False)

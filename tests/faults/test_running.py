@@ -1,5 +1,6 @@
 """What surrounds the faults: the draw, the command, the clock that a worker is given, the previous release."""
 
+import errno
 import json
 import os
 import subprocess
@@ -88,3 +89,17 @@ def _tops(folder: Path) -> list[str]:
 def _code(folder: Path, top: str = "") -> dict[str, bytes]:
     """Name to text of the Python files below a folder, of one folder in it alone where one is named."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in (folder / top).rglob("*.py")}
+
+
+def test_a_small_disk_is_full_soon_and_nobody_else_sees_it(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from tests.faults.disks import mount_small_disks\n"
+        "folder = Path(sys.argv[1]) / 'disk'; mount_small_disks([folder])\n"
+        "try: (folder / 'filler').write_bytes(bytes(300 << 20))\n"
+        "except OSError as error: print(error.errno, (folder / 'filler').stat().st_size >> 20)"
+    )
+    here = Path(__file__).parents[2]
+    asked = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(asked, cwd=here, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(errno.ENOSPC), "200"]
+    assert [*(tmp_path / "disk").iterdir()] == []
