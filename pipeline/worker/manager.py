@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from pipeline.errors import Refused
 from pipeline.operations import Operations
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Owner
@@ -31,23 +32,27 @@ class Owners:
         self._failed = failed
         self._restoring: asyncio.Task[None] | None = None
 
-    async def survey(self, partitions: Iterable[int]) -> bool:
+    async def survey(self, partitions: Iterable[int], other_digest: Refused | None = None) -> None:
         """Look at partitions, before joining the group; raises Refused where events were lost in one.
 
-        Whether the fold digest in force where one of them is read on is our own.
+        ``other_digest`` is the refusal where the end of one is under another digest; it is raised unless our own is
+        in force where one of them is read on, since up to the control record nobody else may fold.
         """
         limit = asyncio.Semaphore(_RESTORED_AT_ONCE)
 
         async def one(partition: int) -> bool:
             async with limit:
-                return await self._make(partition).survey()
+                owner = self._make(partition)
+                await owner.survey()
+                return other_digest is not None and await owner.is_in_force()
 
         # All are awaited also where one refuses, so that no reader is left open.
         found = await asyncio.gather(*(one(partition) for partition in partitions), return_exceptions=True)
         for error in found:
             if isinstance(error, BaseException):
                 raise error
-        return True in found
+        if other_digest is not None and True not in found:
+            raise other_digest
 
     async def revoke(self) -> None:
         """Let every owner finish its chunk, and drop all."""

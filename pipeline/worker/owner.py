@@ -96,11 +96,8 @@ class Owner(abc.ABC, Generic[Record]):
 
     # ---- life
 
-    async def survey(self) -> bool:
-        """Look, before joining the group, whether events were lost here; raises Refused. Not to be used afterwards.
-
-        Whether our own fold digest is in force where we would read on: the release before a control record may start.
-        """
+    async def survey(self) -> None:
+        """Look, before joining the group, whether events were lost here; raises Refused. Not to be used afterwards."""
         state = self.context.topic(f"{self.context.kind}-state")
         joined = await last_entry(self.context.reader, state, self.partition)
         try:
@@ -113,7 +110,6 @@ class Owner(abc.ABC, Generic[Record]):
                 f"{self.context.topic(self.source)} partition {self.partition} holds other records than those folded",
                 "the topic was made anew; take a new FOOTFALL_TOPIC_PREFIX",
             )
-        return await self.is_in_force()
 
     async def _judged(self, joined: JoinedLog) -> set[bytes]:
         """Take up state and refuse where its position is not in the source; returns the dead keys.
@@ -285,7 +281,7 @@ class Owner(abc.ABC, Generic[Record]):
 
     @abc.abstractmethod
     async def is_in_force(self) -> bool:
-        """Whether the fold digest in force at the position is seen to be our own."""
+        """After a survey: whether the fold digest in force at the position is seen to be our own."""
 
     @abc.abstractmethod
     async def mend_outputs(self, *, fresh: bool) -> None:

@@ -22,7 +22,7 @@ __all__ = ["RawOwner"]
 
 _CHUNK_RECORDS: Final = 20_000
 _CHUNK_BYTES: Final = 4 << 20
-_CHUNKS_BACK: Final = 20
+_CHUNKS_BACK: Final = 5
 
 
 class RawOwner(Owner[RawRecord]):

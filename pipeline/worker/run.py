@@ -101,8 +101,7 @@ class _Worker:
         appender = Appender(brokers, lambda: self._lease.valid)
         async with appender as self._appender, LogReader(brokers) as self._reader:
             owners = Owners(self._maker(secret), self._lease, self._operations, _end)
-            if not await owners.survey(range(settings.partitions)) and refusal is not None:
-                raise refusal
+            await owners.survey(range(settings.partitions), refusal)
             pages = Pages(self._operations, owners.why_not_ready)
             await pages.start(settings.metrics_host, settings.metrics_port)
             self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
