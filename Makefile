@@ -26,10 +26,12 @@ docs: setup
 test: setup
 	$(BIN)/pytest
 
-# Random mixes of faults: SEEDS is a count, a range such as 10-29, or =7 for one seed; FAULTS further options of
-# `.venv/bin/python -m tests.faults --help`, such as --jobs 2.
+# The protocol under schedules of STEPS steps, then random mixes of faults: SEEDS is a count, a range such as 10-29, or
+# =7 for the mix of one seed alone; FAULTS further options of `.venv/bin/python -m tests.faults --help`, such as --jobs 2.
+STEPS ?= 1000000
 SEEDS ?= 20
 faults: setup
+	$(if $(filter-out =%,$(SEEDS)),$(BIN)/python -m tests.protocol --steps $(STEPS))
 	$(BIN)/python -m tests.faults $(SEEDS) $(FAULTS)
 
 # Speed on this machine, as one table; options as in `.venv/bin/python -m bench --help`.

@@ -129,7 +129,11 @@ class Owner(abc.ABC, Generic[Record]):
         joined, end = await recover(context.reader, state, self.partition)
         self.changelog = SoleLog(context.appender, state, self.partition, end)
         fresh = joined.get(ENTRY_KEY) is None
-        dead = await self._judged(joined)
+        try:
+            dead = await self._judged(joined)
+        except Refused:  # unless nothing was lost, and another owner began here after the state was read
+            self.changelog.found(await context.reader.end(state, self.partition))
+            raise
         await self._lease_valid()
         context.at("mending")
         await self._mend(joined, dead)

@@ -148,7 +148,7 @@ class RawOwner(Owner[RawRecord]):
             return
         raw = self.context.topic("raw")
         self.end = max(self.end, await self.context.reader.end(raw, self.partition))
-        if self.position == self.end:
+        if not self.lag:  # markers of transactions may be left
             self._ticked_at = time.monotonic()
             await self.context.appender.append(raw, self.partition, [(None, None, [(TICK_HEADER, b"1")])])
 

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.worker.appender import ProduceError
 
-__all__ = ["Gate", "Log", "MemoryAppender", "MemoryReader", "Stored", "Waiting"]
+__all__ = ["Gate", "Log", "Logs", "MemoryAppender", "MemoryReader", "Stored", "Waiting"]
 
 Rows = Iterable[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]]
 
@@ -23,17 +23,24 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class Log:
-    """One partition; offsets stay when the cleaner takes records out."""
+    """One partition; offsets stay when the cleaner takes records out. ``deleted``: kinds of keys ever deleted."""
 
     records: list[Stored] = field(default_factory=list)
     end: int = 0
+    deleted: set[bytes] = field(default_factory=set)
 
     def append(self, rows: Rows, now: int) -> int:
         base = self.end
         for key, value, headers in rows:
             self.records.append(Stored(self.end, now, key, value, tuple(headers)))
             self.end += 1
+            if key and value is None:
+                self.deleted.add(key[:1])
         return base
+
+    def mark(self) -> None:
+        """A marker of a transaction takes an offset and is no record."""
+        self.end += 1
 
     def compact(self, before: int) -> None:
         """As Kafka's cleaner: below ``before`` only the last record of each key stays, deletions go."""
@@ -56,9 +63,11 @@ class Waiting:
     future: "asyncio.Future[None]"
     rows: list[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]] = field(default_factory=list)
     log: Log | None = None
+    base: int = -1
 
-    def land(self, now: int) -> int:
-        return self.log.append(self.rows, now) if self.log is not None else -1
+    def land(self, now: int) -> None:
+        if self.log is not None:
+            self.base = self.log.append(self.rows, now)
 
 
 class Gate:
@@ -66,41 +75,43 @@ class Gate:
 
     def __init__(self) -> None:
         self.waiting: list[Waiting] = []
-        self.may_write = True
-        self.landed: dict[int, int] = {}
 
     async def step(self, name: str, log: Log | None = None, rows: Sequence[object] = ()) -> int:
         """Wait for the scheduler; returns the base offset of rows that were appended."""
         waiting = Waiting(name, asyncio.get_running_loop().create_future(), list(rows), log)  # type: ignore[arg-type]
         self.waiting.append(waiting)
         await waiting.future
-        return self.landed.pop(id(waiting), -1)
+        return waiting.base
 
     def release(self, waiting: Waiting, now: int) -> None:
         self.waiting.remove(waiting)
-        if waiting.log is not None:
-            self.landed[id(waiting)] = waiting.land(now)
+        waiting.land(now)
         waiting.future.set_result(None)
+
+    def fail(self, waiting: Waiting) -> None:
+        """The answer never comes."""
+        self.waiting.remove(waiting)
+        waiting.future.set_exception(ProduceError("no answer"))
 
 
 class MemoryAppender:
     """Stands for :class:`pipeline.worker.appender.Appender`; sending, landing and the answer are steps apart."""
 
-    def __init__(self, gate: Gate, logs: Logs, *, rows_in_batch: int, torn: bool = False) -> None:
+    def __init__(self, gate: Gate, logs: Logs, may_write: Callable[[], bool], *, rows_in_batch: int) -> None:
         self._gate = gate
         self._logs = logs
+        self._may_write = may_write
         self._rows_in_batch = rows_in_batch
-        self._torn = torn
 
     async def append(
         self, topic: str, partition: int, rows: Rows, batch_bytes: int = 0, *, whole: bool = False
     ) -> list[int]:
         given = list(rows)
-        size = len(given) if whole and not self._torn else self._rows_in_batch
+        size = len(given) if whole else self._rows_in_batch
         answer: list[int] = []
         for begin in range(0, len(given), size):
             batch = given[begin : begin + size]
-            if not self._gate.may_write:
+            if not self._may_write():
                 raise ProduceError("the lease has run out")
             base = await self._gate.step(f"append {topic}", self._logs[topic, partition], batch)
             await self._gate.step(f"answer {topic}")
@@ -109,7 +120,7 @@ class MemoryAppender:
 
 
 class MemoryReader:
-    """Stands for :class:`pipeline.worker.recovery.LogReader`."""
+    """Stands for :class:`pipeline.worker.recovery.LogReader`; the log may change between two of its fetches."""
 
     def __init__(self, gate: Gate, logs: Logs) -> None:
         self._gate = gate
@@ -125,14 +136,16 @@ class MemoryReader:
 
     async def any_record(self, topic: str, partition: int, start: int, end: int) -> bool:
         await self._gate.step(f"look {topic}")
-        return any(start <= each.offset < end for each in self._logs[topic, partition].records)
+        return bool(self._between(topic, partition, start, end))
 
     async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[Stored]]:
         if start >= end:
             return
+        middle = (start + end) // 2
         await self._gate.step(f"read {topic}")
-        found = [each for each in self._logs[topic, partition].records if start <= each.offset < end]
-        half = len(found) // 2
-        yield found[:half]
+        yield self._between(topic, partition, start, middle)
         await self._gate.step(f"read on {topic}")
-        yield found[half:]
+        yield self._between(topic, partition, middle, end)
+
+    def _between(self, topic: str, partition: int, start: int, end: int) -> list[Stored]:
+        return [each for each in self._logs[topic, partition].records if start <= each.offset < end]

@@ -1,9 +1,15 @@
 """Each rule of the protocol, and how to leave it out: a patch of the real code, to be undone by the test.
 
-Two rules of the design have no entry, for here no schedule can break them. A touched key is written also where it is
-what it was: no value of ours ever comes back to what it was, each holds an offset or a time that only grows. The entry
-decides who is alive: a forgotten source is told by its own last time whenever it is asked for, and a dead figure that
-came back is never due at the sink.
+``PLANTED`` holds ten bugs that a protocol of this kind is known to be written with. One of them, a touched key that is
+not written where it is again what it was, can hardly be seen in a figure. Nearly every value holds an offset or a time
+that only grows, so it never is again what it was. Two can be within one chunk: a word of consent that is withdrawn,
+granted and withdrawn again under the same id, and the list of windows that are still open, of which the watermark puts
+an older version right. So no figure is waited for: the fences of the state are held up as such
+(:mod:`tests.protocol.touched`), and the bug leaves one behind at the first duplicate.
+
+One rule of the design has no entry, for here no schedule can break it. The entry decides who is alive: a forgotten
+source is told by its own last time whenever it is asked for, and a dead figure that came back is never due at the
+sink.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,15 +18,69 @@ from typing import Any
 import pytest
 
 from agents.core import counting
-from agents.core.joins import JoinedLog
+from agents.core.joins import ENTRY_KEY, JoinedLog, payload_of
+from agents.core.records import StateWrite
 from pipeline.worker.appender import SoleLog
 from pipeline.worker.clean_owner import CleanOwner
+from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Owner
 from pipeline.worker.raw_owner import RawOwner
 
-__all__ = ["LEFT_OUT"]
+__all__ = ["LEFT_OUT", "PLANTED"]
 
 Patch = pytest.MonkeyPatch
+
+
+def _commit_before_outputs(patch: Patch) -> None:
+    """Commits what it is about to write, and reads on from there."""
+    outputs, take_up = RawOwner._write_outputs, RawOwner.take_up
+
+    async def committed_first(self: Any, folded: Any) -> None:
+        await self.commit(self.fold.entry.fence + 1)
+        await outputs(self, folded)
+
+    def from_commit(self: Any, joined: JoinedLog) -> list[bytes]:
+        dead = take_up(self, joined)
+        committed = self.context.committed(self.partition) or 0
+        if committed > self.position:
+            self.position = committed
+            self.skip_to(committed)
+        return dead
+
+    patch.setattr(RawOwner, "_write_outputs", committed_first)
+    patch.setattr(RawOwner, "take_up", from_commit)
+
+
+def _untouched_unwritten(patch: Patch) -> None:
+    """Of a chunk's keys it writes those alone whose value is another than before."""
+    restore, write = Owner.restore, Owner.write
+
+    async def remember(self: Any) -> int:
+        self.known = {}
+        return await restore(self)
+
+    async def changed(self: Any, writes: Sequence[StateWrite]) -> None:
+        told = {each.key: None if each.value is None else payload_of(each.value) for each in writes}
+        if self.restored:
+            writes = [each for each in writes if each.key == ENTRY_KEY or self.known.get(each.key, 0) != told[each.key]]
+        self.known.update(told)
+        await write(self, writes)
+
+    patch.setattr(Owner, "restore", remember)
+    patch.setattr(Owner, "write", changed)
+
+
+def _half_a_batch(patch: Patch) -> None:
+    async def in_pieces(self: Any, writes: Sequence[StateWrite]) -> None:
+        await self.changelog.append((each.key, each.value, ()) for each in writes)
+
+    patch.setattr(Owner, "write", in_pieces)
+
+
+def _lease_ignored(patch: Patch) -> None:
+    patch.setattr(Lease, "valid", True)
+    patch.setattr(Lease, "check", lambda self: False)
+    _no_mending(patch)
 
 
 def _last_write_wins(patch: Patch) -> None:
@@ -129,15 +189,24 @@ def _sink_mended_late(patch: Patch) -> None:
     patch.setattr(CleanOwner, "handle", then)
 
 
+PLANTED: dict[str, Callable[[Patch], None]] = {
+    "commit before outputs": _commit_before_outputs,
+    "state before outputs": _state_before_outputs,
+    "last-write-wins recovery": _last_write_wins,
+    "no mending at recovery": _no_mending,
+    "none of gaps": _foreign_writes_unseen,
+    "untouched keys not written": _untouched_unwritten,
+    "half a batch written": _half_a_batch,
+    "no fence on clean": _no_fence_on_clean,
+    "lease ignored with no mending": _lease_ignored,
+    "watermark from the wall clock": _wall_clock,
+}
+"""Ten bugs by name: what a worker would do that has one of them."""
+
 LEFT_OUT: dict[str, Callable[[Patch], None]] = {
-    "recovery joins, the last write does not win": _last_write_wins,
-    "recovery mends": _no_mending,
     "recovery reads the sink": _sink_unread,
     "the sink is mended before anything is folded": _sink_mended_late,
-    "a foreign write ends the owner": _foreign_writes_unseen,
-    "what is below the fence is dropped one by one": _no_fence_on_clean,
-    "outputs before state": _state_before_outputs,
     "corrections before state": _state_before_corrections,
     "acknowledged before emitted moves on": _emitted_before_acknowledged,
-    "the watermark comes from the log": _wall_clock,
 }
+"""Further rules of our own, each left out."""

@@ -1,224 +1,244 @@
-"""The real owners over a broker in memory: crashes, pauses, two owners at once and compaction between any two steps.
+"""The real owners over a broker in memory: whatever may happen between any two steps, as one method each.
 
-A *tenure* is one owner of one partition, from its recovery to its end. At most one tenure of a partition is current;
-older ones are zombies, which the scheduler wakes for as many steps as it likes, until their lease runs out.
+At most one tenure of a partition is current; older ones are zombies, which wake for as many steps as the scheduler
+likes, until their lease runs out. Nothing here is drawn: :mod:`tests.protocol.schedules` and
+:mod:`tests.protocol.machine` say what happens next.
 """
 
 import asyncio
-import random
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from enum import Enum
+from itertools import chain, repeat
 
-from agents.core.pseudonyms import Pseudonyms
-from pipeline.corrections import compare_corrections
 from pipeline.errors import Refused
-from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from pipeline.settings import Settings
-from pipeline.sink import SinkView
-from pipeline.verify import compare, last_is_highest, wrong_pages
 from pipeline.worker.appender import ForeignWriteError, ProduceError
+from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Context
-from schemas.rejections import decode_rejection
 from schemas.topics import topic_name
-from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader
-from tests.protocol.tenures import CleanTenure, RawTenure
+from tests.protocol.demands import PSEUDONYMS, uneven, wrong
+from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader, Waiting
+from tests.protocol.tenures import CleanTenure, Manner, NoOperations, RawTenure, Scheduled, Tenure, live
 
-__all__ = ["TROUBLES", "NoRestError", "Simulation"]
+__all__ = ["KINDS", "Fate", "NoRestError", "Simulation"]
 
-TROUBLES = ("crash", "pause", "pause", "wake", "sleep", "expire", "compact", "compact", "time")
-_KINDS = ("anonymize", "aggregate")
-_PSEUDONYMS = Pseudonyms(bytes(range(32)))
+KINDS = ("anonymize", "aggregate")
 _DIGEST = "fold-key"
-_MOST_STEPS = 3000
+_ROWS_IN_BATCH = 3
 _MOST_ROUNDS = 3000
 _QUIET_ROUNDS = 60
-_HOUR = 3_600_000
+_BREATHS = (4, 12)
 
 
 class NoRestError(Exception):
     """Troubles are over, and yet owners end and begin."""
 
 
-class _AlwaysLease:
-    valid = True
-    may_begin = True
+class Fate(Enum):
+    """What becomes of a request whose sender is gone."""
 
-
-class _NoOperations:
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_args, **_more: None
-
-
-@dataclass(slots=True, eq=False)
-class Tenure:
-    kind: str
-    partition: int
-    gate: Gate
-    owner: Any
-    task: "asyncio.Task[None]"
-    awake: bool = True
+    LANDS = "lands"
+    LOST = "lost"
+    LATE = "late"
+    """It lies at the broker, and lands when the scheduler likes."""
 
 
 @dataclass
 class Simulation:
-    """One schedule, drawn from ``choose``; ``torn`` lets a state batch land in pieces.
-
-    ``script`` says at which steps there is which trouble; without it they come with a chance of ``trouble`` a step.
-    """
+    """The logs, the owners, and what may happen to them; ``manner`` says how owners whose turn it is go on."""
 
     settings: Settings
-    load: Sequence[StoredRecord]
-    choose: random.Random
-    torn: bool = False
-    trouble: float = 0.06
-    script: Mapping[int, str] | None = None
     logs: defaultdict[tuple[str, int], Log] = field(default_factory=lambda: defaultdict(Log))
+    commits: dict[tuple[str, int], int] = field(default_factory=dict)
     current: dict[tuple[str, int], Tenure] = field(default_factory=dict)
     zombies: list[Tenure] = field(default_factory=list)
+    late: list[Waiting] = field(default_factory=list)
+    manner: Manner = field(default_factory=Manner)
     now: int = 0
     shift: int = 0
-    published: int = 0
     steps: int = 0
-    settling: bool = False
-    ends: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    ends: Counter[str] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)
+    _running: set[tuple[str, int]] = field(default_factory=set)
+    """Where the process goes on after a rebalance: it has looked at every partition when it was started."""
 
-    async def run(self) -> list[str]:
-        """Publish and fold everything under troubles, then come to rest; what is wrong in the end."""
-        try:
-            while self.published < len(self.load) and self.steps < _MOST_STEPS:
-                await self._step()
-            for _ in range(self.choose.randrange(200)):
-                await self._step()
-            while self.published < len(self.load):
-                self._publish()
-            for zombie in list(self.zombies):
-                await self._end(zombie, lands=self.choose.random() < 0.5)
-            await self._settle()
-            return self._wrong()
-        finally:
-            for tenure in [*self.current.values(), *self.zombies]:
-                tenure.task.cancel()
-            await asyncio.gather(
-                *(tenure.task for tenure in [*self.current.values(), *self.zombies]), return_exceptions=True
-            )
+    # ---- what may happen
 
-    # ---- the schedule
-
-    async def _step(self) -> None:
-        self.steps += 1
-        self._appoint()
-        draw = self.choose.random()
-        if self.script is not None and self.steps in self.script:
-            await self._trouble(self.script[self.steps])
-        elif self.script is None and draw < self.trouble:
-            await self._trouble(self.choose.choice(TROUBLES))
-        elif draw < 0.15 and self.published < len(self.load):
-            self._publish()
-        else:
-            able = [
-                tenure for tenure in [*self.current.values(), *self.zombies] if tenure.awake and tenure.gate.waiting
-            ]
-            if able:
-                tenure = self.choose.choice(able)
-                tenure.gate.release(self.choose.choice(tenure.gate.waiting), self.now)
-        await self._breathe()
-
-    async def _breathe(self) -> None:
-        for _ in range(3):
-            await asyncio.sleep(0)
-        self._bury()
-
-    def _publish(self) -> None:
-        record = self.load[self.published]
-        self.published += 1
+    async def publish(self, record: StoredRecord, *, marker: bool = False) -> None:
+        """A producer appends; ``marker``: in a transaction, whose marker follows."""
         self.now = max(self.now, record.append_time + self.shift)
-        self._log("raw", record.partition).append([(record.key, record.value, record.headers)], self.now)
+        log = self.log("raw", record.partition)
+        log.append([(record.key, record.value, record.headers)], self.now)
+        if marker:
+            log.mark()
+        self.steps += 1
 
-    async def _trouble(self, kind: str) -> None:
-        if kind == "time":
-            by = self.choose.choice([_HOUR, 30 * _HOUR])
-            self.now, self.shift = self.now + by, self.shift + by
-        elif kind == "compact":
-            self._compact()
-        elif kind in {"crash", "pause"} and self.current:
-            tenure = self.choose.choice([*self.current.values()])
-            if kind == "crash":
-                await self._end(tenure, lands=self.choose.random() < 0.5)
-            else:
-                del self.current[tenure.kind, tenure.partition]
-                self.zombies.append(tenure)
-                tenure.awake = False
-        elif self.zombies:
-            zombie = self.choose.choice(self.zombies)
-            if kind == "expire":
-                zombie.gate.may_write = False
-            zombie.awake = kind != "sleep"
+    def able(self) -> list[tuple[Tenure, Waiting]]:
+        """Every step that somebody could take next; requests that are under way at once land in any order."""
+        self._appoint()
+        everybody = [*self.current.values(), *self.zombies]
+        return [(each, waiting) for each in everybody if each.awake for waiting in each.gate.waiting]
 
-    def _compact(self) -> None:
+    async def step(self, tenure: Tenure, waiting: Waiting) -> None:
+        """The broker does what ``tenure`` waits for, or its answer arrives."""
+        tenure.gate.release(waiting, self.now)
+        self.steps += 1
+        await self._breathe(tenure)
+
+    async def crash(self, tenure: Tenure, fates: Sequence[Fate] = ()) -> None:
+        """The process dies; ``fates`` of its requests in their order, lost where there are no more."""
+        self._running.discard((tenure.kind, tenure.partition))
+        await self._end(tenure, fates)
+        self.steps += 1
+
+    async def unanswered(self, tenure: Tenure, waiting: Waiting, fate: Fate) -> None:
+        """A request is given up, whatever became of it."""
+        self._befall(waiting, fate)
+        tenure.gate.fail(waiting)
+        self.steps += 1
+        await self._breathe(tenure)
+
+    def pause(self, tenure: Tenure) -> None:
+        """Stopped beyond its session: another owner is appointed."""
+        del self.current[tenure.kind, tenure.partition]
+        self._running.add((tenure.kind, tenure.partition))
+        self.zombies.append(tenure)
+        tenure.awake = False
+        self.steps += 1
+
+    async def expire(self, zombie: Tenure) -> None:
+        """Its lease runs out; it may go on until it writes or its watch looks."""
+        zombie.clock = 2.0
+        zombie.awake = True
+        self.steps += 1
+
+    async def arrive(self, waiting: Waiting) -> None:
+        """A late request of a sender that is gone lands."""
+        self.late.remove(waiting)
+        waiting.land(self.now)
+        self.steps += 1
+
+    async def rebalance(self, kind: str) -> None:
+        """All owners of the kind are revoked: they finish the chunk in hand, and are appointed when all are done."""
+        for tenure in [each for each in self.current.values() if each.kind == kind]:
+            self._running.add((kind, tenure.partition))
+            if tenure.owner.restored:
+                tenure.closing = True
+                await tenure.owner.close()
+            else:  # the restoring is given up, what it had sent is under way
+                await self._end(tenure, [Fate.LATE] * len(tenure.gate.waiting))
+        self.steps += 1
+
+    def compact(self) -> None:
         """Below the end that a sole owner had found its own: what is younger, ``min.compaction.lag.ms`` protects."""
         for (kind, partition), tenure in self.current.items():
             if tenure.owner.restored:
-                self._log(f"{kind}-state", partition).compact(tenure.owner.compacted_before)
+                self.log(f"{kind}-state", partition).compact(tenure.owner.compacted_before)
                 if kind == "aggregate":
-                    self._log("aggregates", partition).compact(tenure.owner.sink_compacted_before)
+                    self.log("aggregates", partition).compact(tenure.owner.sink_compacted_before)
+        self.steps += 1
+
+    def pass_time(self, by: int) -> None:
+        """Milliseconds go by for everybody."""
+        self.now, self.shift = self.now + by, self.shift + by
+        self.steps += 1
+
+    async def finish(self, fates: Sequence[Fate] = ()) -> list[str]:
+        """No more troubles: zombies end, everything comes to rest; what is wrong then."""
+        self.manner = Manner()
+        for zombie in list(self.zombies):
+            await self._end(zombie, fates)
+        for waiting, fate in zip(list(self.late), chain(fates, repeat(Fate.LANDS)), strict=False):
+            if fate is not Fate.LOST:
+                waiting.land(self.now)
+        await self._settle()
+        told = uneven(self.stored("aggregates"))
+        self.compact()  # what is there is old by now, and everybody reads it again
+        for tenure in [*self.current.values()]:
+            await self._end(tenure, ())
+        await self._settle()
+        return told + self._wrong()
 
     # ---- tenures
 
-    def _log(self, short: str, partition: int) -> Log:
+    def log(self, short: str, partition: int) -> Log:
         return self.logs[topic_name(self.settings.topic_prefix, short), partition]
 
     def _appoint(self) -> None:
-        for kind in _KINDS:
+        for kind in KINDS:
+            if any(tenure.closing for tenure in self.current.values() if tenure.kind == kind):
+                continue
             for partition in range(self.settings.partitions):
                 if (kind, partition) not in self.current:
                     self.current[kind, partition] = self._tenure(kind, partition)
 
     def _tenure(self, kind: str, partition: int) -> Tenure:
-        gate = Gate()
+        tenure = Tenure(kind, partition, Gate(), None)  # type: ignore[arg-type]
+        tenure.lease = Lease(1.0, lambda: setattr(tenure, "out_of_lease", True), lambda: tenure.clock)
+        tenure.lease.answered(tenure.lease.sent())
+        committed = dict(self.commits)
         context = Context(
             kind,
             self.settings,
-            MemoryAppender(gate, self.logs, rows_in_batch=3, torn=self.torn),  # type: ignore[arg-type]
-            _AlwaysLease(),  # type: ignore[arg-type]
-            MemoryReader(gate, self.logs),  # type: ignore[arg-type]
-            _NoOperations(),  # type: ignore[arg-type]
-            lambda _partition: None,
-            lambda _error: None,
+            MemoryAppender(tenure.gate, self.logs, lambda: tenure.lease.valid, rows_in_batch=_ROWS_IN_BATCH),  # type: ignore[arg-type]
+            tenure.lease,
+            MemoryReader(tenure.gate, self.logs),  # type: ignore[arg-type]
+            NoOperations(),  # type: ignore[arg-type]
+            lambda number: committed.get((kind, number)),
+            tenure.fail,
             False,
             lambda: self.now / 1000,
         )
-        owner: Any
-        if kind == "anonymize":
-            owner = RawTenure(context, partition, _PSEUDONYMS, _DIGEST)
-        else:
-            owner = CleanTenure(context, partition, _DIGEST)
-        return Tenure(kind, partition, gate, owner, asyncio.create_task(self._live(gate, owner)))
 
-    async def _live(self, gate: Gate, owner: Any) -> None:
-        await owner.restore()
-        owner.verified()
-        while True:
-            await gate.step("turn")
-            owner.temper(emits=self.settling or self.choose.random() < 0.4)
-            log = self._log(owner.source, owner.partition)
-            found = [record for record in log.records if record.offset >= owner.position]
-            if found:
-                await owner.handle(owner.fetched(found[: self.choose.randint(1, 6)]))
-            else:
-                await owner.check_foreign()
-            await owner.in_between()
+        def made() -> Scheduled:
+            if kind == "anonymize":
+                return RawTenure(context, partition, PSEUDONYMS, _DIGEST)
+            return CleanTenure(context, partition, _DIGEST)
 
-    async def _end(self, tenure: Tenure, *, lands: bool) -> None:
-        """The process dies; what it had sent may still land, and its answer goes nowhere."""
-        for waiting in tenure.gate.waiting:
-            if lands or self.choose.random() < 0.5:
-                waiting.land(self.now)
+        tenure.owner = owner = made()
+        owner.gate = tenure.gate
+        owner.log_read = self.log(owner.source, partition)
+        owner.manner = lambda: self.manner
+        owner.committing = lambda position: self._commit(tenure, position)
+        survey = None if (kind, partition) in self._running else made()
+        tenure.task = asyncio.create_task(live(tenure, survey))
+        return tenure
+
+    def _commit(self, tenure: Tenure, position: int) -> None:
+        """The group takes no commit of a generation that is over."""
+        if self.current.get((tenure.kind, tenure.partition)) is tenure:
+            self.commits[tenure.kind, tenure.partition] = position
+
+    async def _breathe(self, *tenures: Tenure) -> None:
+        """Let owners go on to where they wait again; without a lease that may be nowhere, and its watch ends it."""
+        least, most = _BREATHS
+        for breath in range(most):
+            await asyncio.sleep(0)
+            if breath >= least and all(each.gate.waiting or each.task.done() for each in tenures):
+                break
+        for tenure in tenures:
+            if not (tenure.gate.waiting or tenure.task.done()):
+                tenure.lease.check()
+            if tenure.out_of_lease:
+                self.ends["lease"] += 1
+                await self._end(tenure, ())
+        self._bury()
+
+    async def _end(self, tenure: Tenure, fates: Sequence[Fate]) -> None:
+        for waiting, fate in zip(tenure.gate.waiting, chain(fates, repeat(Fate.LOST)), strict=False):
+            self._befall(waiting, fate)
         tenure.task.cancel()
         await asyncio.gather(tenure.task, return_exceptions=True)
         self._forget(tenure)
+
+    def _befall(self, waiting: Waiting, fate: Fate) -> None:
+        if waiting.log is not None and fate is Fate.LANDS:
+            waiting.land(self.now)
+        elif waiting.log is not None and fate is Fate.LATE:
+            self.late.append(Waiting(waiting.name, waiting.future, waiting.rows, waiting.log))
 
     def _forget(self, tenure: Tenure) -> None:
         if tenure in self.zombies:
@@ -228,57 +248,49 @@ class Simulation:
 
     def _bury(self) -> None:
         for tenure in [*self.current.values(), *self.zombies]:
-            if tenure.task.done() and not tenure.task.cancelled():
-                error = tenure.task.exception()
-                if not isinstance(error, ProduceError | ForeignWriteError | Refused):
-                    raise error or AssertionError("an owner ended by itself")
+            if not tenure.task.done():
+                continue
+            error = tenure.error or tenure.task.exception()
+            if error is None and not tenure.closing:
+                raise AssertionError("an owner ended by itself")
+            if error is not None and not isinstance(error, ProduceError | ForeignWriteError | Refused):
+                raise error
+            if isinstance(error, Refused):
+                self.refused.append(f"refused: {error}")
+            if error is not None:
                 self.ends[type(error).__name__] += 1
-                self._forget(tenure)
+                self._running.discard((tenure.kind, tenure.partition))
+            for waiting in tenure.gate.waiting:  # of other requests that were under way nothing is known
+                self._befall(waiting, Fate.LATE)
+            self._forget(tenure)
 
     # ---- the end
 
     async def _settle(self) -> None:
         """Everybody in turn, without troubles, until nothing has been written for a while."""
-        self.settling = True
         quiet = 0
         for _ in range(_MOST_ROUNDS):
             before = sum(log.end for log in self.logs.values())
-            self._appoint()
-            for tenure in [*self.current.values()]:
-                for waiting in [*tenure.gate.waiting]:
-                    tenure.gate.release(waiting, self.now)
-            await self._breathe()
+            for tenure, waiting in self.able():
+                tenure.gate.release(waiting, self.now)
+            await self._breathe(*self.current.values())
             quiet = quiet + 1 if sum(log.end for log in self.logs.values()) == before else 0
-            if quiet > _QUIET_ROUNDS:
+            if quiet > _QUIET_ROUNDS or self.refused:
                 return
         raise NoRestError(dict(self.ends))
 
-    def _stored(self, short: str) -> list[StoredRecord]:
+    def stored(self, short: str) -> list[StoredRecord]:
+        """What a topic of the table holds, by partition and offset."""
         return [
             StoredRecord(partition, *record)
             for partition in range(self.settings.partitions)
-            for record in self._log(short, partition).records
+            for record in self.log(short, partition).records
         ]
 
     def _wrong(self) -> list[str]:
-        raw_topic = topic_name(self.settings.topic_prefix, "raw")
-        expected = expect(
-            self._stored("raw"),
-            self.settings.deciding(),
-            self.settings.partitions,
-            topic=raw_topic,
-            record_duplicates=True,
-        )
-        view, sink = SinkView(), self._stored("aggregates")
-        view.apply(sink)
-        wrong = [str(each) for each in compare(view.records, expected.figures, sink_watermarks=False)]
-        wrong += [f"not last: {each}" for each in last_is_highest(sink)]
-        found = {_identity(decode_rejection(record.value or b"")) for record in self._stored("rejected")}
-        wrong += map(str, compare_corrections(self._stored("corrections"), expected.corrections, view.records))
-        wrong += [f"books {each}" for each in wrong_pages(self._stored("ledger"), expected.ledger)]
-        wrong += [f"rejection {each}" for each in found ^ {_identity(each) for each in expected.rejections}]
-        return wrong
-
-
-def _identity(rejection: Any) -> tuple[object, ...]:
-    return rejection.partition, rejection.offset, rejection.path, rejection.reason
+        owed = [
+            f"partition {tenure.partition} owes a tick"
+            for tenure in self.current.values()
+            if isinstance(tenure.owner, RawTenure) and tenure.owner.fold.tick_due(self.now)
+        ]
+        return [*wrong(self.stored, self.settings), *self.refused, *owed]

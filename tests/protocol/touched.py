@@ -1,0 +1,120 @@
+"""Which keys of the state the log touches, found by the oracle's naive code, and where the changelog falls short of it.
+
+A chunk writes every key that its records touched, also where the value is again what it was (design 2.1, rule 3). So
+in the end the joined value of each key that has not expired bears a fence at or past the last raw offset that touched
+it, else an older version could win a join. Only keys whose expiry cannot be doubted are asked for.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from agents.core.pseudonyms import Pseudonyms
+from pipeline.oracle.counting import Books, _activates
+from pipeline.oracle.form import RawEvent
+from pipeline.oracle.judging import Judge
+from pipeline.reading import StoredRecord
+from schemas.deciding import Deciding
+from schemas.envelope import parse_time
+from schemas.limits import DAY_MS
+
+__all__ = ["unfenced"]
+
+_EVER = 29_348_006_400_000  # 2900
+_USER_DAYS = 33
+"""A user's days matter for at least so long after the newest, beside the lateness."""
+
+
+class _Touching(Judge):
+    """The oracle's judge, that also notes at which offset each key was last touched."""
+
+    def __init__(self, deciding: Deciding, partitions: int, pseudonyms: Pseudonyms) -> None:
+        super().__init__(deciding, partitions, "raw", record_duplicates=False, source_mark=None)
+        self.pseudonyms = pseudonyms
+        self.offset = -1
+        self.touched: dict[bytes, int] = {}
+        self.sources: dict[bytes, tuple[str, str]] = {}
+        self.days: defaultdict[bytes, set[int]] = defaultdict(set)
+
+    def _is_duplicate(self, event: RawEvent, ahead: bool) -> bool:
+        """Who reaches this test touches its source, whether it is one or not."""
+        key = b"s" + event.company.encode() + b"|" + self.pseudonyms.source(event.company, event.source)
+        self.touched[key] = self.offset
+        self.sources[key] = event.company, event.source
+        return super()._is_duplicate(event, ahead)
+
+    def _hear(self, event: RawEvent, scope: str, granted: bool, late: bool) -> None:
+        """A word that takes effect touches its key; here only where it can be seen to."""
+        subject = event.installation if scope == "platform" else event.source
+        word = self._words[event.company, scope, subject]
+        before = word.granted, word.withdrawn_at, word.last_withdrawal
+        super()._hear(event, scope, granted, late)
+        if before != (word.granted, word.withdrawn_at, word.last_withdrawal):
+            mark = self.pseudonyms.source(event.company, subject)
+            self.touched[b"c" + event.company.encode() + b"|" + scope[:1].encode() + b"|" + mark] = self.offset
+
+    def forgotten(self) -> Iterable[bytes]:
+        """Keys of sources of which every event that could be repeated is too late."""
+        for key, source in self.sources.items():
+            if 0 <= self._seen[source].last_time < self.event_watermark - self.deciding.lateness:
+                yield key
+
+
+def _touched(
+    log: Sequence[StoredRecord], deciding: Deciding, partitions: int, pseudonyms: Pseudonyms
+) -> tuple[dict[bytes, int], dict[bytes, int]]:
+    """Of one raw partition the keys of the first hop and of the second, each with the last offset that touched it."""
+    judge, books, second = _Touching(deciding, partitions, pseudonyms), Books(), dict[bytes, int]()
+    for record in log:
+        judge.offset, closed, watermark = record.offset, judge.closed, judge.closing_watermark
+        for event in judge.read(record, {}):
+            books.enter(event, record.offset, closed, watermark, deciding.max_series)
+            if event.consent is None:
+                judge.touched[b"p"] = record.offset
+            day = event.time // DAY_MS
+            if event.user is not None and _activates(event):
+                user = b"a" + event.company.encode() + b"|" + pseudonyms.user(event.company, event.user)
+                if day not in judge.days[user]:
+                    judge.days[user].add(day)
+                    second[user] = record.offset
+    oldest = judge.event_watermark - deciding.lateness
+    for user, days in judge.days.items():
+        if (max(days) + _USER_DAYS) * DAY_MS <= oldest:
+            del second[user]
+    for identity, figure in books.figures(_EVER, judge.closed).items():
+        if parse_time(figure["window"]["end"]) > oldest:
+            second[b"f" + identity.encode()] = figure["revision"] // 2
+    gone = set(judge.forgotten())
+    return {key: offset for key, offset in judge.touched.items() if key not in gone}, second
+
+
+def _fences(records: Iterable[StoredRecord]) -> dict[bytes, int]:
+    """The greatest fence of each key."""
+    found: dict[bytes, int] = {}
+    for record in records:
+        if record.key and record.value is not None:
+            found[record.key] = max(found.get(record.key, -1), int.from_bytes(record.value[:8], "big") - 1)
+    return found
+
+
+def unfenced(
+    raw: Sequence[StoredRecord],
+    deciding: Deciding,
+    partitions: int,
+    stored: Callable[[str], list[StoredRecord]],
+    pseudonyms: Pseudonyms,
+) -> list[str]:
+    """The keys of both changelogs whose joined fence lies before an offset that touched them."""
+    told: list[str] = []
+    states: dict[str, list[Any]] = {name: stored(name) for name in ("anonymize-state", "aggregate-state")}
+    for partition in range(partitions):
+        log = [record for record in raw if record.partition == partition]
+        keys = _touched(log, deciding, partitions, pseudonyms)
+        for (name, state), touched in zip(states.items(), keys, strict=True):
+            fences = _fences(record for record in state if record.partition == partition)
+            told += [
+                f"{name} {key!r} was touched at {offset}, its fence is {fences.get(key)}"
+                for key, offset in touched.items()
+                if fences.get(key, -1) < offset
+            ]
+    return told
