@@ -60,8 +60,7 @@ class Operations:
 
     def holds(self, partition: int, fold: AggregateFold) -> None:
         """How much state a partition has."""
-        users = sum(len(each) for each in fold.activity.users.values())
-        self._gauges["footfall_active_users"].labels(str(partition)).set(users)
+        self._gauges["footfall_active_users"].labels(str(partition)).set(fold.activity.count)
         self._gauges["footfall_open_windows"].labels(str(partition)).set(len(fold.figures.windows))
 
     def corrected(self, records: int) -> None:

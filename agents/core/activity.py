@@ -3,21 +3,47 @@
 In memory a user is one integer: ``newest day << 128 | mask``, where bit ``i`` of the mask says that the user
 was active ``i`` days before the newest day. Days older than ``keep`` days before the newest are dropped at
 every change, so that the value follows from the events alone, whenever an expired user was swept away.
+
+All users are in memory, or, over a store, those lately seen: an expired one that is read from there counts like one
+that is not there, for the same reason.
 """
 
 from collections.abc import Iterator
 from itertools import islice
 
+import msgspec
+
+from agents.core.joins import payload_of
+from agents.core.store import Store, walk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 
-__all__ = ["MASK_DAYS", "Activity", "Turn", "add_day", "days_kept", "neighbours", "pack_days", "unpack_days"]
+__all__ = [
+    "HOT_USERS",
+    "MASK_DAYS",
+    "Activity",
+    "Turn",
+    "add_day",
+    "days_kept",
+    "neighbours",
+    "pack_days",
+    "unpack_days",
+    "user_key",
+]
 
+HOT_USERS = 100_000
+"""Users held in memory over a store, at most twice as many and a chunk's more."""
 MASK_DAYS = 128
 _MASK = (1 << MASK_DAYS) - 1
+_decode = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
 
 Turn = tuple[int, int, int]
 """A new active day with the active day before and the one after it, each -1 where there is none."""
+
+
+def user_key(company: str, user: bytes) -> bytes:
+    """The state's key of a user."""
+    return b"a" + company.encode() + b"|" + user
 
 
 def days_kept(deciding: Deciding) -> int:
@@ -75,7 +101,11 @@ class Activity:
     def __init__(self, deciding: Deciding) -> None:
         self.keep = days_kept(deciding)
         self.users: dict[str, dict[bytes, int]] = {}
-        self._sweep: Iterator[tuple[str, bytes]] | None = None
+        self._older: dict[str, dict[bytes, int]] = {}
+        self._store: Store | None = None
+        self._hot = 0
+        self._stored = 0
+        self._sweep: Iterator[tuple[str, bytes] | None] | None = None
         self._swept_below = -1
         self._lateness = deciding.lateness
 
@@ -89,6 +119,8 @@ class Activity:
         if users is None:
             users = self.users[company] = {}
         packed = users.get(user)
+        if packed is None and self._store is not None:
+            packed = self._recall(users, company, user)
         changed = add_day(packed, day, self.keep)
         if changed is None:
             return None
@@ -96,10 +128,60 @@ class Activity:
         before, after = (-1, -1) if packed is None else neighbours(packed, day)
         return day, before, after
 
-    def _all(self) -> Iterator[tuple[str, bytes]]:
-        for company in list(self.users):
-            for user in list(self.users.get(company, ())):
-                yield company, user
+    # ---- over a store
+
+    def attach(self, store: Store, count: int) -> None:
+        """Read from ``store`` from now on, in which there are ``count`` users."""
+        self._store = store
+        self._stored = count
+
+    def settle(self) -> None:
+        """All that changed is in the store: let go of who was not seen lately."""
+        if self._store is not None and self._hot > HOT_USERS:
+            self._older, self.users, self._hot = self.users, {}, 0
+
+    @property
+    def count(self) -> int:
+        """How many users there are; expired ones count until they are swept away."""
+        return sum(map(len, self.users.values())) if self._store is None else self._stored
+
+    def _recall(self, users: dict[bytes, int], company: str, user: bytes) -> int | None:
+        """A user who is not in ``users`` will be from now on."""
+        self._hot += 1
+        packed = self._peek(company, user)
+        if packed is None:
+            self._stored += 1
+        else:
+            users[user] = packed
+        return packed
+
+    def _peek(self, company: str, user: bytes) -> int | None:
+        for known in (self.users, self._older):
+            if (packed := known.get(company, {}).get(user)) is not None:
+                return packed
+        value = None if self._store is None else self._store.get(user_key(company, user))
+        return None if value is None else unpack_days(*_decode(payload_of(value)))
+
+    # ---- expiry
+
+    def is_alive(self, company: str, user: bytes, event_watermark: int) -> bool:
+        """Whether the user is known and has not expired."""
+        packed = self._peek(company, user)
+        return packed is not None and packed >> MASK_DAYS >= self.oldest_alive(event_watermark)
+
+    def _all(self, oldest: int) -> Iterator[tuple[str, bytes] | None]:
+        """Everybody, where there is a store None for those who were alive in it."""
+        if self._store is None:
+            for company in list(self.users):
+                for user in list(self.users.get(company, ())):
+                    yield company, user
+        else:
+            for key, value in walk(self._store, b"a"):
+                if _decode(payload_of(value))[0] >= oldest:
+                    yield None
+                else:
+                    name, user = key[1:].split(b"|", 1)
+                    yield name.decode(), user
 
     def drop_expired(self, event_watermark: int, limit: int) -> list[tuple[str, bytes]]:
         """Forget expired users, looking at no more than ``limit``; the ones forgotten.
@@ -109,21 +191,22 @@ class Activity:
         oldest = self.oldest_alive(event_watermark)
         if self._sweep is None and oldest > self._swept_below:
             self._swept_below = oldest
-            self._sweep = self._all()
+            self._sweep = self._all(oldest)
         if self._sweep is None:
             return []
         seen = list(islice(self._sweep, limit))
         if len(seen) < limit:
             self._sweep = None
-        return [key for key in seen if self._drop_if_older(key, oldest)]
+        return [key for key in seen if key is not None and self._drop_if_older(key, oldest)]
 
     def _drop_if_older(self, key: tuple[str, bytes], oldest: int) -> bool:
         company, user = key
-        users = self.users.get(company, {})
-        packed = users.get(user)
+        packed = self._peek(company, user)
         if packed is None or packed >> MASK_DAYS >= oldest:
             return False
-        del users[user]
-        if not users:
-            del self.users[company]
+        for known in (self.users, self._older):
+            users = known.get(company, {})
+            if users.pop(user, None) is not None and not users:
+                del known[company]
+        self._stored -= 1
         return True

@@ -10,13 +10,14 @@ import msgspec
 from agents.core.books import ACCOUNT_COST, HOUR_KEY, Account
 from agents.core.consent import Consent
 from agents.core.home import placement
-from agents.core.joins import ENTRY_KEY, payload_of, seal
+from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, payload_of, seal
 from agents.core.pending import Pending
 from agents.core.plain import parse_plain
 from agents.core.plain_run import PlainRun
 from agents.core.pseudonyms import Pseudonyms
-from agents.core.raw_state import CHUNK_BYTES, Folded, RawEntry, RawState
+from agents.core.raw_state import CHUNK_BYTES, STORED, Folded, RawEntry, RawState
 from agents.core.records import Decoded, Event, Move, RawRecord, Refusal, StateWrite
+from agents.core.store import all_but
 from agents.core.windows import NEVER
 from schemas.deciding import Deciding
 from schemas.events import EVENT_TYPES
@@ -82,6 +83,18 @@ class AnonymizeFold:
         dead += state.books.restore(found.get(HOUR_KEY), accounts, state.entry.fence)
         state.graves.extend(dead)
         return dead
+
+    def take_up(self, joined: JoinedLog) -> None:
+        """As :meth:`restore`; sources and words of consent stay in the store, where the joined state has one."""
+        if joined.store is None:
+            self.restore(joined.items())
+        else:
+            self.restore(all_but(joined.store, (*STORED, MARK)))
+            self._state.attach(joined.store)
+
+    def is_dead(self, key: bytes, value: bytes) -> bool:
+        """Whether a key of the joined state has expired."""
+        return self._state.sources.is_dead(key, value, self.entry.event_watermark)
 
     def first_writes(self) -> list[StateWrite]:
         """The digest in force and the entry, to be written before a partition's first output."""
@@ -272,7 +285,7 @@ class AnonymizeFold:
         if len(state.graves) < _MOST_GRAVES:
             state.graves += state.sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
         buried, state.graves = state.graves[:_MOST_GRAVES], state.graves[_MOST_GRAVES:]
-        writes.update((key, None) for key in buried if not (key[:1] == b"s" and key[1:] in state.sources.known))
+        writes.update((key, None) for key in buried if not state.sources.is_reborn(key, entry.event_watermark))
         writes.update(state.consent.writes(entry.fence))
         writes.update(state.sources.writes(entry.fence))
         writes.update(state.books.writes(entry.fence))
@@ -280,6 +293,7 @@ class AnonymizeFold:
             writes[_PENDING_KEY] = seal(entry.fence, state.pending.above(entry.closing_watermark))
         state.out.writes = [StateWrite(key, value) for key, value in writes.items()]
         state.out.writes.append(StateWrite(ENTRY_KEY, entry.write()))
+        state.settle()
 
 
 def _refusal(event: Event, reason: Reason, path: str) -> Refusal:

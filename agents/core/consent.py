@@ -1,7 +1,8 @@
 """Words of consent of installations and apps, and whether an event may be counted under them (design 1.6).
 
 A word is one key of the state, ``c`` company ``|`` scope ``|`` subject (a pseudonym of 16 bytes), whose payload
-is [granted, withdrawn at, mark of the last withdrawal that took effect]. Words are never forgotten.
+is [granted, withdrawn at, mark of the last withdrawal that took effect]. Words are never forgotten. All are in
+memory, or, over a store, those lately asked for.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,27 +10,29 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from agents.core.joins import payload_of, seal
+from agents.core.store import Store
 from schemas.events import Basis, ConsentScope
 
 __all__ = ["Consent"]
 
 NEVER_WITHDRAWN = -1
 _SCOPE = {ConsentScope.PLATFORM.value: b"p", ConsentScope.APP.value: b"a"}
-_decode = msgspec.msgpack.Decoder().decode
+_Word = tuple[bool, int, int]
+_decode = msgspec.msgpack.Decoder(_Word).decode
 _WORD_COST = 120
+_HOT_WORDS = 50_000
+"""Words held in memory over a store, those that nobody gave too, and a chunk's more."""
 
 
 class Consent:
     """Every word of one partition."""
 
     def __init__(self) -> None:
-        self._words: dict[bytes, tuple[bool, int, int]] = {}
-        self._touched: dict[bytes, None] = {}
-
-    @property
-    def any_word(self) -> bool:
+        self.any_word = False
         """Whether anybody in the partition ever gave one."""
-        return bool(self._words)
+        self._words: dict[bytes, _Word | None] = {}
+        self._store: Store | None = None
+        self._touched: dict[bytes, None] = {}
 
     @staticmethod
     def key(company: str, scope: str, subject: bytes) -> bytes:
@@ -38,27 +41,35 @@ class Consent:
 
     def withdraw(self, key: bytes, at: int, mark: int, *, too_late: bool) -> int:
         """Take a withdrawal that counts from ``at``; a too late repeat of the last one changes nothing."""
-        _, before, last = self._words.get(key, (False, NEVER_WITHDRAWN, -1))
+        _, before, last = self._word(key) or (False, NEVER_WITHDRAWN, -1)
         if too_late and last == mark:
             return 0
         return self._set(key, (False, max(before, at), mark))
 
     def grant(self, key: bytes, time: int) -> int:
         """Take a grant, which takes effect only if it is later than every withdrawal."""
-        _, withdrawn, mark = self._words.get(key, (True, NEVER_WITHDRAWN, -1))
+        _, withdrawn, mark = self._word(key) or (True, NEVER_WITHDRAWN, -1)
         return self._set(key, (True, withdrawn, mark)) if time > withdrawn else 0
 
-    def _set(self, key: bytes, word: tuple[bool, int, int]) -> int:
+    def _word(self, key: bytes) -> _Word | None:
+        word = self._words.get(key)
+        if word is None and self._store is not None and key not in self._words:
+            value = self._store.get(key)
+            word = self._words[key] = None if value is None else _decode(payload_of(value))
+        return word
+
+    def _set(self, key: bytes, word: _Word) -> int:
+        self.any_word = True
         self._words[key] = word
         self._touched[key] = None
         return _WORD_COST + len(key)
 
     def allows(self, basis: Basis, company: str, installation: bytes, source: bytes) -> bool:
         """Whether an event of this basis counts; both subjects are pseudonyms."""
-        if basis is Basis.CONTRACT or (basis is Basis.OPT_OUT and not self._words):
+        if basis is Basis.CONTRACT or (basis is Basis.OPT_OUT and not self.any_word):
             return True
-        platform = self._words.get(self.key(company, "platform", installation))
-        app = self._words.get(self.key(company, "app", source))
+        platform = self._word(self.key(company, "platform", installation))
+        app = self._word(self.key(company, "app", source))
         if (platform is not None and not platform[0]) or (app is not None and not app[0]):
             return False
         if basis is Basis.OPT_OUT:
@@ -74,5 +85,15 @@ class Consent:
     def restore(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         """Take up joined words."""
         for key, value in items:
-            granted, withdrawn, mark = _decode(payload_of(value))
-            self._words[key] = (granted, withdrawn, mark)
+            self._words[key] = _decode(payload_of(value))
+        self.any_word = bool(self._words)
+
+    def attach(self, store: Store) -> None:
+        """Read from ``store`` from now on."""
+        self._store = store
+        self.any_word = next(iter(store.scan(b"c")), None) is not None
+
+    def settle(self) -> None:
+        """All that changed is in the store: let go of it where it is much."""
+        if self._store is not None and len(self._words) > _HOT_WORDS:
+            self._words = {}

@@ -29,10 +29,10 @@ class Window:
 class Figure:
     """One figure; ``sent`` is the last revision drawn for the sink by this owner, -1 if none.
 
-    ``last`` is the raw offset of the last change; ``members`` the sources that a distinct count has seen.
+    ``last`` is the raw offset of the last change.
     """
 
-    __slots__ = ("corrected", "id", "last", "members", "sent", "value", "values", "window")
+    __slots__ = ("corrected", "id", "last", "sent", "value", "values", "window")
 
     def __init__(self, window: Window, values: tuple[str, ...]) -> None:
         metric, span = window.metric, window.span
@@ -44,7 +44,6 @@ class Figure:
         self.last = -1
         self.corrected = False
         self.sent = -1
-        self.members: set[bytes] | None = None
 
     def change(self, by: int, offset: int, closing: int) -> bool:
         """Add ``by``, last at raw ``offset``, before whose record the closing watermark was ``closing``.

@@ -7,19 +7,21 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
-from agents.core.activity import Activity, pack_days, unpack_days
+from agents.core.activity import Activity, pack_days, unpack_days, user_key
 from agents.core.count_figures import Figure, Figures, Window
 from agents.core.count_plan import Plan, Target
-from agents.core.count_state import Entry, StateError, alive, name_of, payload
-from agents.core.joins import ENTRY_KEY, seal
+from agents.core.count_state import Entry, StateError, alive, is_expired, name_of, payload
+from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, seal
 from agents.core.late import LateChanges
+from agents.core.members import Members, member_key
 from agents.core.records import LateChange, Part, StateWrite
 from agents.core.slices import BATCH_COST, slices
+from agents.core.store import Store, all_but
 from agents.core.windows import anchor_of, month_start_day
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
-from schemas.metrics import Metric, WindowSize
+from schemas.metrics import Distinct, Metric, WindowSize
 
 __all__ = ["AggregateFold", "GapError"]
 
@@ -27,6 +29,8 @@ _MOST_GRAVES = 1000
 """Keys deleted with one chunk at most."""
 _MOST_SWEPT = 4000
 """Users looked at for expiry with one chunk at most."""
+_STORED = (b"a", b"m")
+"""Kinds of keys that stay in a store, where there is one: there are as many as people and sources."""
 
 
 class GapError(Exception):
@@ -51,6 +55,8 @@ class AggregateFold:
         self.plan = Plan(metrics)
         self.figures = Figures(deciding)
         self.activity = Activity(deciding)
+        self.members = Members()
+        self._store: Store | None = None
         self._graves: deque[bytes] = deque()
         self._touched: dict[Figure, None] = {}
         self._writes: dict[bytes, bytes | None] = {}
@@ -83,6 +89,22 @@ class AggregateFold:
         self._graves.extend(expired)
         return expired
 
+    def take_up(self, joined: JoinedLog) -> None:
+        """As :meth:`restore`; users and sources stay in the store, where the joined state has one."""
+        if joined.store is None:
+            self.restore(joined.items())
+            return
+        if len(joined) and joined.get(ENTRY_KEY) is None:
+            raise StateError("state without the partition's entry")
+        self._store = joined.store
+        self.restore(all_but(joined.store, (*_STORED, MARK)))
+        self.activity.attach(joined.store, joined.count(b"a"))
+        self.members.attach(joined.store, lambda figure: self.figures.find(figure.decode()) is not None)
+
+    def is_dead(self, key: bytes, value: bytes) -> bool:
+        """Whether a key of the joined state has expired."""
+        return is_expired(key, value, self.entry, self.deciding)
+
     def _restore_figure(self, identity: str, value: int, last: int, corrected: bool) -> None:
         named = name_of(identity)
         window = self.figures.window(named.company, self.plan.metrics[named.metric], named.size, named.anchor)
@@ -96,9 +118,7 @@ class AggregateFold:
         figure = self.figures.find(b"|".join(parts).decode())
         if figure is None:
             raise StateError("a source without its figure")
-        if figure.members is None:
-            figure.members = set()
-        figure.members.add(source)
+        self.members.restore(figure.id, source)
 
     # ---- fold
 
@@ -254,11 +274,8 @@ class AggregateFold:
 
     def _join_source(self, figure: Figure, source: bytes, offset: int, closing: int) -> bool:
         """Whether the source is new and found the window closed."""
-        if figure.members is None:
-            figure.members = set()
-        if source in figure.members:
+        if not self.members.join(figure.id, source):
             return False
-        figure.members.add(source)
         self._touched[figure] = None
         self._members.append((figure, source))
         return figure.change(1, offset, closing)
@@ -277,12 +294,16 @@ class AggregateFold:
             writes[b"f" + figure.id] = seal(fence, (figure.value, figure.last, figure.corrected))
         nothing = seal(fence, None)
         for figure, source in self._members:
-            writes[_member_key(figure, source)] = nothing
+            writes[member_key(figure.id, source)] = nothing
         for company, user in self._users:
-            writes[_user_key(company, user)] = seal(fence, pack_days(self.activity.users[company][user]))
+            writes[user_key(company, user)] = seal(fence, pack_days(self.activity.users[company][user]))
         self.figures.dirty.update(self._touched)
         self._touched, self._members, self._users = {}, [], {}
         writes.update(dict.fromkeys(self._buried()))
+        if self._store is not None:
+            self._store.write((key, value) for key, value in writes.items() if key[:1] in _STORED)
+            self.activity.settle()
+            self.members.settle()
         found = [StateWrite(key, value) for key, value in writes.items()]
         found.append(self.entry_write())
         return found
@@ -292,10 +313,12 @@ class AggregateFold:
         if len(self._graves) < _MOST_GRAVES:
             for figure in self.figures.drop_expired(self.entry, _MOST_GRAVES):
                 self._graves.append(b"f" + figure.id)
-                self._graves.extend(_member_key(figure, source) for source in figure.members or ())
+                if figure.window.metric.distinct is Distinct.SOURCE:
+                    self._graves.extend(self.members.forget(figure.id))
             swept = self.activity.drop_expired(self.entry.event_watermark, _MOST_SWEPT)
-            self._graves.extend(_user_key(company, user) for company, user in swept)
+            self._graves.extend(user_key(company, user) for company, user in swept)
         buried = [self._graves.popleft() for _ in range(min(_MOST_GRAVES, len(self._graves)))]
+        buried += self.members.dead(_MOST_GRAVES - len(buried))
         return [key for key in buried if not self._is_alive(key)]
 
     def _is_alive(self, key: bytes) -> bool:
@@ -303,12 +326,4 @@ class AggregateFold:
         if key[:1] != b"a":
             return False
         company, user = key[1:].split(b"|", 1)
-        return user in self.activity.users.get(company.decode(), {})
-
-
-def _member_key(figure: Figure, source: bytes) -> bytes:
-    return b"m" + figure.id + b"|" + source
-
-
-def _user_key(company: str, user: bytes) -> bytes:
-    return b"a" + company.encode() + b"|" + user
+        return self.activity.is_alive(company.decode(), user, self.entry.event_watermark)

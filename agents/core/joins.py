@@ -6,15 +6,20 @@ field by field, each a maximum. A deletion knows no fence, so it joins as nothin
 alive is decided by the entry.
 """
 
-from collections.abc import ItemsView, Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
 import msgspec
 
-__all__ = ["ENTRY_KEY", "JoinedLog", "fence_of", "join_values", "payload_of", "seal"]
+from agents.core.store import MemoryStore, Store
+
+__all__ = ["ENTRY_KEY", "MARK", "JoinedLog", "fence_of", "join_values", "payload_of", "seal"]
 
 ENTRY_KEY = b"e"
 """Key of the partition's own entry, an array of integers; the last record of every batch."""
+MARK = b"\0"
+"""Begins, within the store of a :class:`JoinedLog` alone, a mark of the key that follows it."""
 
 _FENCE_BYTES = 8
 _encode = msgspec.msgpack.Encoder().encode
@@ -53,47 +58,79 @@ def join_values(key: bytes, a: bytes, b: bytes) -> bytes:
 class JoinedLog:
     """The join of the changelog records of one partition, in whatever order they are applied.
 
-    It also knows the keys whose last record on the log is not the joined one: recovery writes them again.
+    It also knows the keys whose last record on the log is not the joined one: recovery writes them again. All of it
+    lies in ``store``, which must be empty, or where that is None in memory.
     """
 
-    __slots__ = ("_stale", "_values")
+    __slots__ = ("_kinds", "_marked", "_values", "store")
 
-    def __init__(self) -> None:
-        self._values: dict[bytes, bytes] = {}
-        self._stale: set[bytes] = set()
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store
+        self._values: Store = MemoryStore() if store is None else store
+        self._kinds: Counter[bytes] = Counter()
+        self._marked = 0
 
     def __len__(self) -> int:
-        return len(self._values)
+        return self._kinds.total()
+
+    def count(self, kind: bytes) -> int:
+        """How many keys begin with the byte ``kind``."""
+        return self._kinds[kind]
+
+    @property
+    def stale(self) -> bool:
+        """Whether :meth:`to_mend` names any key."""
+        return self._marked > 0
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """Take the next record of the log; ``value`` None is a deletion, which joins as nothing."""
         old = self._values.get(key)
         if value is None:
             if old is not None:
-                self._stale.add(key)
-            return
-        joined = value if old is None else join_values(key, old, value)
-        self._values[key] = joined
-        if joined == value:
-            self._stale.discard(key)
+                self._mark(key)
+        elif old is None:
+            self._values.put(key, value)
+            self._kinds[key[:1]] += 1
         else:
-            self._stale.add(key)
+            joined = join_values(key, old, value)
+            if joined != old:
+                self._values.put(key, joined)
+            if joined != value:
+                self._mark(key)
+            elif self._marked:
+                self._unmark(key)
 
     def get(self, key: bytes) -> bytes | None:
         """The joined value of ``key``, None where no record had one."""
         return self._values.get(key)
 
-    def items(self) -> ItemsView[bytes, bytes]:
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Every key with its joined value, dead keys included until they are dropped."""
-        return self._values.items()
+        return ((key, value) for key, value in self._values.items() if key[:1] != MARK)
 
-    def to_mend(self) -> list[tuple[bytes, bytes]]:
+    def to_mend(self) -> Iterator[tuple[bytes, bytes]]:
         """Keys whose last record is not the joined one, with the joined value; the entry is last."""
-        found = sorted(self._stale, key=lambda key: (key == ENTRY_KEY, key))
-        return [(key, self._values[key]) for key in found]
+        if self._marked:
+            for mark, _ in self._values.scan(MARK):
+                if mark != MARK + ENTRY_KEY:
+                    yield mark[1:], self._values.get(mark[1:]) or b""
+            if self._values.get(MARK + ENTRY_KEY) is not None:
+                yield ENTRY_KEY, self._values.get(ENTRY_KEY) or b""
 
     def drop(self, keys: Iterable[bytes]) -> None:
         """Forget dead keys: those that the fold's ``restore`` names, and one's own acknowledged deletions."""
         for key in keys:
-            self._values.pop(key, None)
-            self._stale.discard(key)
+            if self._values.get(key) is not None:
+                self._values.delete(key)
+                self._kinds[key[:1]] -= 1
+                self._unmark(key)
+
+    def _mark(self, key: bytes) -> None:
+        if self._values.get(MARK + key) is None:
+            self._values.put(MARK + key, b"")
+            self._marked += 1
+
+    def _unmark(self, key: bytes) -> None:
+        if self._values.get(MARK + key) is not None:
+            self._values.delete(MARK + key)
+            self._marked -= 1

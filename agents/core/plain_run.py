@@ -174,7 +174,7 @@ class PlainRun:
     def _installed(self, company: _Company, name: str) -> _Installed | None:
         """A source that the state knows; of any other the first event is for the record-wise fold."""
         pseudonym = self._state.pseudonyms.source(company.name, name)
-        source = self._state.sources.known.get(company.name.encode() + b"|" + pseudonym)
+        source = self._state.sources.find(company.name.encode() + b"|" + pseudonym)
         if source is None:
             return None
         installed = company.sources[name] = _Installed(source, pseudonym)

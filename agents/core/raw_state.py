@@ -11,6 +11,7 @@ from agents.core.pending import Pending
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import Move, StateWrite
 from agents.core.sources import Source, Sources
+from agents.core.store import Store
 from agents.core.windows import NEVER, day_of
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
@@ -18,10 +19,12 @@ from schemas.names import Pseudonym
 from schemas.reasons import Outcome, Reason
 from schemas.rejections import Rejection
 
-__all__ = ["CHUNK_BYTES", "Folded", "RawEntry", "RawState"]
+__all__ = ["CHUNK_BYTES", "STORED", "Folded", "RawEntry", "RawState"]
 
 CHUNK_BYTES = 4 << 20
 """Of one chunk's state at most, so that it is one record batch."""
+STORED = (b"c", b"s", b"q", b"i")
+"""Kinds of keys that stay in a store, where there is one: there are as many as sources and their ids."""
 
 
 @dataclass(slots=True)
@@ -74,6 +77,7 @@ class RawState:
         "pseudonyms",
         "size",
         "sources",
+        "store",
     )
 
     def __init__(self, deciding: Deciding, pseudonyms: Pseudonyms, partition: int, partitions: int) -> None:
@@ -87,7 +91,21 @@ class RawState:
         self.books = Books(partition)
         self.pending = Pending(deciding)
         self.graves: list[bytes] = []
+        self.store: Store | None = None
         self.begin_chunk()
+
+    def attach(self, store: Store) -> None:
+        """Leave what is of a kind in ``STORED`` where it is, and read from there what a chunk needs."""
+        self.store = store
+        self.sources.attach(store)
+        self.consent.attach(store)
+
+    def settle(self) -> None:
+        """The chunk's writes are made: they go to the store too, and what was not used lately leaves memory."""
+        if self.store is not None:
+            self.store.write((each.key, each.value) for each in self.out.writes if each.key[:1] in STORED)
+            self.sources.settle()
+            self.consent.settle()
 
     def begin_chunk(self) -> None:
         """Nothing folded yet; offsets without a record, such as markers, belong to the chunk behind them."""

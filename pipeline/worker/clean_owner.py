@@ -47,16 +47,19 @@ class CleanOwner(Owner[Stored]):
         """See :class:`Owner`."""
         return self.fold.entry.closing_watermark
 
-    def take_up(self, joined: JoinedLog) -> list[bytes]:
+    def take_up(self, joined: JoinedLog) -> None:
         """See :class:`Owner`."""
         try:
-            dead = self.fold.restore(joined.items())
+            self.fold.take_up(joined)
         except StateError as error:
             raise Refused(
                 f"the state of partition {self.partition} cannot be read ({error})", "see who writes it"
             ) from None
         self.position = self.fold.entry.clean_next
-        return dead
+
+    def is_dead(self, key: bytes, value: bytes) -> bool:
+        """See :class:`Owner`."""
+        return self.fold.is_dead(key, value)
 
     def skip_to(self, first: int) -> None:
         """See :class:`Owner`."""

@@ -5,6 +5,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -111,15 +112,14 @@ class Owner(abc.ABC, Generic[Record]):
                 "the topic was made anew; take a new FOOTFALL_TOPIC_PREFIX",
             )
 
-    async def _judged(self, joined: JoinedLog) -> set[bytes]:
-        """Take up state and refuse where its position is not in the source; returns the dead keys.
+    async def _judged(self, joined: JoinedLog) -> None:
+        """Take up state and refuse where its position is not in the source.
 
         The state was read before the source's ends are asked for, since another owner may move on.
         """
-        dead = set(self.take_up(joined))
+        self.take_up(joined)
         first, self.end = await self.context.reader.bounds(self.context.topic(self.source), self.partition)
         await self._require_position(joined.get(ENTRY_KEY) is None, first)
-        return dead
 
     async def restore(self) -> int:
         """Recover, mend and check the position; returns the source offset to read on from. Raises Refused."""
@@ -130,13 +130,13 @@ class Owner(abc.ABC, Generic[Record]):
         self.changelog = SoleLog(context.appender, state, self.partition, end)
         fresh = joined.get(ENTRY_KEY) is None
         try:
-            dead = await self._judged(joined)
+            await self._judged(joined)
         except Refused:  # unless nothing was lost, and another owner began here after the state was read
             self.changelog.found(await context.reader.end(state, self.partition))
             raise
         await self._lease_valid()
         context.at("mending")
-        await self._mend(joined, dead)
+        await self._mend(joined)
         await self.mend_outputs(fresh=fresh)
         context.at("mended")
         self.changelog.found(await context.reader.end(state, self.partition))
@@ -226,15 +226,17 @@ class Owner(abc.ABC, Generic[Record]):
         """One chunk's state as one record batch, acknowledged."""
         await self.changelog.append(((each.key, each.value, ()) for each in writes), whole=True)
 
-    async def _mend(self, joined: JoinedLog, dead: set[bytes]) -> None:
+    async def _mend(self, joined: JoinedLog) -> None:
         """Write again every key whose last record is not the joined one, the entry last in every batch."""
-        stale = [(key, value) for key, value in joined.to_mend() if key != ENTRY_KEY and key not in dead]
         entry = joined.get(ENTRY_KEY)
-        if entry is None or not joined.to_mend():
+        if entry is None or not joined.stale:
             return
-        for begin in range(0, max(len(stale), 1), _MENDED_ROWS):
-            rows = [*stale[begin : begin + _MENDED_ROWS], (ENTRY_KEY, entry)]
-            await self.write([StateWrite(key, value) for key, value in rows])
+        stale = (StateWrite(*pair) for pair in joined.to_mend() if pair[0] != ENTRY_KEY and not self.is_dead(*pair))
+        rows = [*islice(stale, _MENDED_ROWS)]
+        while True:
+            await self.write([*rows, StateWrite(ENTRY_KEY, entry)])
+            if not (rows := [*islice(stale, _MENDED_ROWS)]):
+                return
 
     async def _require_position(self, fresh: bool, first: int) -> None:
         """Refuse where events were lost between the state and the log, or with the state."""
@@ -272,8 +274,12 @@ class Owner(abc.ABC, Generic[Record]):
         """Milliseconds; negative where there is none yet."""
 
     @abc.abstractmethod
-    def take_up(self, joined: JoinedLog) -> list[bytes]:
-        """Build the fold from joined state, set ``position``, return dead keys."""
+    def take_up(self, joined: JoinedLog) -> None:
+        """Build the fold from joined state, and set ``position``."""
+
+    @abc.abstractmethod
+    def is_dead(self, key: bytes, value: bytes) -> bool:
+        """Whether a key of the state that was taken up has expired, so that it need not be mended."""
 
     @abc.abstractmethod
     def skip_to(self, first: int) -> None:

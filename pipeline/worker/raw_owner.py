@@ -52,11 +52,14 @@ class RawOwner(Owner[RawRecord]):
         """See :class:`Owner`."""
         return self.fold.entry.closing_watermark
 
-    def take_up(self, joined: JoinedLog) -> list[bytes]:
+    def take_up(self, joined: JoinedLog) -> None:
         """See :class:`Owner`."""
-        dead = self.fold.restore(joined.items())
+        self.fold.take_up(joined)
         self.position = self.fold.entry.fence + 1
-        return dead
+
+    def is_dead(self, key: bytes, value: bytes) -> bool:
+        """See :class:`Owner`."""
+        return self.fold.is_dead(key, value)
 
     def skip_to(self, first: int) -> None:
         """See :class:`Owner`."""

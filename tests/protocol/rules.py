@@ -86,9 +86,9 @@ def _lease_ignored(patch: Patch) -> None:
 def _last_write_wins(patch: Patch) -> None:
     def apply(self: JoinedLog, key: bytes, value: bytes | None) -> None:
         if value is None:
-            self._values.pop(key, None)
+            self._values.delete(key)
         else:
-            self._values[key] = value
+            self._values.put(key, value)
 
     patch.setattr(JoinedLog, "apply", apply)
 
