@@ -50,7 +50,7 @@ class FootfallApp(faust.App):
     footfall_topic: str
 
     def _create_directories(self) -> None:
-        """Nothing: state lies in memory and in its changelog, never on this machine's disk."""
+        """Nothing: state is ours, in memory or in :mod:`pipeline.worker.stores`, and the changelog is its truth."""
 
     async def footfall_positions(self) -> Mapping[TP, int]:
         """Position of every restored partition."""

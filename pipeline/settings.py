@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     replication: int | None = Field(default=None, ge=1, le=32_767)
     """Of every topic that ``topics apply`` makes; None leaves it to the broker."""
     data_dir: Path = Path(".footfall")
+    store: Literal["memory", "rocksdb"] = "memory"
+    """Where a worker keeps state that grows with people and sources; on disk it lies under the data folder."""
     pseudonym_key: SecretStr | None = None
     pseudonym_key_file: Path | None = None
     emit_interval: Duration = Field(default=dt.timedelta(seconds=10), ge=dt.timedelta(seconds=1))

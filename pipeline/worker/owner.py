@@ -6,27 +6,35 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
 from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.records import StateWrite
+from agents.core.store import Store
 from pipeline.errors import Refused
 from pipeline.operations import Operations
 from pipeline.settings import Settings
 from pipeline.worker.appender import Appender, SoleLog
 from pipeline.worker.lease import Lease
-from pipeline.worker.recovery import LogReader, last_entry, recover
+from pipeline.worker.recovery import LogReader, joined_entry, last_entry, recover
 from schemas.topics import topic_name
 
-__all__ = ["Context", "Owner", "Record"]
+__all__ = ["Context", "OwnStore", "Owner", "Record"]
 
 Record = TypeVar("Record")
 _QUEUED_CHUNKS: Final = 4
 _MENDED_ROWS: Final = 2000
 _CHECK_SECONDS: Final = 2.0
 _STALL_SECONDS: Final = 30.0
+
+
+class OwnStore(Store, Protocol):
+    """A store of one assignment."""
+
+    def close(self) -> None:
+        """Let go of it, with all that it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,8 @@ class Context:
     wall: Callable[[], float] = time.time
     at: Callable[[str], None] = lambda _name: None
     """Called at each of the points of :mod:`pipeline.worker.failpoints`."""
+    store: Callable[[int], "OwnStore | None"] = lambda _partition: None
+    """An empty store for an assignment of a partition, None where state lies in memory."""
 
     def topic(self, short: str) -> str:
         """The full name of a topic of the table."""
@@ -73,6 +83,7 @@ class Owner(abc.ABC, Generic[Record]):
         self.left: str | None = None
         """The digest in force past a control record, where another release is to go on."""
         self.changelog: SoleLog
+        self._store: OwnStore | None = None
         self._queue: asyncio.Queue[Sequence[Record]] = asyncio.Queue(_QUEUED_CHUNKS)
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -103,8 +114,8 @@ class Owner(abc.ABC, Generic[Record]):
         joined = await last_entry(self.context.reader, state, self.partition)
         try:
             await self._judged(joined)
-        except Refused:  # the last entry may be a late writer's, and another owner may be at work: all of it, again
-            joined, _ = await recover(self.context.reader, state, self.partition)
+        except Refused:  # the last entry may be a late writer's, and another owner may be at work: all entries, again
+            joined = await joined_entry(self.context.reader, state, self.partition)
             await self._judged(joined)
         if await self.made_anew():
             raise Refused(
@@ -126,7 +137,8 @@ class Owner(abc.ABC, Generic[Record]):
         began = time.monotonic()
         context = self.context
         state = context.topic(f"{context.kind}-state")
-        joined, end = await recover(context.reader, state, self.partition)
+        self._store = context.store(self.partition)
+        joined, end = await recover(context.reader, state, self.partition, JoinedLog(self._store))
         self.changelog = SoleLog(context.appender, state, self.partition, end)
         fresh = joined.get(ENTRY_KEY) is None
         try:
@@ -163,6 +175,8 @@ class Owner(abc.ABC, Generic[Record]):
             self._queue.get_nowait()
         if self._task is not None:
             await self._task
+        if self._store is not None:
+            self._store.close()
 
     async def _run(self) -> None:
         try:

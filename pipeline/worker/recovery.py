@@ -9,7 +9,7 @@ from aiokafka.structs import ConsumerRecord
 
 from agents.core.joins import ENTRY_KEY, JoinedLog
 
-__all__ = ["LogReader", "last_entry", "recover"]
+__all__ = ["LogReader", "joined_entry", "last_entry", "recover"]
 
 
 class LogReader:
@@ -85,9 +85,8 @@ def _consumer(brokers: str) -> AIOKafkaConsumer:
     )
 
 
-async def recover(reader: LogReader, topic: str, partition: int) -> tuple[JoinedLog, int]:
-    """The join of a changelog partition and the end offset up to which it was read."""
-    joined = JoinedLog()
+async def recover(reader: LogReader, topic: str, partition: int, joined: JoinedLog) -> tuple[JoinedLog, int]:
+    """The join of a changelog partition, in ``joined``, and the end offset up to which it was read."""
     first, end = await reader.bounds(topic, partition)
     async for records in reader.records(topic, partition, first, end):
         for record in records:
@@ -104,5 +103,18 @@ async def last_entry(reader: LogReader, topic: str, partition: int) -> JoinedLog
             if record.key == ENTRY_KEY and record.value is not None:
                 joined.apply(ENTRY_KEY, bytes(record.value))
     if end > first and joined.get(ENTRY_KEY) is None:
-        joined, _ = await recover(reader, topic, partition)
+        return await joined_entry(reader, topic, partition)
+    return joined
+
+
+async def joined_entry(reader: LogReader, topic: str, partition: int) -> JoinedLog:
+    """The join of all entries of a changelog partition, and one key of another kind where there are such alone."""
+    joined = JoinedLog()
+    first, end = await reader.bounds(topic, partition)
+    async for records in reader.records(topic, partition, first, end):
+        for record in records:
+            if record.key == ENTRY_KEY or not len(joined):
+                joined.apply(bytes(record.key or b""), None if record.value is None else bytes(record.value))
+    if joined.get(ENTRY_KEY) is not None:
+        joined.drop([key for key, _ in joined.items() if key != ENTRY_KEY])
     return joined

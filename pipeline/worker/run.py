@@ -31,7 +31,7 @@ from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.failpoints import failpoint
 from pipeline.worker.lease import Lease
 from pipeline.worker.manager import Owners
-from pipeline.worker.owner import Context, Owner
+from pipeline.worker.owner import Context, Owner, OwnStore
 from pipeline.worker.raw_owner import RawOwner
 from pipeline.worker.recovery import LogReader
 from schemas.topics import topic_name
@@ -124,12 +124,25 @@ class _Worker:
             _end,
             self._accept_gap,
             at=self._at,
+            store=self._stores(),
         )
         digest = settings.digest()
         if secret is None:
             return lambda partition: CleanOwner(context, partition, digest)
         pseudonyms = Pseudonyms(secret)
         return lambda partition: RawOwner(context, partition, pseudonyms, digest)
+
+    def _stores(self) -> Callable[[int], OwnStore | None]:
+        """What opens a partition's store; raises Refused where the data folder is no place for one."""
+        if self._settings.store == "memory":
+            return lambda _partition: None
+        # Loaded only where it is asked for: the library is no small one.
+        from pipeline.worker.stores import Stores  # noqa: PLC0415
+
+        stores = Stores(self._settings.data_dir, self._kind)
+        if removed := stores.remove_stale():
+            self._log.info("stale_state_removed", folders=removed)
+        return stores.open
 
     async def _committed(self) -> dict[int, int]:
         group = f"{self._settings.topic_prefix}-{self._kind}"
