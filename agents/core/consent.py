@@ -13,14 +13,14 @@ from agents.core.joins import payload_of, seal
 from agents.core.store import Store
 from schemas.events import Basis, ConsentScope
 
-__all__ = ["Consent"]
+__all__ = ["HOT_WORDS", "Consent"]
 
 NEVER_WITHDRAWN = -1
 _SCOPE = {ConsentScope.PLATFORM.value: b"p", ConsentScope.APP.value: b"a"}
 _Word = tuple[bool, int, int]
 _decode = msgspec.msgpack.Decoder(_Word).decode
 _WORD_COST = 120
-_HOT_WORDS = 50_000
+HOT_WORDS = 50_000
 """Words held in memory over a store, those that nobody gave too, and a chunk's more."""
 
 
@@ -95,5 +95,5 @@ class Consent:
 
     def settle(self) -> None:
         """All that changed is in the store: let go of it where it is much."""
-        if self._store is not None and len(self._words) > _HOT_WORDS:
+        if self._store is not None and len(self._words) > HOT_WORDS:
             self._words = {}

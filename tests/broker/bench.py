@@ -145,8 +145,11 @@ class Bench:
             await worker.stop()
 
 
-async def run(brokers: str, prefix: str, folder: Path, scenario: Callable[[Bench], Awaitable[None]]) -> None:
-    bench = Bench(brokers, prefix, folder)
+async def run(
+    brokers: str, prefix: str, folder: Path, scenario: Callable[[Bench], Awaitable[None]], **given: str
+) -> None:
+    """A scenario with a bench of its own; ``given`` are settings of every worker by their names."""
+    bench = Bench(brokers, prefix, folder, **given)
     await apply(bench.settings)
     try:
         await scenario(bench)

@@ -10,10 +10,14 @@ from pipeline.reading import read_topic
 from tests.broker.bench import DEADLINE, Bench, run
 
 pytestmark = pytest.mark.broker
+EACH_STORE = pytest.mark.parametrize("store", ["memory", "rocksdb"])
 
 
 @pytest.mark.requirement("T12", "T13")
-def test_a_pair_of_workers_equals_the_oracle_and_leaks_nothing(brokers: str, prefix: str, tmp_path: Path) -> None:
+@EACH_STORE
+def test_a_pair_of_workers_equals_the_oracle_and_leaks_nothing(
+    brokers: str, prefix: str, tmp_path: Path, store: str
+) -> None:
     async def scenario(bench: Bench) -> None:
         pair = [bench.start("anonymize"), bench.start("aggregate")]
         await bench.feed(1, 4000)
@@ -33,12 +37,15 @@ def test_a_pair_of_workers_equals_the_oracle_and_leaks_nothing(brokers: str, pre
         assert search.searched > 100_000
         assert not search.places
 
-    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+    asyncio.run(run(brokers, prefix, tmp_path, scenario, STORE=store))
 
 
 @pytest.mark.requirement("T13")
+@EACH_STORE
 @pytest.mark.parametrize("kind", ["anonymize", "aggregate"])
-def test_a_worker_killed_in_mid_stream_changes_no_figure(brokers: str, prefix: str, tmp_path: Path, kind: str) -> None:
+def test_a_worker_killed_in_mid_stream_changes_no_figure(
+    brokers: str, prefix: str, tmp_path: Path, kind: str, store: str
+) -> None:
     async def scenario(bench: Bench) -> None:
         workers = {"anonymize": bench.start("anonymize"), "aggregate": bench.start("aggregate")}
         for worker in workers.values():
@@ -52,13 +59,14 @@ def test_a_worker_killed_in_mid_stream_changes_no_figure(brokers: str, prefix: s
         await bench.all_equal()
         await bench.end_is_highest()
 
-    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+    asyncio.run(run(brokers, prefix, tmp_path, scenario, STORE=store))
 
 
 @pytest.mark.requirement("T13")
+@EACH_STORE
 @pytest.mark.parametrize("kind", ["anonymize", "aggregate"])
 def test_a_paused_worker_that_wakes_after_another_took_over_changes_no_figure(
-    brokers: str, prefix: str, tmp_path: Path, kind: str
+    brokers: str, prefix: str, tmp_path: Path, kind: str, store: str
 ) -> None:
     async def scenario(bench: Bench) -> None:
         workers = {"anonymize": bench.start("anonymize"), "aggregate": bench.start("aggregate")}
@@ -77,7 +85,7 @@ def test_a_paused_worker_that_wakes_after_another_took_over_changes_no_figure(
         await bench.equal()
         await bench.end_is_highest()
 
-    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+    asyncio.run(run(brokers, prefix, tmp_path, scenario, STORE=store))
 
 
 async def _until_written(bench: Bench, short: str) -> None:

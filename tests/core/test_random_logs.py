@@ -1,6 +1,7 @@
 """Random logs near every edge, cut, repeated and recovered at random: the folds equal the oracle."""
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -9,15 +10,24 @@ from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from pipeline.verify import compare, last_is_highest
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
+from tests.core.stores import STORES, Make, stores
 from tests.core.world import World
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_random_logs(seed: int) -> None:
+LOGS = [(seed, kind) for kind, seeds in zip(STORES, (40, 40, 8), strict=True) for seed in range(seeds)]
+
+
+@pytest.mark.parametrize(("seed", "kind"), LOGS)
+def test_random_logs(seed: int, kind: str, tmp_path: Path) -> None:
+    with stores(kind, tmp_path, hot=seed % 4) as store:
+        equals_the_oracle(seed, store)
+
+
+def equals_the_oracle(seed: int, store: Make) -> None:
     stored = random_log(seed)
     expected = expect(stored, DECIDING, PARTITIONS, topic="footfall.raw.v1", record_duplicates=True)
     choose = random.Random(seed)
-    world = World(DECIDING, PARTITIONS, lambda left: choose.randint(1, min(left, 40)))
+    world = World(DECIDING, PARTITIONS, lambda left: choose.randint(1, min(left, 40)), store)
     world.append(stored)
     for partition in range(PARTITIONS):
         while world.first_fold(partition).entry.fence + 1 < len(world.raw[partition]):

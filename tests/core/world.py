@@ -15,6 +15,7 @@ from pipeline.reading import StoredRecord
 from schemas.clean import CleanChunk, decode_chunk, encode_chunk
 from schemas.deciding import Deciding
 from schemas.rejections import Rejection
+from tests.core.stores import Make
 
 Cut = Callable[[int], int]
 PSEUDONYMS = Pseudonyms(bytes(range(32)))
@@ -23,10 +24,13 @@ PSEUDONYMS = Pseudonyms(bytes(range(32)))
 class World:
     """The logs of one deployment; ``anonymize`` and ``aggregate`` fold a partition to its end."""
 
-    def __init__(self, deciding: Deciding, partitions: int, cut: Cut = lambda left: left) -> None:
+    def __init__(
+        self, deciding: Deciding, partitions: int, cut: Cut = lambda left: left, store: Make = lambda: None
+    ) -> None:
         self.deciding = deciding
         self.partitions = partitions
         self.cut = cut
+        self.store = store
         self.raw: dict[int, list[RawRecord]] = defaultdict(list)
         self.clean: dict[int, list[bytes]] = defaultdict(list)
         self.sink: list[tuple[bytes, bytes]] = []
@@ -41,7 +45,7 @@ class World:
             log.append(RawRecord(len(log), item.append_time, item.key, item.value, item.headers))
 
     def _joined(self, name: str, partition: int) -> JoinedLog:
-        joined = JoinedLog()
+        joined = JoinedLog(self.store())
         for key, value in self.state[name, partition]:
             joined.apply(key, value)
         return joined
@@ -60,12 +64,12 @@ class World:
             digest="d",
             record_duplicates=True,
         )
-        fold.restore(self._joined("first", partition).items())
+        fold.take_up(self._joined("first", partition))
         return fold
 
     def second_fold(self, partition: int) -> AggregateFold:
         fold = AggregateFold(self.deciding, partition)
-        fold.restore(self._joined("second", partition).items())
+        fold.take_up(self._joined("second", partition))
         return fold
 
     def anonymize(
