@@ -12,7 +12,8 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -40,6 +41,7 @@ _UNWRITTEN_BYTES: Final = 64 << 20
 _BUFFER_BYTES: Final = 16 << 20
 _FILTER_BITS: Final = 10
 """A key: one lookup in a hundred of a key that is not there reads the disk."""
+_STALL_SECONDS: Final = 20.0
 _PRIVATE: Final = 0o700
 
 
@@ -109,7 +111,9 @@ class RocksStore:
         self.folder = folder
         self._lock = lock
         unlogged = WriteOptions()
-        unlogged.disable_wal = True  # type: ignore[method-assign, assignment] # a property; the changelog is the log
+        # Both are properties. The changelog is the log; and a write that would wait is refused, see _stalled.
+        unlogged.disable_wal = True  # type: ignore[method-assign, assignment]
+        unlogged.no_slowdown = True
         try:
             self._db = Rdict(str(folder), options)
             self._db.set_write_options(unlogged)
@@ -129,27 +133,38 @@ class RocksStore:
         try:
             self._db.put(key, value)
         except Exception as error:  # noqa: BLE001
-            _fail(self.folder, error)
+            self._again(lambda: self._db.put(key, value), error)
 
     def delete(self, key: bytes, /) -> None:
         """See :class:`agents.core.store.Store`."""
         try:
             self._db.delete(key)
         except Exception as error:  # noqa: BLE001
-            _fail(self.folder, error)
+            self._again(lambda: self._db.delete(key), error)
 
     def write(self, changes: Iterable[tuple[bytes, bytes | None]], /) -> None:
         """See :class:`agents.core.store.Store`."""
-        batch = WriteBatch(raw_mode=True)
-        for key, value in changes:
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
+        given = list(changes)
         try:
-            self._db.write(batch)
+            self._db.write(_batch(given))
         except Exception as error:  # noqa: BLE001
-            _fail(self.folder, error)
+            self._again(lambda: self._db.write(_batch(given)), error)
+
+    def _again(self, write: Callable[[], None], error: Exception) -> None:
+        """Once more a write that found the disk behind, until it is through; raises StoreError where it never will."""
+        until = time.monotonic() + _STALL_SECONDS
+        while True:
+            if not _stalled(error) or self._db.property_int_value("rocksdb.background-errors"):
+                _fail(self.folder, error)
+            if time.monotonic() > until:
+                raise StoreError(f"the state store in {self.folder}: the disk takes nothing any more") from None
+            time.sleep(0.005)
+            try:
+                write()
+            except Exception as again:  # noqa: BLE001
+                error = again
+            else:
+                return
 
     def scan(self, prefix: bytes, after: bytes | None = None, /) -> Iterator[tuple[bytes, bytes]]:
         """See :class:`agents.core.store.Store`."""
@@ -175,10 +190,29 @@ class RocksStore:
         os.close(self._lock)
 
 
+def _batch(changes: Iterable[tuple[bytes, bytes | None]]) -> WriteBatch:
+    batch = WriteBatch(raw_mode=True)
+    for key, value in changes:
+        if value is None:
+            batch.delete(key)
+        else:
+            batch.put(key, value)
+    return batch
+
+
+def _stalled(error: Exception) -> bool:
+    """Whether the write was refused because more is unwritten than may be: left to itself it would wait for ever."""
+    return "Write stall" in str(error)
+
+
 def _fail(folder: Path, error: Exception) -> NoReturn:
     """Say what went wrong in our own words: the library's may hold keys."""
     text = str(error)
-    known = {"No space left": "no space left on the disk", "Corruption": "a file there is damaged"}
+    known = {
+        "No space left": "no space left on the disk",
+        "Corruption": "a file there is damaged",
+        "Write stall": "what is to be written cannot be",
+    }
     what = next((said for begins, said in known.items() if begins in text), "reading or writing failed")
     raise StoreError(f"the state store in {folder}: {what}") from None
 

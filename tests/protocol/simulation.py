@@ -7,10 +7,11 @@ likes, until their lease runs out. Nothing here is drawn: :mod:`tests.protocol.s
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain, repeat
+from typing import Any
 
 from pipeline.errors import Refused
 from pipeline.reading import StoredRecord
@@ -51,6 +52,8 @@ class Simulation:
     """The logs, the owners, and what may happen to them; ``manner`` says how owners whose turn it is go on."""
 
     settings: Settings
+    store: Callable[[int], Any] = lambda _partition: None
+    """Makes the store of an assignment's state, None for dictionaries."""
     logs: defaultdict[tuple[str, int], Log] = field(default_factory=lambda: defaultdict(Log))
     commits: dict[tuple[str, int], int] = field(default_factory=dict)
     current: dict[tuple[str, int], Tenure] = field(default_factory=dict)
@@ -191,6 +194,7 @@ class Simulation:
             tenure.fail,
             False,
             lambda: self.now / 1000,
+            store=self.store,
         )
 
         def made() -> Scheduled:
