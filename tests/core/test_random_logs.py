@@ -13,7 +13,6 @@ from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.stores import STORES, Make, stores
 from tests.core.world import World
 
-
 LOGS = [(seed, kind) for kind, seeds in zip(STORES, (40, 40, 8), strict=True) for seed in range(seeds)]
 
 
