@@ -62,19 +62,20 @@ class JoinedLog:
     lies in ``store``, which must be empty, or where that is None in memory.
     """
 
-    __slots__ = ("_kinds", "_marked", "_values", "store")
+    __slots__ = ("_count", "_kinds", "_marked", "_values", "store")
 
     def __init__(self, store: Store | None = None) -> None:
         self.store = store
         self._values: Store = MemoryStore() if store is None else store
         self._kinds: Counter[bytes] = Counter()
+        self._count = 0
         self._marked = 0
 
     def __len__(self) -> int:
-        return self._kinds.total()
+        return self._count
 
     def count(self, kind: bytes) -> int:
-        """How many keys begin with the byte ``kind``."""
+        """How many keys begin with the byte ``kind``, where there is a store."""
         return self._kinds[kind]
 
     @property
@@ -90,7 +91,9 @@ class JoinedLog:
                 self._mark(key)
         elif old is None:
             self._values.put(key, value)
-            self._kinds[key[:1]] += 1
+            self._count += 1
+            if self.store is not None:
+                self._kinds[key[:1]] += 1
         else:
             joined = join_values(key, old, value)
             if joined != old:
@@ -106,7 +109,8 @@ class JoinedLog:
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Every key with its joined value, dead keys included until they are dropped."""
-        return ((key, value) for key, value in self._values.items() if key[:1] != MARK)
+        found = self._values.items()
+        return ((key, value) for key, value in found if key[:1] != MARK) if self._marked else iter(found)
 
     def to_mend(self) -> Iterator[tuple[bytes, bytes]]:
         """Keys whose last record is not the joined one, with the joined value; the entry is last."""
@@ -122,7 +126,9 @@ class JoinedLog:
         for key in keys:
             if self._values.get(key) is not None:
                 self._values.delete(key)
-                self._kinds[key[:1]] -= 1
+                self._count -= 1
+                if self.store is not None:
+                    self._kinds[key[:1]] -= 1
                 self._unmark(key)
 
     def _mark(self, key: bytes) -> None:
