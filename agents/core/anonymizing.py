@@ -94,6 +94,8 @@ class AnonymizeFold:
 
     def is_dead(self, key: bytes, value: bytes) -> bool:
         """Whether a key of the joined state has expired."""
+        if key[:1] == b"b":
+            return self._state.books.is_dead(key)
         return self._state.sources.is_dead(key, value, self.entry.event_watermark)
 
     def first_writes(self) -> list[StateWrite]:

@@ -252,8 +252,12 @@ class Books:
             self._previous = PreviousHour(*previous) if previous else None
         dead = []
         for key, value in items:
-            if int.from_bytes(key[1 : 1 + _WORD], "big") == self._hour:
+            if not self.is_dead(key):
                 self._accounts[key[1 + _WORD :].decode()] = Account.restored(payload_of(value))
             else:
                 dead.append(key)
         return dead
+
+    def is_dead(self, key: bytes) -> bool:
+        """Whether an account's key is of another hour than the open one."""
+        return int.from_bytes(key[1 : 1 + _WORD], "big") != self._hour

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.core import anonymizing, counting
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.fast_decode import decode
@@ -94,15 +95,17 @@ class Pair:
         self.first.take_up(first)
         self.second.take_up(second)
 
-    def fold(self, records: list[RawRecord]) -> tuple[CleanChunk, list[StateWrite], list[StateWrite]]:
+    def fold(self, records: list[RawRecord]) -> int:
+        """One chunk; how many records it took. What it came to is in ``chunk`` and ``batches``."""
         folded = self.first.fold(records)
-        assert folded.count == len(records)
         (batch,) = self.second.fold([(self.clean, folded.chunk)])
+        self.chunk: CleanChunk = folded.chunk
+        self.batches: tuple[list[StateWrite], list[StateWrite]] = (folded.writes, batch)
         self.clean += 1
         entry = self.second.entry
         entry.emitted_fence, entry.emitted_closing_watermark = entry.fence, entry.closing_watermark
         entry.emitted_event_watermark = entry.event_watermark
-        return folded.chunk, folded.writes, batch
+        return folded.count
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -122,10 +125,9 @@ def test_every_chunk_and_every_value_written_is_the_same_over_a_store(seed: int,
                 told = []
                 while records:
                     count = choose.randint(1, 30)
-                    chunk, *batches = pair.fold(records[:count])
-                    records = records[count:]
-                    folds = zip((pair.first, pair.second), batches, strict=True)
-                    told.append((chunk, [_alive(fold, batch) for fold, batch in folds]))
+                    records = records[pair.fold(records[:count]) :]
+                    folds = zip((pair.first, pair.second), pair.batches, strict=True)
+                    told.append((pair.chunk, [_alive(fold, batch) for fold, batch in folds]))
                 found.append(told)
         assert found[0] == found[1]
 
@@ -156,30 +158,35 @@ def crowd(first: int, count: int, time: int, step: int = 1) -> list[RawRecord]:
     ]
 
 
-@pytest.mark.parametrize("recovers", [False, True])
+@pytest.mark.parametrize("recovers", ["never", "before it expires", "with some of it deleted"])
 @pytest.mark.parametrize("kind", STORES)
-def test_what_has_expired_leaves_state_and_store(kind: str, recovers: bool, tmp_path: Path) -> None:
+def test_what_has_expired_leaves_state_and_store(
+    kind: str, recovers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (anonymizing, counting):
+        monkeypatch.setattr(module, "_MOST_GRAVES", 200)
     with stores(kind, tmp_path, hot=10) as store:
         pair = Pair(Deciding(), store)
         logs: list[list[tuple[bytes, bytes | None]]] = [[], []]
 
         def fold(records: list[RawRecord]) -> None:
-            for log, batch in zip(logs, pair.fold(records)[1:], strict=True):
+            assert pair.fold(records) == len(records)
+            for log, batch in zip(logs, pair.batches, strict=True):
                 log += [(write.key, write.value) for write in batch]
 
         fold(crowd(0, 600, NOW, 40))
         fold(crowd(600, 150, NOW + DAY_MS))
         fold([event(750, NOW + 2 * DAY_MS, source="s1", sequence=5)])
-        if recovers:
-            joined = [JoinedLog(store()), JoinedLog(store())]
-            for one, log in zip(joined, logs, strict=True):
-                for key, value in log:
-                    one.apply(key, value)
-            pair.recover(*joined)
-        for number in range(751, 765):
+        for number in range(751, 771):
+            if recovers == {751: "before it expires", 753: "with some of it deleted"}.get(number):
+                joined = [JoinedLog(store()), JoinedLog(store())]
+                for one, log in zip(joined, logs, strict=True):
+                    for key, value in log:
+                        one.apply(key, value)
+                pair.recover(*joined)
             fold([event(number, NOW + (200 + number) * DAY_MS, source="alone")])
         live = [{key for key, value in dict(log).items() if value is not None} for log in logs]
-        assert {key[:1] for key in live[0]} == {b"e", b"s", b"i", b"p"}
+        assert {key[:1] for key in live[0]} == {b"e", b"s", b"i", b"p", b"h", b"b"}
         assert len(live[0]) < 60
         assert len([key for key in live[1] if key[:1] == b"a"]) < 70
         assert len([key for key in live[1] if key[:1] == b"m"]) < 90
@@ -216,7 +223,11 @@ def test_of_the_days_and_leaves_of_one_source_only_those_asked_for_are_in_memory
         assert first.count == 1
         days = [day for source in pair.first._state.sources.known.values() for day in source.days.values()]
         assert sum(leaf is not None for day in days for leaf in day._leaves) < 60
-        repeats = [event(9001 + more, NOW + 10 * DAY_MS, id=f"{3000 + more:x}") for more in range(20)]
+        for at in (10_000, 11_000, 12_000):  # others, until the source itself has left memory
+            pair.first.fold(crowd(at, 100, NOW + 30 * DAY_MS))
+        sources = pair.first._state.sources
+        assert not any(key.endswith(PSEUDONYMS.source("a", "s")) for key in {**sources.known, **sources._older})
+        repeats = [event(19_001 + more, NOW + 10 * DAY_MS, id=f"{3000 + more:x}") for more in range(20)]
         assert not pair.first.fold(repeats).chunk.offsets
 
 
