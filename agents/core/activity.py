@@ -135,14 +135,15 @@ class Activity:
         self._store = store
         self._stored = count
 
-    def settle(self) -> None:
-        """All that changed is in the store: let go of who was not seen lately."""
+    def settle(self, deleted: int) -> None:
+        """All that changed is in the store, and ``deleted`` users are out of it: let go of who was not seen lately."""
+        self._stored -= deleted
         if self._store is not None and self._hot > HOT_USERS:
             self._older, self.users, self._hot = self.users, {}, 0
 
     @property
     def count(self) -> int:
-        """How many users there are; expired ones count until they are swept away."""
+        """How many users there are; expired ones count until they are swept away, in a store until deleted."""
         return sum(map(len, self.users.values())) if self._store is None else self._stored
 
     def _recall(self, users: dict[bytes, int], company: str, user: bytes) -> int | None:
@@ -208,5 +209,4 @@ class Activity:
             users = known.get(company, {})
             if users.pop(user, None) is not None and not users:
                 del known[company]
-        self._stored -= 1
         return True

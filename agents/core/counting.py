@@ -302,7 +302,7 @@ class AggregateFold:
         writes.update(dict.fromkeys(self._buried()))
         if self._store is not None:
             self._store.write((key, value) for key, value in writes.items() if key[:1] in _STORED)
-            self.activity.settle()
+            self.activity.settle(sum(key[:1] == b"a" and value is None for key, value in writes.items()))
             self.members.settle()
         found = [StateWrite(key, value) for key, value in writes.items()]
         found.append(self.entry_write())

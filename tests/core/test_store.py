@@ -199,6 +199,38 @@ def test_what_has_expired_leaves_state_and_store(
                 }
 
 
+@pytest.mark.parametrize("kind", STORES)
+def test_who_comes_back_while_waiting_to_be_deleted_stays(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (anonymizing, counting):
+        monkeypatch.setattr(module, "_MOST_GRAVES", 40)
+    with stores(kind, tmp_path, hot=10) as store:
+        pair, last = Pair(Deciding(), store), dict[bytes, bytes | None]()
+
+        def fold(records: list[RawRecord]) -> None:
+            assert pair.fold(records) == len(records)
+            for batch in pair.batches:
+                last.update((write.key, write.value) for write in batch if write.key != ENTRY_KEY)
+
+        later = NOW + 200 * DAY_MS
+        fold(crowd(0, 300, NOW))
+        fold([event(300, later)])  # whoever is swept away now waits to be deleted
+        back = [RawRecord(each.offset + 301, *each_rest(each)) for each in crowd(0, 300, later)]
+        fold(back)
+        for number in range(601, 640):
+            fold([event(number, later, source="alone")])
+        assert len([key for key, value in last.items() if key[:1] == b"a" and value is not None]) == 300 + 1 + 39
+        assert len([key for key, value in last.items() if key[:1] == b"s" and value is not None]) == 300 + 1 + 1
+        assert pair.second.activity.count == 300 + 1 + 39
+        fold([RawRecord(each.offset + 640, *each_rest(each)) for each in crowd(0, 300, later)])
+        assert pair.chunk.offsets == []
+
+
+def each_rest(record: RawRecord) -> tuple[Any, ...]:
+    return record.append_time, record.key, record.value, record.headers
+
+
 def test_of_a_store_only_what_was_lately_used_is_in_memory(tmp_path: Path) -> None:
     with stores("memory", tmp_path, hot=50) as store:
         pair = Pair(Deciding(), store)
