@@ -100,7 +100,7 @@ def _second(fold: AggregateFold, day: int, offset: int, numbers: Sequence[int]) 
         list(range(count)),
         list(range(count)),
     )
-    return [write for writes in fold.fold([(offset, chunk)]) for write in writes]
+    return [write for part in fold.fold([(offset, chunk)]) for write in part.writes]
 
 
 def _run(hop: str, kind: str, people: int, folder: Path) -> dict[str, float]:

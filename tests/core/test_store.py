@@ -98,9 +98,10 @@ class Pair:
     def fold(self, records: list[RawRecord]) -> int:
         """One chunk; how many records it took. What it came to is in ``chunk`` and ``batches``."""
         folded = self.first.fold(records)
-        (batch,) = self.second.fold([(self.clean, folded.chunk)])
+        (part,) = self.second.fold([(self.clean, folded.chunk)])
         self.chunk: CleanChunk = folded.chunk
-        self.batches: tuple[list[StateWrite], list[StateWrite]] = (folded.writes, batch)
+        self.corrections = part.corrections
+        self.batches: tuple[list[StateWrite], list[StateWrite]] = (folded.writes, part.writes)
         self.clean += 1
         entry = self.second.entry
         entry.emitted_fence, entry.emitted_closing_watermark = entry.fence, entry.closing_watermark
@@ -127,7 +128,7 @@ def test_every_chunk_and_every_value_written_is_the_same_over_a_store(seed: int,
                     count = choose.randint(1, 30)
                     records = records[pair.fold(records[:count]) :]
                     folds = zip((pair.first, pair.second), pair.batches, strict=True)
-                    told.append((pair.chunk, [_alive(fold, batch) for fold, batch in folds]))
+                    told.append((pair.chunk, pair.corrections, [_alive(fold, batch) for fold, batch in folds]))
                 found.append(told)
         assert found[0] == found[1]
 
