@@ -39,18 +39,29 @@ async def clocks_stepped(rig: Rig, choose: random.Random) -> None:
         files[-1].write_text(str(off))
         variables = {"PYTHONPATH": f"{CLOCK}{os.pathsep}{_ROOT}", "CLOCK_FILE": str(files[-1])}
         places.append(rig.keep(choose.choice(["anonymize", "anonymize", "aggregate"]), variables=variables))
-    await asyncio.sleep(choose.uniform(6, 9))
+    await _at_work(rig, places)
+    await asyncio.sleep(choose.uniform(1, 4))
     for file, off in zip(files, choose.choice([(-3600, 0), (0, 3600), (-86_400, 86_400)]), strict=True):
         file.write_text(str(off))
     await asyncio.sleep(choose.uniform(2, 5))
     for place in places:
-        rig.proofs["another clock at work"] += _recovered(place)
+        rig.proofs["another clock at work"] += _said(place, '"event": "recovered"')
         await rig.leave(place)
 
 
-def _recovered(place: Place) -> bool:
-    """Whether the worker there has had partitions of its own."""
-    return place.worker is not None and '"event": "recovered"' in place.worker.log.read_text(errors="replace")
+async def _at_work(rig: Rig, places: list[Place]) -> None:
+    """Until the workers there have had partitions of their own, or were refused; fails at the deadline."""
+
+    async def begun() -> bool:
+        return all(_said(place, '"event": "recovered"', "footfall: ") for place in places)
+
+    await rig.bench.until(begun)
+
+
+def _said(place: Place, *words: str) -> bool:
+    """Whether any of the words is in the log of the worker that is there now."""
+    said = place.worker.log.read_text(errors="replace") if place.worker is not None else ""
+    return any(each in said for each in words)
 
 
 async def descriptors_run_out(rig: Rig, choose: random.Random) -> None:
@@ -98,9 +109,11 @@ async def releases_side_by_side(rig: Rig, choose: random.Random) -> None:
         variables = {"PYTHONPATH": str(folder)}
         kinds = choose.choice([("anonymize",), ("aggregate",), ("anonymize", "aggregate")])
         places = [rig.keep(kind, variables=variables) for kind in kinds]
-        await asyncio.sleep(choose.uniform(8, 12))
+        await _at_work(rig, places)
+        await asyncio.sleep(choose.uniform(2, 6))
         for place in places:
-            rig.proofs["previous release at work"] += _recovered(place)
+            rig.proofs["previous release at work"] += _said(place, '"event": "recovered"')
+            rig.proofs["previous release refused"] += _said(place, "fold digest in force")
             await rig.leave(place)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
