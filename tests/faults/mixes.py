@@ -19,13 +19,15 @@ _IDLE_AFTER = ("300", "300", "4")
 
 @dataclass
 class MixResult:
-    """What a mix did: events ``counted``, troubles that began while data was ``in_flight``, ``seconds`` it took.
+    """What a mix did, the workers' state in ``store``.
 
-    ``ends`` counts how workers ended, by exit code, ``passed`` what the proxies did.
+    Events ``counted``, troubles that began while data was ``in_flight``, ``seconds`` it took; ``ends`` counts how workers
+    ended, by exit code, ``passed`` what the proxies did and what else shows that troubles happened.
     """
 
     seed: int
     nodes: int
+    store: str
     troubles: list[str] = field(default_factory=list)
     counted: int = 0
     in_flight: int = 0
@@ -44,7 +46,9 @@ def draw_mix(seed: int, *, nodes: int | None = None, only: str | None = None) ->
     choose = random.Random(f"draw {seed}")
     drawn = choose.choice([1, 1, 3])
     brokers = drawn if nodes is None else nodes
-    return MixResult(seed, brokers, [only] if only else choose.choices([*_known(brokers)], k=choose.randint(2, 5)))
+    store = random.Random(f"store {seed}").choice(["memory", "rocksdb"])
+    troubles = [only] if only else choose.choices([*_known(brokers)], k=choose.randint(2, 5))
+    return MixResult(seed, brokers, store, troubles)
 
 
 def _known(nodes: int) -> Mapping[str, Trouble]:

@@ -38,8 +38,8 @@ def test_other_seeds_are_refused(text: str) -> None:
 def test_a_mix_that_fails_names_the_command_that_repeats_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    right = MixResult(7, 1, ["poison"], counted=5, in_flight=1)
-    wrong = MixResult(8, 3, ["poison", "slow_link"], error="AssertionError: (1, 2)")
+    right = MixResult(7, 1, "memory", ["poison"], counted=5, in_flight=1)
+    wrong = MixResult(8, 3, "memory", ["poison", "slow_link"], error="AssertionError: (1, 2)")
     monkeypatch.setattr(command, "run_all", lambda _mixes, _jobs: [Ran(right, tmp_path, ""), Ran(wrong, tmp_path, "…")])
     monkeypatch.setattr(sys, "argv", ["faults", "7-8", "--report", str(tmp_path / "mixes.jsonl")])
     with pytest.raises(SystemExit) as ended:
