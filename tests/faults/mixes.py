@@ -21,8 +21,8 @@ _IDLE_AFTER = ("300", "300", "4")
 class MixResult:
     """What a mix did, the workers' state in ``store``.
 
-    Events ``counted``, troubles that began while data was ``in_flight``, ``seconds`` it took; ``ends`` counts how workers
-    ended, by exit code, ``passed`` what the proxies did and what else shows that troubles happened.
+    Events ``counted``, troubles that began while data was ``in_flight``, ``seconds`` it took; ``ends`` counts how
+    workers ended, by exit code, ``passed`` what the proxies did and what else shows that troubles happened.
     """
 
     seed: int
