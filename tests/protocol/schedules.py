@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -161,9 +161,9 @@ async def _trouble(simulation: Simulation, choose: random.Random, kind: str) -> 
             zombie.awake = kind == "wake"
 
 
-def made(seed: int) -> tuple[Simulation, list[str]]:
-    """The schedule of ``seed``, run to its end, and what is wrong then."""
-    simulation = Simulation(SETTINGS)
+def made(seed: int, store: Callable[[int], Any] = lambda _partition: None) -> tuple[Simulation, list[str]]:
+    """The schedule of ``seed``, run to its end over stores that ``store`` makes, and what is wrong then."""
+    simulation = Simulation(SETTINGS, store)
     try:
         told = asyncio.run(drive(simulation, drawn_load(seed), random.Random(f"schedule {seed}")))
     except NoRestError as error:

@@ -130,9 +130,10 @@ class Simulation:
             self._running.add((kind, tenure.partition))
             if tenure.owner.restored:
                 tenure.closing = True
-                await tenure.owner.close()
+                tenure.closer = tenure.closer or asyncio.create_task(tenure.owner.close())
             else:  # the restoring is given up, what it had sent is under way
                 await self._end(tenure, [Fate.LATE] * len(tenure.gate.waiting))
+        await asyncio.sleep(0)  # for those that close to hear of it
         self.steps += 1
 
     def compact(self) -> None:

@@ -121,6 +121,7 @@ class Tenure:
     out_of_lease: bool = False
     error: BaseException | None = None
     task: "asyncio.Task[None]" = field(init=False)
+    closer: "asyncio.Task[None] | None" = None
 
     def fail(self, error: BaseException) -> None:
         if self.error is None and not isinstance(error, asyncio.CancelledError):
@@ -137,4 +138,5 @@ async def live(tenure: Tenure, survey: Scheduled | None) -> None:
         tenure.fail(error)
         return
     tenure.owner.verified()
-    await tenure.owner._run()
+    tenure.owner.begin()
+    await tenure.owner._task
