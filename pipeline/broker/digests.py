@@ -50,8 +50,8 @@ async def other_digest(settings: Settings, digest: str) -> Refused | None:
     """
     consumer = _looking(required_brokers(settings))
     with_raw = not digest.endswith("-")
-    await consumer.start()
     try:
+        await consumer.start()
         for number in range(settings.partitions):
             if with_raw:
                 found = await _in_force(consumer, settings, number)

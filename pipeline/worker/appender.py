@@ -44,7 +44,11 @@ class Appender:
         )
 
     async def __aenter__(self) -> "Appender":
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self._producer.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

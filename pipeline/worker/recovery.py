@@ -20,7 +20,11 @@ class LogReader:
         self._consumer = _consumer(brokers)
 
     async def __aenter__(self) -> "LogReader":
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -57,8 +61,8 @@ class LogReader:
         if start >= end:
             return
         consumer = _consumer(self._brokers)
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign([key])
             consumer.seek(key, start)
             while await consumer.position(key) < end:

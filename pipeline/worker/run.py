@@ -21,6 +21,7 @@ from agents.core.pseudonyms import Pseudonyms
 from pipeline.app import FootfallApp, build_app
 from pipeline.broker.admin import admin
 from pipeline.broker.digests import other_digest
+from pipeline.broker.topics import failed
 from pipeline.errors import Refused
 from pipeline.flow import FLOW
 from pipeline.operations import Operations, Pages
@@ -49,7 +50,10 @@ _FRAMES = 5
 def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> int:
     """Run until SIGTERM or SIGINT; returns 0. A refusal raises Refused; anything else ends the process with 1."""
     _log_to_stdout()
-    return asyncio.run(_Worker(kind, settings, accept_gap=accept_gap).run())
+    try:
+        return asyncio.run(_Worker(kind, settings, accept_gap=accept_gap).run())
+    except (KafkaError, OSError, TimeoutError) as error:  # the brokers went away while the worker looked around
+        raise failed("reach the brokers", error) from None
 
 
 def _end(error: BaseException) -> NoReturn:
