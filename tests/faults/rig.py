@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -250,8 +251,9 @@ async def rig(
     ports = free_ports(2 * nodes)
     pairs = [*zip(ports[::2], ports[1::2], strict=True)]
     listeners = [{"PROXIED": pair} for pair in pairs]
-    if small_disks:
-        mount_small_disks(folder / "brokers" / str(node) / "data" for node in range(1, nodes + 1))
+    disks = [folder / "brokers" / str(node) / "data" for node in range(1, nodes + 1)] if small_disks else []
+    if disks:
+        mount_small_disks(disks)
     proxies = [Proxy((prefix, number), told, bound) for number, (bound, told) in enumerate(pairs)]
     try:
         async with cluster(folder / "brokers", nodes, listeners=listeners, properties=_PROPERTIES) as brokers:
@@ -268,3 +270,5 @@ async def rig(
     finally:
         for proxy in proxies:
             await asyncio.to_thread(proxy.close)
+        for disk in disks:
+            subprocess.run(["umount", "-l", str(disk)], check=False)  # so that the folder can be removed
