@@ -13,6 +13,8 @@ from pipeline.flow import FLOW
 from pipeline.settings import Settings
 from pipeline.worker.lease import Lease
 from pipeline.worker.manager import Owners
+from pipeline.worker.placing import StatePlacing
+from pipeline.worker.will import LastWill
 from schemas.topics import topic_name
 
 __all__ = ["FootfallApp", "build_app"]
@@ -47,7 +49,9 @@ class FootfallApp(faust.App):
 
     footfall_lease: Lease
     footfall_owners: Owners
+    footfall_placing: StatePlacing
     footfall_topic: str
+    footfall_will: LastWill
 
     def _create_directories(self) -> None:
         """Nothing: state is ours, in memory or in :mod:`pipeline.worker.stores`, and the changelog is its truth."""
@@ -57,7 +61,7 @@ class FootfallApp(faust.App):
         return {TP(self.footfall_topic, number): at for number, at in self.footfall_owners.positions().items()}
 
 
-def build_app(kind: str, settings: Settings, owners: Owners, lease: Lease) -> FootfallApp:
+def build_app(kind: str, settings: Settings, owners: Owners, lease: Lease, will: LastWill) -> FootfallApp:
     """The app of the stage ``kind``, its agent bound to ``owners``; nothing is started. ``brokers`` must be set."""
     stage = FLOW[kind]
     session = settings.session_timeout.total_seconds()
@@ -84,6 +88,8 @@ def build_app(kind: str, settings: Settings, owners: Owners, lease: Lease) -> Fo
     )
     app.footfall_lease = lease
     app.footfall_owners = owners
+    app.footfall_will = will
+    app.footfall_placing = StatePlacing(settings.standby)
     app.footfall_topic = topic_name(settings.topic_prefix, stage.source)
     source = app.topic(app.footfall_topic, schema=_AsItIs(), acks=False)
     app.agent(source, name=kind)(_AGENTS[kind](owners.take))
@@ -93,7 +99,7 @@ def build_app(kind: str, settings: Settings, owners: Owners, lease: Lease) -> Fo
 
     async def assigned(*_: Any, **__: Any) -> None:
         mine = {tp.partition for tp in app.consumer.assignment() if tp.topic == app.footfall_topic}
-        await owners.assign(mine)
+        await owners.assign(mine, app.footfall_placing.followed)
 
     app.on_partitions_revoked.connect(revoked, weak=False)
     app.on_rebalance_complete.connect(assigned, weak=False)

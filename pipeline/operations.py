@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from agents.core.counting import AggregateFold
 from agents.core.raw_state import Folded, RawEntry
 from pipeline.errors import Refused
-from schemas.operational import OPERATIONAL, Instrument
+from schemas.operational import OPERATIONAL, Instrument, RecoveryWay
 
 __all__ = ["Operations", "Pages"]
 
@@ -71,8 +71,9 @@ class Operations:
         """``aggregate`` appended to the sink."""
         self._counters["footfall_emitted"].inc(records)
 
-    def recovered(self, seconds: float) -> None:
+    def recovered(self, way: RecoveryWay, seconds: float) -> None:
         """A partition is restored and mended."""
+        self._counters["footfall_recoveries"].labels(way.value).inc()
         self._histograms["footfall_recovery_seconds"].observe(seconds)
 
     def stands(self, owner: _Standing, closing_watermark: int) -> None:
@@ -82,8 +83,12 @@ class Operations:
         if closing_watermark > 0:
             self._gauges["footfall_watermark_lag_seconds"].labels(label).set(time.time() - closing_watermark / 1000)
 
+    def follows(self, partition: int, lag: int) -> None:
+        """By how many records a standby is behind its changelog."""
+        self._gauges["footfall_standby_lag"].labels(str(partition)).set(lag)
+
     def dropped(self, partition: int) -> None:
-        """A partition is no longer ours."""
+        """A partition is no longer ours, or no longer followed."""
         for gauge in self._gauges.values():
             with suppress(KeyError):
                 gauge.remove(str(partition))

@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     session_timeout: Duration = Field(
         default=dt.timedelta(seconds=10), ge=dt.timedelta(seconds=3), le=dt.timedelta(minutes=5)
     )
+    standby: int = Field(default=1, ge=0, le=10)
+    """Other workers, where there are any, that keep a copy of each partition's state; 0 saves their memory."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=9464, ge=0, le=65_535)
     """0 takes any free port."""

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, cast
 
 import aiokafka
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from pipeline.worker.lease import Lease
+from pipeline.worker.will import LastWill, leaving
 
 __all__ = ["Consumer", "FetchedChunk", "Positions", "Transport"]
 
@@ -47,11 +47,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
         session = int(conf.broker_session_timeout * 1000)
+        placing = cast("Any", self.app).footfall_placing
         consumer = aiokafka.AIOKafkaConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             bootstrap_servers=driver.server_list(transport.url, transport.default_port),
-            partition_assignment_strategy=[RoundRobinPartitionAssignor],
+            partition_assignment_strategy=[placing],
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
@@ -66,13 +67,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             heartbeat_interval_ms=session // _HEARTBEATS,
             check_crcs=True,
         )
-        self._assignor = RoundRobinPartitionAssignor
+        self._assignor = placing
         return consumer
 
     async def on_start(self) -> None:
         """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
         await super().on_start()
-        _renew(self._ensure_consumer()._coordinator, cast("Any", self.app).footfall_lease)  # noqa: SLF001
+        app: Any = self.app
+        _renew(self._ensure_consumer()._coordinator, app.footfall_lease, app.footfall_will)  # noqa: SLF001
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; False where the group does not take it now, as while it rebalances.
@@ -112,13 +114,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         }
 
 
-def _renew(coordinator: Any, lease: Lease) -> None:
+def _renew(coordinator: Any, lease: Lease, will: LastWill) -> None:
     beat = coordinator._do_heartbeat  # noqa: SLF001 - there is no public hook
 
     async def heartbeat() -> bool:
         sent = lease.sent()
         answered = bool(await beat())
         if answered:
+            will.say(leaving(coordinator))
             lease.answered(sent, rebalancing=bool(coordinator._rejoin_needed_fut.done()))  # noqa: SLF001
         return answered
 

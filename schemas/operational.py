@@ -9,7 +9,7 @@ from typing import Final
 
 from schemas.reasons import Outcome, Reason
 
-__all__ = ["OPERATIONAL", "Instrument", "Operational"]
+__all__ = ["OPERATIONAL", "Instrument", "Operational", "RecoveryWay"]
 
 
 class Instrument(StrEnum):
@@ -18,6 +18,17 @@ class Instrument(StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
+
+
+class RecoveryWay(StrEnum):
+    """Where a partition's state came from when it was assigned."""
+
+    CHANGELOG = "changelog"
+    """Read from its beginning."""
+    STANDBY = "standby"
+    """Followed until then, and read from there to its end."""
+    KEPT = "kept"
+    """Held by this worker before, and nobody has written since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +122,22 @@ _LIST: Final = (
         "above 20 s",
         (),
         _SECONDS,
+    ),
+    Operational(
+        "footfall_recoveries",
+        Instrument.COUNTER,
+        "recoveries",
+        "Partitions restored and mended, by where their state came from.",
+        "changelog although FOOTFALL_STANDBY is above 0 and no worker was added",
+        (("way", tuple(way.value for way in RecoveryWay)),),
+    ),
+    Operational(
+        "footfall_standby_lag",
+        Instrument.GAUGE,
+        "records",
+        "Records of a followed changelog partition that its standby has not taken yet.",
+        "grows for minutes",
+        (_PARTITION,),
     ),
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Protocol
 
-__all__ = ["MemoryStore", "Store", "all_but", "walk"]
+__all__ = ["MemoryStore", "OwnStore", "Store", "all_but", "walk"]
 
 _STEP = 1000
 
@@ -35,6 +35,13 @@ class Store(Protocol):
 
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         """Every key, in any order."""
+
+
+class OwnStore(Store, Protocol):
+    """A store of one assignment, or of a standby until it is handed over to one."""
+
+    def close(self) -> None:
+        """Let go of it, with all that it holds."""
 
 
 class MemoryStore:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Container, Sequence
 from itertools import islice, takewhile
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 import orjson
@@ -60,6 +60,11 @@ class CleanOwner(Owner[Stored]):
     def is_dead(self, key: bytes, value: bytes) -> bool:
         """See :class:`Owner`."""
         return self.fold.is_dead(key, value)
+
+    def adopt(self, former: Self) -> None:
+        """See :class:`Owner`."""
+        self.fold = former.fold
+        self.emission = Emission(self.fold)
 
     def skip_to(self, first: int) -> None:
         """See :class:`Owner`."""

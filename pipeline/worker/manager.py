@@ -1,13 +1,17 @@
 """The owners of a worker: made at assignment, restored and mended, dropped at revocation."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
+
+import structlog
 
 from pipeline.errors import Refused
 from pipeline.operations import Operations
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Owner
+from pipeline.worker.standbys import Standbys
 
 __all__ = ["Owners"]
 
@@ -15,11 +19,15 @@ _RESTORED_AT_ONCE = 4
 
 
 class Owners:
-    """By partition. ``make`` builds an owner; ``failed`` ends the process with what went wrong."""
+    """By partition. ``make`` builds an owner; ``failed`` ends the process with what went wrong.
+
+    Between a revocation and the next assignment closed owners are held, so that partitions that stay go on at once.
+    """
 
     def __init__(
         self,
         make: Callable[[int], Owner[Any]],
+        standbys: Standbys,
         lease: Lease,
         operations: Operations,
         failed: Callable[[BaseException], None],
@@ -27,6 +35,9 @@ class Owners:
         self.owners: dict[int, Owner[Any]] = {}
         self.in_group = False
         self._make = make
+        self._standbys = standbys
+        self._former: dict[int, Owner[Any]] = {}
+        self._log = structlog.get_logger()
         self._lease = lease
         self._operations = operations
         self._failed = failed
@@ -61,30 +72,68 @@ class Owners:
             self._restoring.cancel()
             await asyncio.wait({self._restoring})
         owners, self.owners = self.owners, {}
+        if owners:
+            self._log.info("revoked", partitions=sorted(owners))
         await asyncio.gather(*(owner.close() for owner in owners.values()))
-        for partition in owners:
+        for partition, owner in owners.items():
             self._operations.dropped(partition)
+            if owner.restored:
+                self._former[partition] = owner
+            else:
+                owner.release()
 
-    async def assign(self, partitions: Iterable[int]) -> None:
-        """Restore and mend the owners of ``partitions``; a revocation meanwhile ends that."""
+    async def close(self) -> None:
+        """Revoke, and follow nothing any more."""
         await self.revoke()
-        self._restoring = asyncio.create_task(self._restore(sorted(set(partitions))))
+        self._release(())
+        await self._standbys.stop()
+        self._standbys.keep(())
+
+    def _release(self, mine: Collection[int]) -> None:
+        """Let go of the former owners of all other partitions."""
+        for partition in set(self._former) - set(mine):
+            self._former.pop(partition).release()
+
+    async def assign(self, partitions: Iterable[int], followed: Iterable[int] = ()) -> None:
+        """Restore and mend the owners of ``partitions``, then follow others; a revocation meanwhile ends that."""
+        await self.revoke()
+        mine, followed = sorted(set(partitions)), set(followed) - set(partitions)
+        self._log.info("assigned", partitions=mine, followed=sorted(followed))
+        await self._standbys.stop()
+        self._standbys.keep(followed.union(mine))
+        self._release(mine)
+        self._restoring = asyncio.create_task(self._restore(mine))
         await asyncio.wait({self._restoring})
         task, self._restoring = self._restoring, None
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
             self._failed(error)
+            return
+        await self._standbys.follow(followed)
 
     async def _restore(self, partitions: Sequence[int]) -> None:
         limit = asyncio.Semaphore(_RESTORED_AT_ONCE)
 
         async def one(partition: int) -> None:
             async with limit:
-                await self.owners[partition].restore()
+                standby, former = self._standbys.take(partition), self._former.pop(partition, None)
+                try:
+                    await self.owners[partition].restore(standby, former)
+                except asyncio.CancelledError:
+                    if not standby.handed_over:
+                        self._standbys.give_back(partition, standby)
+                    raise
 
         self.owners = {partition: self._make(partition) for partition in partitions}
-        async with asyncio.TaskGroup() as group:
-            for partition in partitions:
-                group.create_task(one(partition))
+        # A million objects that all stay make the collector look at them again and again while they are made.
+        gc.disable()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for partition in partitions:
+                    group.create_task(one(partition))
+        finally:
+            gc.enable()
         for owner in self.owners.values():
             owner.begin()
         self.in_group = True

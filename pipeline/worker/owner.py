@@ -6,19 +6,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 import structlog
 
 from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.records import StateWrite
-from agents.core.store import Store
+from agents.core.standby import Standby
+from agents.core.store import OwnStore
 from pipeline.errors import Refused
 from pipeline.operations import Operations
 from pipeline.settings import Settings
 from pipeline.worker.appender import Appender, SoleLog
 from pipeline.worker.lease import Lease
-from pipeline.worker.recovery import LogReader, joined_entry, last_entry, recover
+from pipeline.worker.recovery import LogReader, Recovered, joined_entry, last_entry, recover
+from schemas.operational import RecoveryWay
 from schemas.topics import topic_name
 
 __all__ = ["Context", "OwnStore", "Owner", "Record"]
@@ -28,13 +30,6 @@ _QUEUED_CHUNKS: Final = 4
 _MENDED_ROWS: Final = 2000
 _CHECK_SECONDS: Final = 2.0
 _STALL_SECONDS: Final = 30.0
-
-
-class OwnStore(Store, Protocol):
-    """A store of one assignment."""
-
-    def close(self) -> None:
-        """Let go of it, with all that it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,35 +124,69 @@ class Owner(abc.ABC, Generic[Record]):
         The state was read before the source's ends are asked for, since another owner may move on.
         """
         self.take_up(joined)
-        first, self.end = await self.context.reader.bounds(self.context.topic(self.source), self.partition)
-        await self._require_position(joined.get(ENTRY_KEY) is None, first)
+        await self._look_for_position(fresh=joined.get(ENTRY_KEY) is None)
 
-    async def restore(self) -> int:
-        """Recover, mend and check the position; returns the source offset to read on from. Raises Refused."""
-        began = time.monotonic()
-        context = self.context
-        state = context.topic(f"{context.kind}-state")
-        self._store = context.store(self.partition)
-        joined, end = await recover(context.reader, state, self.partition, JoinedLog(self._store))
-        self.changelog = SoleLog(context.appender, state, self.partition, end)
-        fresh = joined.get(ENTRY_KEY) is None
-        try:
-            await self._judged(joined)
-        except Refused:  # unless nothing was lost, and another owner began here after the state was read
-            self.changelog.found(await context.reader.end(state, self.partition))
-            raise
+    async def _look_for_position(self, *, fresh: bool) -> None:
+        first, self.end = await self.context.reader.bounds(self.context.topic(self.source), self.partition)
+        await self._require_position(fresh, first)
+
+    async def restore(self, standby: Standby | None = None, former: Self | None = None) -> int:
+        """Recover, mend and check the position; returns the source offset to read on from. Raises Refused.
+
+        ``standby`` saves reading what it has taken; it is brought up to the log's end, also where this is ended on the
+        way. ``former`` is a closed owner of the partition in this process, see :meth:`_go_on`.
+        """
+        began, context = time.monotonic(), self.context
+        joined, found, way = JoinedLog(), Recovered(), RecoveryWay.KEPT
+        if former is None or not await self._go_on(former):
+            standby = standby or Standby(lambda: context.store(self.partition))
+            way = RecoveryWay.STANDBY if standby.next else RecoveryWay.CHANGELOG
+            joined, found = await self._recover(standby)
+        taken_up = time.monotonic()
         await self._lease_valid()
         context.at("mending")
         await self._mend(joined)
-        await self.mend_outputs(fresh=fresh)
+        await self.mend_outputs(fresh=way is not RecoveryWay.KEPT and joined.get(ENTRY_KEY) is None)
         context.at("mended")
-        self.changelog.found(await context.reader.end(state, self.partition))
+        await self.check_changelog()
         self.restored = True
         self.moved_at = time.monotonic()
-        seconds = self.moved_at - began
-        context.operations.recovered(seconds)
-        self.log.info("recovered", keys=len(joined), position=self.position, seconds=round(seconds, 3))
+        context.operations.recovered(way, self.moved_at - began)
+        spent = {"seconds": self.moved_at - began, "reading": found.reading, "joining": found.joining}
+        spent |= {"taking_up": taken_up - began - found.reading - found.joining, "mending": self.moved_at - taken_up}
+        spent = {name: round(seconds, 3) for name, seconds in spent.items()}
+        self.log.info("recovered", way=way, read=found.records, keys=len(joined), position=self.position, **spent)
         return self.position
+
+    async def _recover(self, standby: Standby) -> tuple[JoinedLog, Recovered]:
+        """Read on to the changelog's end, and take up what it comes to."""
+        state = self.context.topic(f"{self.context.kind}-state")
+        found = await recover(self.context.reader, state, self.partition, standby)
+        self.changelog = SoleLog(self.context.appender, state, self.partition, found.end)
+        joined, self._store = standby.joined, standby.hand_over()
+        try:
+            await self._judged(joined)
+        except Refused:  # unless nothing was lost, and another owner began here after the state was read
+            await self.check_changelog()
+            raise
+        return joined, found
+
+    async def _go_on(self, former: Self) -> bool:
+        """Take over the state of an owner that was closed, if nobody has written since its last acknowledged write.
+
+        It was the sole writer from its recovery on, so its state is then the join of the log, and no key's last record
+        is another. The position, the outputs and the ends are looked at as after any recovery.
+        """
+        log = former.changelog
+        if log.end != await self.context.reader.end(log.topic, self.partition):
+            former.release()
+            return False
+        self.adopt(former)
+        self._store, former._store = former._store, None
+        self.position = former.position
+        self.changelog = SoleLog(self.context.appender, log.topic, self.partition, log.end)
+        await self._look_for_position(fresh=False)
+        return True
 
     def begin(self) -> None:
         """Start the task that folds what ``take`` hands over."""
@@ -175,8 +204,12 @@ class Owner(abc.ABC, Generic[Record]):
             self._queue.get_nowait()
         if self._task is not None:
             await self._task
+
+    def release(self) -> None:
+        """Let go of the state of an owner that is closed."""
         if self._store is not None:
             self._store.close()
+            self._store = None
 
     async def _run(self) -> None:
         try:
@@ -189,6 +222,7 @@ class Owner(abc.ABC, Generic[Record]):
                 if not self._closing.is_set() and self.context.lease.may_begin:
                     await self.in_between()
         except BaseException as error:  # noqa: BLE001 - whatever it is, the process ends
+            self.restored = False
             self.context.failed(error)
 
     async def _next(self) -> Sequence[Record]:
@@ -214,6 +248,10 @@ class Owner(abc.ABC, Generic[Record]):
 
     async def check_foreign(self) -> None:
         """Raises ForeignWriteError where an end offset lies beyond our own."""
+        await self.check_changelog()
+
+    async def check_changelog(self) -> None:
+        """As :meth:`check_foreign`, of the changelog alone."""
         self.changelog.found(await self.context.reader.end(self.changelog.topic, self.partition))
 
     async def may_begin(self) -> bool:
@@ -294,6 +332,10 @@ class Owner(abc.ABC, Generic[Record]):
     @abc.abstractmethod
     def is_dead(self, key: bytes, value: bytes) -> bool:
         """Whether a key of the state that was taken up has expired, so that it need not be mended."""
+
+    @abc.abstractmethod
+    def adopt(self, former: Self) -> None:
+        """Go on with the fold of an owner that was closed and is not used any more."""
 
     @abc.abstractmethod
     def skip_to(self, first: int) -> None:

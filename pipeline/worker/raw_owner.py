@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -60,6 +60,10 @@ class RawOwner(Owner[RawRecord]):
     def is_dead(self, key: bytes, value: bytes) -> bool:
         """See :class:`Owner`."""
         return self.fold.is_dead(key, value)
+
+    def adopt(self, former: Self) -> None:
+        """See :class:`Owner`."""
+        self.fold = former.fold
 
     def skip_to(self, first: int) -> None:
         """See :class:`Owner`."""

@@ -1,15 +1,21 @@
 """Restoring a partition: the join of its changelog, and what a reader of logs needs for it (design 2.1, rules 5, 6)."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
 from agents.core.joins import ENTRY_KEY, JoinedLog
+from agents.core.standby import Standby
 
-__all__ = ["LogReader", "joined_entry", "last_entry", "recover"]
+__all__ = ["LogReader", "Recovered", "Tail", "joined_entry", "last_entry", "recover"]
+
+_TAKEN_AT_ONCE = 20_000
+"""Records of one partition, so that the loop breathes in between."""
 
 
 class LogReader:
@@ -75,8 +81,39 @@ class LogReader:
         finally:
             await consumer.stop()
 
+    @asynccontextmanager
+    async def tail(self, topic: str, positions: Mapping[int, int]) -> AsyncGenerator["Tail"]:
+        """Follow partitions from their positions on."""
+        consumer = _consumer(self._brokers, wait_ms=500)
+        await consumer.start()
+        try:
+            keys = {TopicPartition(topic, partition): position for partition, position in positions.items()}
+            consumer.assign(list(keys))
+            for key, position in keys.items():
+                consumer.seek(key, position)
+            yield Tail(consumer)
+        finally:
+            await consumer.stop()
 
-def _consumer(brokers: str) -> AIOKafkaConsumer:
+
+class Tail:
+    """Follows the partitions that its consumer was assigned."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def more(self) -> Mapping[int, Sequence[ConsumerRecord]]:
+        """What came by partition, {} where nothing did for a while. Raises KafkaError, also where a log was cut off."""
+        fetched = await self._consumer.getmany(timeout_ms=1000, max_records=_TAKEN_AT_ONCE)
+        return {key.partition: records for key, records in fetched.items()}
+
+    def ends(self) -> Mapping[int, int]:
+        """The end offset of each partition as the broker last told it, where it did."""
+        found = {key.partition: self._consumer.highwater(key) for key in self._consumer.assignment()}
+        return {partition: end for partition, end in found.items() if end is not None}
+
+
+def _consumer(brokers: str, wait_ms: int = 50) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         bootstrap_servers=brokers,
         group_id=None,
@@ -84,18 +121,38 @@ def _consumer(brokers: str) -> AIOKafkaConsumer:
         auto_offset_reset="none",
         isolation_level="read_committed",
         max_partition_fetch_bytes=16 << 20,
-        fetch_max_wait_ms=50,
+        fetch_max_wait_ms=wait_ms,
         request_timeout_ms=20_000,
     )
 
 
-async def recover(reader: LogReader, topic: str, partition: int, joined: JoinedLog) -> tuple[JoinedLog, int]:
-    """The join of a changelog partition, in ``joined``, and the end offset up to which it was read."""
+@dataclass(slots=True)
+class Recovered:
+    """What bringing a join up to the end of its log came to; seconds of waiting for records, and of joining them."""
+
+    end: int = 0
+    records: int = 0
+    reading: float = 0.0
+    joining: float = 0.0
+
+
+async def recover(reader: LogReader, topic: str, partition: int, standby: Standby) -> Recovered:
+    """Bring ``standby`` up to the end of a changelog partition.
+
+    One whose position is not in the log any more is begun anew, since what came between is lost to it.
+    """
+    mark = time.monotonic()
     first, end = await reader.bounds(topic, partition)
-    async for records in reader.records(topic, partition, first, end):
-        for record in records:
-            joined.apply(bytes(record.key or b""), None if record.value is None else bytes(record.value))
-    return joined, end
+    found = Recovered(end)
+    if not first <= standby.next <= end:
+        standby.begin_anew()
+    async for records in reader.records(topic, partition, max(first, standby.next), end):
+        came = time.monotonic()
+        standby.take(records)
+        found.reading, mark = found.reading + came - mark, time.monotonic()
+        found.joining, found.records = found.joining + mark - came, found.records + len(records)
+    found.reading += time.monotonic() - mark
+    return found
 
 
 async def last_entry(reader: LogReader, topic: str, partition: int) -> JoinedLog:

@@ -35,6 +35,8 @@ from pipeline.worker.manager import Owners
 from pipeline.worker.owner import Context, Owner, OwnStore
 from pipeline.worker.raw_owner import RawOwner
 from pipeline.worker.recovery import LogReader
+from pipeline.worker.standbys import Standbys
+from pipeline.worker.will import LastWill
 from schemas.topics import topic_name
 
 __all__ = ["run_worker"]
@@ -102,20 +104,23 @@ class _Worker:
         if (warning := await replication_warning(settings)) is not None:
             self._log.warning("few_replicas", what=warning)
         self._commits = await self._committed()
-        appender = Appender(brokers, lambda: self._lease.valid)
+        appender, opened = Appender(brokers, lambda: self._lease.valid), self._stores()
         async with appender as self._appender, LogReader(brokers) as self._reader:
-            owners = Owners(self._maker(secret), self._lease, self._operations, _end)
+            standbys = Standbys(
+                self._reader, topic_name(settings.topic_prefix, f"{kind}-state"), self._operations, opened
+            )
+            owners = Owners(self._maker(secret, opened), standbys, self._lease, self._operations, _end)
             await owners.survey(range(settings.partitions), refusal)
             pages = Pages(self._operations, owners.why_not_ready)
             await pages.start(settings.metrics_host, settings.metrics_port)
             self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
-            app = build_app(kind, settings, owners, self._lease)
-            await self._serve(app, owners)
+            with LastWill() as will:
+                await self._serve(build_app(kind, settings, owners, self._lease, will), owners)
             await pages.stop()
         self._log.info("stopped")
         return 0
 
-    def _maker(self, secret: bytes | None) -> Callable[[int], Owner[Any]]:
+    def _maker(self, secret: bytes | None, opened: Callable[[int], OwnStore | None]) -> Callable[[int], Owner[Any]]:
         settings = self._settings
         context = Context(
             self._kind,
@@ -128,7 +133,7 @@ class _Worker:
             _end,
             self._accept_gap,
             at=self._at,
-            store=self._stores(),
+            store=opened,
         )
         digest = settings.digest()
         if secret is None:
@@ -170,7 +175,7 @@ class _Worker:
                 _end(error)
         try:
             async with asyncio.timeout(_STOP_SECONDS):
-                await owners.revoke()
+                await owners.close()
                 committing.cancel()
                 await self._commit(app, self._reached)
                 crashed.cancel()

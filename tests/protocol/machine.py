@@ -85,6 +85,10 @@ class ProtocolMachine(RuleBasedStateMachine):
     def compact(self) -> None:
         self.simulation.compact()
 
+    @rule(kind=st.sampled_from(KINDS), partition=st.integers(0, PARTITIONS - 1), most=st.sampled_from([3, 30, 1000]))
+    def follow(self, kind: str, partition: int, most: int) -> None:
+        self.simulation.follow(kind, partition, most)
+
     # ---- owners go on
 
     @rule(manner=st.builds(Manner, st.integers(0, 6), st.integers(0, 2), st.booleans(), st.booleans(), st.booleans()))

@@ -7,9 +7,10 @@ granted and withdrawn again under the same id, and the list of windows that are 
 an older version right. So no figure is waited for: the fences of the state are held up as such
 (:mod:`tests.protocol.touched`), and the bug leaves one behind at the first duplicate.
 
-One rule of the design has no entry, for here no schedule can break it. The entry decides who is alive: a forgotten
-source is told by its own last time whenever it is asked for, and a dead figure that came back is never due at the
-sink.
+Two rules have no entry, for here no schedule breaks them. An owner that went on with the state it had, although another
+had written since, folds again what that one folded (``test_former`` looks at it directly). The entry decides who is
+alive: a forgotten source is told by its own last time whenever it is asked for, and a dead figure that came back is
+never due at the sink.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,11 +21,14 @@ import pytest
 from agents.core import counting
 from agents.core.joins import ENTRY_KEY, JoinedLog, payload_of
 from agents.core.records import StateWrite
+from agents.core.standby import Standby
+from pipeline.worker import owner as owner_module
 from pipeline.worker.appender import SoleLog
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Owner
 from pipeline.worker.raw_owner import RawOwner
+from pipeline.worker.recovery import Recovered
 
 __all__ = ["LEFT_OUT", "PLANTED"]
 
@@ -203,10 +207,23 @@ PLANTED: dict[str, Callable[[Patch], None]] = {
 }
 """Ten bugs by name: what a worker would do that has one of them."""
 
+
+def _standby_believed(patch: Patch) -> None:
+    real = owner_module.recover
+
+    async def recover(reader: Any, topic: str, partition: int, standby: Standby) -> Recovered:
+        if not standby.next:
+            return await real(reader, topic, partition, standby)
+        return Recovered((await reader.bounds(topic, partition))[1])
+
+    patch.setattr(owner_module, "recover", recover)
+
+
 LEFT_OUT: dict[str, Callable[[Patch], None]] = {
     "recovery reads the sink": _sink_unread,
     "the sink is mended before anything is folded": _sink_mended_late,
     "corrections before state": _state_before_corrections,
     "acknowledged before emitted moves on": _emitted_before_acknowledged,
+    "a standby is brought up to the log's end": _standby_believed,
 }
 """Further rules of our own, each left out."""

@@ -33,7 +33,19 @@ SETTINGS = load_settings(
     max_series=DECIDING.max_series,
     record_duplicates=True,
 )
-_TROUBLES = ["crash", "pause", "wake", "sleep", "expire", "arrive", "unanswered", "compact", "time", "rebalance"]
+_TROUBLES = [
+    "crash",
+    "pause",
+    "wake",
+    "sleep",
+    "expire",
+    "arrive",
+    "unanswered",
+    "compact",
+    "time",
+    "rebalance",
+    "follow",
+]
 _MOST_STEPS = 4000
 _FATES = (Fate.LANDS, Fate.LANDS, Fate.LOST, Fate.LATE)
 
@@ -137,6 +149,8 @@ async def _trouble(simulation: Simulation, choose: random.Random, kind: str) -> 
         simulation.pass_time(choose.choice([HOUR_MS, 30 * HOUR_MS]))
     elif kind == "compact":
         simulation.compact()
+    elif kind == "follow":
+        simulation.follow(choose.choice(KINDS), choose.randrange(PARTITIONS), choose.choice([3, 30, 1000]))
     elif kind == "rebalance":
         await simulation.rebalance(choose.choice(KINDS))
     elif kind == "arrive":

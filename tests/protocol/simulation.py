@@ -13,6 +13,7 @@ from enum import Enum
 from itertools import chain, repeat
 from typing import Any
 
+from agents.core.standby import Standby
 from pipeline.errors import Refused
 from pipeline.reading import StoredRecord
 from pipeline.settings import Settings
@@ -67,6 +68,10 @@ class Simulation:
     refused: list[str] = field(default_factory=list)
     _running: set[tuple[str, int]] = field(default_factory=set)
     """Where the process goes on after a rebalance: it has looked at every partition when it was started."""
+    _standbys: dict[tuple[str, int], Standby] = field(default_factory=dict)
+    """What has followed changelogs up to whenever it looked last; the next recovery begins with it."""
+    _former: dict[tuple[str, int], Any] = field(default_factory=dict)
+    """Closed owners of processes that go on after a rebalance."""
 
     # ---- what may happen
 
@@ -145,6 +150,16 @@ class Simulation:
                     self.log("aggregates", partition).compact(tenure.owner.sink_compacted_before)
         self.steps += 1
 
+    def follow(self, kind: str, partition: int, most: int) -> None:
+        """A standby takes ``most`` records that it has not seen, and forgets what the cleaner may have taken."""
+        key, log = (kind, partition), self.log(f"{kind}-state", partition)
+        standby = self._standbys.setdefault(key, Standby(lambda: self.store(partition)))
+        standby.take([record for record in log.records if record.offset >= standby.next][:most])
+        if (tenure := self.current.get(key)) is not None and tenure.owner.restored:
+            young = [each.append_time for each in log.records if each.offset >= tenure.owner.compacted_before]
+            standby.forget(min(young, default=0))
+        self.steps += 1
+
     def pass_time(self, by: int) -> None:
         """Milliseconds go by for everybody."""
         self.now, self.shift = self.now + by, self.shift + by
@@ -208,6 +223,8 @@ class Simulation:
         owner.log_read = self.log(owner.source, partition)
         owner.manner = lambda: self.manner
         owner.committing = lambda position: self._commit(tenure, position)
+        tenure.former = self._former.pop((kind, partition), None)
+        tenure.standby = self._standbys.pop((kind, partition), None)
         survey = None if (kind, partition) in self._running else made()
         tenure.task = asyncio.create_task(live(tenure, survey))
         return tenure
@@ -262,7 +279,9 @@ class Simulation:
                 raise error
             if isinstance(error, Refused):
                 self.refused.append(f"refused: {error}")
-            if error is not None:
+            if error is None:
+                self._former[tenure.kind, tenure.partition] = tenure.owner
+            else:
                 self.ends[type(error).__name__] += 1
                 self._running.discard((tenure.kind, tenure.partition))
             for waiting in tenure.gate.waiting:  # of other requests that were under way nothing is known

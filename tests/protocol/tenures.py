@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from agents.core.records import RawRecord
+from agents.core.standby import Standby
 from pipeline.errors import Refused
 from pipeline.worker.appender import ForeignWriteError, ProduceError
 from pipeline.worker.clean_owner import CleanOwner
@@ -122,6 +123,9 @@ class Tenure:
     error: BaseException | None = None
     task: "asyncio.Task[None]" = field(init=False)
     closer: "asyncio.Task[None] | None" = None
+    standby: Standby | None = None
+    former: Any = None
+    """What its recovery begins with."""
 
     def fail(self, error: BaseException) -> None:
         if self.error is None and not isinstance(error, asyncio.CancelledError):
@@ -133,7 +137,7 @@ async def live(tenure: Tenure, survey: Scheduled | None) -> None:
     try:
         if survey is not None:
             await survey.survey()
-        await tenure.owner.restore()
+        await tenure.owner.restore(tenure.standby, tenure.former)
     except (ProduceError, ForeignWriteError, Refused) as error:
         tenure.fail(error)
         return

@@ -1,0 +1,72 @@
+"""The last will of a worker: its group is told at once when its process ends, by another process that sees it end.
+
+Without it a group waits for the session timeout. It is sent when nothing of the worker runs any more, so nobody writes
+but what was on its way, as after any crash. A machine or a container that ends takes both processes with it; then the
+session timeout counts.
+"""
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+from aiokafka.protocol.api import RequestHeader_v1
+from aiokafka.protocol.group import LeaveGroupRequest_v1
+
+from pipeline.worker import executor
+
+__all__ = ["LastWill", "leaving"]
+
+_CLIENT = "footfall-will"
+
+
+def leaving(coordinator: Any) -> bytes:
+    """The will that the present member of aiokafka's group coordinator leave its group; empty where it is in none."""
+    node = coordinator._client.cluster.broker_metadata(coordinator.coordinator_id)  # noqa: SLF001 - nothing public
+    if not node or not coordinator.member_id:
+        return b""
+    request = LeaveGroupRequest_v1(coordinator.group_id, coordinator.member_id)
+    message = RequestHeader_v1(request, 0, _CLIENT).encode() + request.encode()
+    return b"%s:%d\n%s" % (str(node.host).encode(), node.port, struct.pack(">i", len(message)) + message)
+
+
+class LastWill:
+    """Starts the process that keeps it; ``say`` may be called from any one thread."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._said = b""
+
+    def __enter__(self) -> Self:
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-I", "-S", str(Path(executor.__file__))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # what ends the worker by the keyboard is not to end this first
+            )
+        except OSError as error:
+            structlog.get_logger().warning("no_last_will", why=error.strerror)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._process is None or self._process.stdin is None:
+            return
+        self.say(b"")
+        self._process.stdin.close()
+        self._process.wait()
+
+    def say(self, will: bytes) -> None:
+        """From now on this one; empty: none."""
+        if will == self._said or self._process is None or self._process.stdin is None:
+            return
+        try:
+            self._process.stdin.write(struct.pack(">I", len(will)) + will)
+            self._process.stdin.flush()
+        except (OSError, ValueError):  # it was ended: the session timeout does without it
+            self._process = None
+        self._said = will
