@@ -24,9 +24,10 @@ from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 from schemas.metrics import WindowSize
 
-__all__ = ["Entry", "Named", "StateError", "alive", "is_expired", "name_of", "payload", "span_expired"]
+__all__ = ["Entry", "Named", "StateError", "alive", "days_of", "is_expired", "name_of", "payload", "span_expired"]
 
 _decode = msgspec.msgpack.Decoder().decode
+_decode_days = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
 
 
 class StateError(ValueError):
@@ -103,7 +104,7 @@ def is_expired(key: bytes, value: bytes, entry: Entry, deciding: Deciding) -> bo
     """Whether recovery drops the key, whatever its last record says; the entry itself never expires."""
     kind = key[:1]
     if kind == b"a":
-        newest = _newest(value)
+        newest, _ = days_of(value)
         return newest < (entry.event_watermark - deciding.lateness) // DAY_MS - days_kept(deciding)
     if kind in {b"f", b"m"}:
         identity = b"|".join(key[1:].split(b"|", 5)[:5]).decode()
@@ -112,11 +113,12 @@ def is_expired(key: bytes, value: bytes, entry: Entry, deciding: Deciding) -> bo
     return False
 
 
-def _newest(value: bytes) -> int:
-    found = payload(value)
-    if not isinstance(found, list) or not isinstance(found[0], int):
-        raise StateError("a user's days have another shape")
-    return found[0]
+def days_of(value: bytes) -> tuple[int, bytes]:
+    """The payload of a user's value: newest day and mask."""
+    try:
+        return _decode_days(payload_of(value))
+    except msgspec.MsgspecError:
+        raise StateError("a user's days have another shape") from None
 
 
 def alive(items: Iterable[tuple[bytes, bytes]], deciding: Deciding) -> tuple[Entry, dict[bytes, bytes], list[bytes]]:

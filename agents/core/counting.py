@@ -5,12 +5,12 @@ A pure function of the chunks: the state after a fence is the same however the c
 
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from agents.core.activity import Activity, pack_days, unpack_days, user_key
 from agents.core.count_figures import Figure, Figures, Window
 from agents.core.count_plan import Plan, Target
-from agents.core.count_state import Entry, StateError, alive, is_expired, name_of, payload
+from agents.core.count_state import Entry, StateError, alive, days_of, is_expired, name_of, payload
 from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, seal
 from agents.core.late import LateChanges
 from agents.core.members import Members, member_key
@@ -75,17 +75,18 @@ class AggregateFold:
         """
         self.entry, found, expired = alive(items, self.deciding)
         self.figures.due_through = self.entry.emitted_closing_watermark
-        for key in sorted(found):  # figures before their members
-            kind, content = key[:1], payload(found[key])
-            if kind == b"a" and isinstance(content, list):
-                company, user = key[1:].split(b"|", 1)
-                self.activity.users.setdefault(company.decode(), {})[user] = unpack_days(*content)
-            elif kind == b"f" and isinstance(content, list):
+        self._restore_users(found)
+        members = []
+        for key, value in found.items():
+            kind = key[:1]
+            if kind == b"f" and isinstance(content := payload(value), list):
                 self._restore_figure(key[1:].decode(), *content)
             elif kind == b"m":
-                self._restore_member(key)
-            else:
+                members.append(key)
+            elif kind != b"a":
                 raise StateError("a key of no known kind")
+        for key in members:
+            self._restore_member(key)
         self._graves.extend(expired)
         return expired
 
@@ -104,6 +105,17 @@ class AggregateFold:
     def is_dead(self, key: bytes, value: bytes) -> bool:
         """Whether a key of the joined state has expired."""
         return is_expired(key, value, self.entry, self.deciding)
+
+    def _restore_users(self, found: Mapping[bytes, bytes]) -> None:
+        """There may be a million: one loop, with each company looked up once a user and made once."""
+        companies: dict[bytes, dict[bytes, int]] = {}
+        for key, value in found.items():
+            if key[:1] == b"a":
+                company, user = key[1:].split(b"|", 1)
+                users = companies.get(company)
+                if users is None:
+                    users = companies[company] = self.activity.users.setdefault(company.decode(), {})
+                users[user] = unpack_days(*days_of(value))
 
     def _restore_figure(self, identity: str, value: int, last: int, corrected: bool) -> None:
         named = name_of(identity)
