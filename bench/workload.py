@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -13,7 +13,7 @@ from agents.core.home import home
 from schemas.limits import DAY_MS
 from schemas.times import instant
 
-__all__ = ["Record", "Workload", "load", "records"]
+__all__ = ["Record", "Workload", "append_all", "load", "records"]
 
 Record = tuple[int, bytes, bytes]
 """Partition, key, value."""
@@ -76,14 +76,19 @@ def records(workload: Workload) -> Iterator[Record]:
 
 async def load(brokers: str, topic: str, workload: Workload) -> int:
     """Append the workload to ``topic``, in large batches; returns its bytes (values only)."""
+    return await append_all(brokers, topic, workload.partitions, records(workload))
+
+
+async def append_all(brokers: str, topic: str, partitions: int, made: Iterable[Record]) -> int:
+    """Append records to ``topic``, in large batches; returns their bytes (values only)."""
     producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", max_request_size=2 << 20, max_batch_size=1 << 20)
     await producer.start()
     try:
-        open_batches = {partition: producer.create_batch() for partition in range(workload.partitions)}
+        open_batches = {partition: producer.create_batch() for partition in range(partitions)}
         sizes = dict.fromkeys(open_batches, 0)
         total = 0
         stamp = int(time.time() * 1000)
-        for partition, key, value in records(workload):
+        for partition, key, value in made:
             total += len(value)
             if sizes[partition] + len(value) > _BATCH_BYTES:
                 await (await producer.send_batch(open_batches[partition], topic, partition=partition))
