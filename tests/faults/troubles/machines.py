@@ -66,7 +66,8 @@ def _said(place: Place, *words: str) -> bool:
 
 async def descriptors_run_out(rig: Rig, choose: random.Random) -> None:
     """FP11: a worker may open no further file or connection, and loses those to the brokers."""
-    if (found := await any_worker(rig, choose)) is None:
+    found = await any_worker(rig, choose)
+    if found is None or not _said(found[0], '"event": "starting"'):  # a program that is being loaded can say nothing
         return
     pid = found[1].process.pid
     with contextlib.suppress(ProcessLookupError, psutil.Error):  # it may end at any moment
