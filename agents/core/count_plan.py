@@ -25,11 +25,14 @@ class ShapePlan:
     """Whether a user of the event was active, the counts it belongs to, the metrics that count its source.
 
     ``rows`` bounds the keys of the state that one event touches, those of active users' windows not counted.
+    ``untold`` names the metrics of which the shape does not tell whether or where the event belongs: it was written
+    when fewer fields of its type were allowed. Shapes of the catalogue in force leave nothing untold.
     """
 
     active: bool
     counts: tuple[Target, ...]
     sources: tuple[Target, ...]
+    untold: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> int:
@@ -81,17 +84,32 @@ class Plan:
 
     def _work_out(self, shape: Shape) -> ShapePlan:
         entry = EVENT_TYPES[shape.type]
-        fields = dict(zip(entry.allowed, shape.values, strict=True))
+        # Allowed fields are only ever added at the end, so of an older shape those that it lacks are the last.
+        fields = dict(zip(entry.allowed[: len(shape.values)], shape.values, strict=True))
+        untold: set[str] = set()
 
         def targets(metrics: list[Metric]) -> tuple[Target, ...]:
-            return tuple(
-                (metric, tuple(fields[name] for name in metric.dimensions))
-                for metric in metrics
-                if metric.where is None or fields[metric.where[0]] == metric.where[1]
-            )
+            found = []
+            for metric in metrics:
+                if metric.where is not None and fields.get(metric.where[0], metric.where[1]) != metric.where[1]:
+                    continue
+                if needed(metric) <= fields.keys():
+                    found.append((metric, tuple(fields[name] for name in metric.dimensions)))
+                else:
+                    untold.add(metric.name)
+            return tuple(found)
 
+        decided = not isinstance(entry.passive, tuple) or entry.passive[0] in fields
+        if not decided:
+            untold.update(metric.name for metric in self.users)
         return ShapePlan(
-            bool(self.users) and entry.activates(shape.values),
+            bool(self.users) and decided and entry.activates(shape.values),
             targets(self._counts.get(shape.type, [])),
             targets(self._sources.get(shape.type, [])),
+            frozenset(untold),
         )
+
+
+def needed(metric: Metric) -> set[str]:
+    """The fields of its event type that a metric reads."""
+    return {*metric.dimensions, *(() if metric.where is None else metric.where[:1])}

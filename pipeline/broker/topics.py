@@ -1,9 +1,9 @@
 """Making the topics of the table, comparing them with it, and telling the raw log of another fold (design 1.1, 1.7)."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -14,7 +14,18 @@ from pipeline.errors import Refused
 from pipeline.settings import Settings
 from schemas.topics import ENFORCED, TOPICS, TopicSpec, topic_config, topic_name
 
-__all__ = ["Difference", "StandingTopic", "apply", "diff", "failed", "required_brokers", "standing"]
+__all__ = [
+    "Difference",
+    "StandingTopic",
+    "apply",
+    "diff",
+    "failed",
+    "make_sink",
+    "partitions_of",
+    "remove",
+    "required_brokers",
+    "standing",
+]
 
 _EXISTS: Final = 36
 _READY_SECONDS: Final = 15
@@ -70,8 +81,7 @@ async def standing(settings: Settings) -> dict[str, StandingTopic]:
 
 async def _standing(client: AIOKafkaAdminClient, prefix: str, *, with_config: bool) -> dict[str, StandingTopic]:
     names = {topic_name(prefix, short): short for short in TOPICS}
-    # All topics are listed, since naming one that is missing makes it on a broker that makes topics by itself.
-    found = {topic["topic"]: topic["partitions"] for topic in await client.describe_topics() if topic["topic"] in names}
+    found = {name: partitions for name, partitions in (await _described(client)).items() if name in names}
     configs = await _configs(client, list(found)) if with_config and found else {}
     return {
         short: StandingTopic(
@@ -117,14 +127,17 @@ async def apply(settings: Settings) -> list[str]:
 
 async def _create(client: AIOKafkaAdminClient, settings: Settings, missing: list[str]) -> None:
     replication = settings.replication or await _default_replication(client)
+    names = {topic_name(settings.topic_prefix, short): short for short in missing}
+    await _create_like(client, names, settings.partitions, replication)
+
+
+async def _create_like(
+    client: AIOKafkaAdminClient, names: Mapping[str, str], partitions: int, replication: int
+) -> None:
+    """Make topics; ``names`` maps each to the short name of the topic of the table that it is like."""
     new = [
-        NewTopic(
-            topic_name(settings.topic_prefix, short),
-            settings.partitions,
-            replication,
-            topic_configs=topic_config(short, replication),
-        )
-        for short in missing
+        NewTopic(name, partitions, replication, topic_configs=topic_config(short, replication))
+        for name, short in names.items()
     ]
     answer = await client.create_topics(new)
     for name, code, message in answer.topic_errors:
@@ -144,12 +157,61 @@ async def _default_replication(client: AIOKafkaAdminClient) -> int:
     raise Refused("the broker does not tell its default replication", "set FOOTFALL_REPLICATION")
 
 
+async def partitions_of(settings: Settings, name: str) -> int:
+    """How many partitions a topic outside the table has, 0 where there is none; refuses where that is not told."""
+    try:
+        async with admin(required_brokers(settings)) as client:
+            return len((await _described(client)).get(name, ()))
+    except (KafkaError, TimeoutError) as error:
+        raise failed("look at the topics", error) from None
+
+
+async def make_sink(settings: Settings, name: str) -> None:
+    """Make a topic like the sink, with as many replicas as that has, and wait until it can be written."""
+    sink = (await standing(settings))["aggregates"]
+    try:
+        async with admin(required_brokers(settings)) as client:
+            await _create_like(client, {name: "aggregates"}, sink.partitions, sink.replication)
+
+            async def led() -> bool:
+                leaders = [partition["leader"] for partition in (await _described(client)).get(name, ())]
+                return len(leaders) == sink.partitions and min(leaders) >= 0
+
+            await _until(led)
+    except (KafkaError, TimeoutError) as error:
+        raise failed(f"make {name}", error) from None
+
+
+async def remove(settings: Settings, name: str) -> None:
+    """Delete a topic."""
+    try:
+        async with admin(required_brokers(settings)) as client:
+            answer = await client.delete_topics([name])
+    except (KafkaError, TimeoutError) as error:
+        raise failed(f"remove {name}", error) from None
+    for told in answer.topic_error_codes:
+        if told[1]:
+            raise Refused(f"the broker does not remove {name}", f"it says error {told[1]}")
+
+
+async def _described(client: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
+    """Every topic with its partitions: naming one that is missing would make it where topics are made by themselves."""
+    return {topic["topic"]: topic["partitions"] for topic in await client.describe_topics()}
+
+
 async def _until_led(client: AIOKafkaAdminClient, prefix: str) -> None:
+    async def led() -> bool:
+        there = await _standing(client, prefix, with_config=False)
+        return len(there) == len(TOPICS) and all(topic.led for topic in there.values())
+
+    await _until(led)
+
+
+async def _until(led: Callable[[], Awaitable[bool]]) -> None:
     loop = asyncio.get_running_loop()
     until = loop.time() + _READY_SECONDS
     while loop.time() < until:
-        there = await _standing(client, prefix, with_config=False)
-        if len(there) == len(TOPICS) and all(topic.led for topic in there.values()):
+        if await led():
             return
         await asyncio.sleep(0.1)
     raise Refused("topics have partitions without a leader", "look at the state of the brokers, then try again")

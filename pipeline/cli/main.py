@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pipeline.cli import audit, demo, doctor, explain, figures, simulate, topics, up, watch, worker
+from pipeline.cli import audit, demo, doctor, explain, figures, replay, simulate, topics, up, watch, worker
 from pipeline.errors import Refused
 
 __all__ = ["app", "main"]
@@ -27,6 +27,7 @@ app.command()(figures.verify)
 app.command()(figures.rejected)
 app.command("explain")(explain.command)
 app.command()(audit.audit)
+app.command("replay")(replay.command)
 app.command()(doctor.doctor)
 
 

@@ -1,0 +1,185 @@
+"""Copying to the live sink what it lacks of a replay, and to worker aggregate's state what belongs to that.
+
+A figure that may still change must be known to the state, else its next late event would begin it anew at 1, under a
+higher revision than that of the copy. So state goes before sink, and whatever is cut short is done by doing it again.
+"""
+
+from contextlib import aclosing
+from typing import Final, NamedTuple
+
+from agents.core.count_state import Entry, payload, span_expired
+from agents.core.joins import ENTRY_KEY
+from agents.core.records import StateWrite
+from agents.core.refold import Told, state_of
+from pipeline.errors import Refused
+from pipeline.replay.comparing import Compared, note_surplus
+from pipeline.replay.folding import Folding, replay_partition, rows_of
+from pipeline.replay.live import Judge, Standing, Verdict, live_figures, standing_of
+from pipeline.replay.start import Stretch
+from pipeline.worker.appender import Appender, ForeignWriteError, SoleLog
+from pipeline.worker.recovery import LogReader, recover
+from schemas.aggregates import Status
+from schemas.topics import topic_name
+
+__all__ = ["Promotion"]
+
+_ROWS: Final = 2000
+_BATCH_ROWS: Final = 20_000
+
+
+class _Decision(NamedTuple):
+    """What becomes of one replayed figure."""
+
+    verdict: Verdict
+    copy: bool = False
+    seed: bool = False
+
+
+class Promotion:
+    """One partition: first ``judge``, which writes nothing, then ``write`` where nothing differs."""
+
+    def __init__(self, folding: Folding, stretch: Stretch, name: str) -> None:
+        self.compared = Compared()
+        self.lacking = 0
+        """Figures to be written."""
+        self._folding = folding
+        self._stretch = stretch
+        self._name = name
+        self._deciding = folding.settings.deciding()
+        prefix = folding.settings.topic_prefix
+        self._state_topic, self._live_topic = topic_name(prefix, "aggregate-state"), topic_name(prefix, "aggregates")
+        self._entry = Entry()
+        self._ends = (0, 0)
+        self._judge: Judge
+        self._held: dict[bytes, list[int]] = {}
+        self._live: dict[bytes, Standing] = {}
+
+    async def judge(self) -> None:
+        """Check the replay's sink against the log once more, then every figure against the live sink and the state."""
+        folding, partition, period = self._folding, self._stretch.partition, self._folding.asked.period
+        reader = folding.reader
+        await replay_partition(folding, self._stretch, self._name, _appending_nothing, _nothing)
+        joined, end = await recover(reader, self._state_topic, partition)
+        self._entry = Entry() if (entry := joined.get(ENTRY_KEY)) is None else Entry.read(entry)
+        self._held = {key[1:]: _figure(value) for key, value in joined.items() if key[:1] == b"f"}
+        self._ends = (end, await reader.end(self._live_topic, partition))
+        self._live = await live_figures(reader, self._live_topic, partition, period, self._deciding)
+        self._judge = Judge(folding.refolds[partition], self._entry)
+        alone = dict(self._live)
+        async with aclosing(rows_of(reader, self._name, partition)) as rows:
+            async for key, value in rows:
+                wanted, live = standing_of(value), alone.pop(key, None)
+                decision = self._decide(key, wanted)
+                self.lacking += decision.copy or decision.seed
+                self.compared.add(key, decision.verdict, wanted, live)
+        note_surplus(self.compared, self._judge, alone, self._deciding)
+        if self.lacking:
+            self._require_place()
+
+    def _require_place(self) -> None:
+        """Refuse where the state does not say what a figure that it lacks comes to at its fence."""
+        refold, partition = self._judge.refold, self._stretch.partition
+        reached, fence = refold.entry.fence, self._entry.fence
+        if fence < reached:
+            raise Refused(
+                f"worker aggregate has not got to the replay's end in partition {partition}",
+                "let it run until it has, stop it, and promote again",
+            )
+        if fence > reached and refold.digest.partition("-")[0] != self._folding.asked.digest:
+            raise Refused(
+                f"in partition {partition} another release counted behind the replay's end",
+                "replay again with worker aggregate stopped",
+            )
+
+    def _decide(self, key: bytes, wanted: Standing | None) -> _Decision:
+        span = self._folding.asked.period.span(key.decode(), self._deciding)
+        assert span is not None
+        assert wanted is not None
+        live, held, verdict = self._live.get(key), self._held.get(key), Verdict.DIFFERENT
+        seed = held is None and not span_expired(span, self._entry, self._deciding)
+        as_held = held == [wanted.value, wanted.last, wanted.status == Status.CORRECTED]
+        if live is not None:
+            verdict = self._judge.of(span, wanted, live)
+            if verdict is Verdict.BEHIND and not (as_held or self._went_on(wanted, held)):
+                verdict = Verdict.DIFFERENT  # worker aggregate would never say so
+            return _Decision(verdict, seed=seed and verdict is Verdict.EQUAL)
+        if held is None or as_held:
+            return _Decision(Verdict.EQUAL, copy=True, seed=seed)
+        return _Decision(Verdict.MOVED_ON if self._went_on(wanted, held) else Verdict.DIFFERENT)
+
+    def _went_on(self, wanted: Standing, held: list[int] | None) -> bool:
+        """Whether worker aggregate's state counted more behind the replay's end."""
+        return held is not None and held[1] > self._judge.refold.entry.fence and held[0] > wanted.value
+
+    async def write(self, appender: Appender) -> None:
+        """Write what was found lacking; the state is to be as it was when it was judged, or that is refused."""
+        if not self.lacking:
+            return
+        reader, partition = self._folding.reader, self._stretch.partition
+        state = SoleLog(appender, self._state_topic, partition, self._ends[0])
+        sink = SoleLog(appender, self._live_topic, partition, self._ends[1])
+        writing = _Writing(state, sink, StateWrite(ENTRY_KEY, self._entry.write()))
+
+        async def put(told: Told) -> None:
+            decision = self._decide(told.figure.id, standing_of(told.record))
+            if decision.seed:
+                writing.state += state_of(told.figure, self._entry.fence)
+            if decision.copy:
+                writing.sink.append((told.figure.id, told.record))
+            if len(writing.sink) + len(writing.state) >= _ROWS:
+                await writing.flush()
+
+        await writing.look(reader, partition)
+        await replay_partition(self._folding, self._stretch, self._name, _appending_nothing, put)
+        await writing.flush()
+        await writing.look(reader, partition)
+
+
+class _Writing:
+    """State before sink, in batches, as the sole writer of both."""
+
+    def __init__(self, state: SoleLog, sink: SoleLog, entry: StateWrite) -> None:
+        self.state: list[StateWrite] = []
+        self.sink: list[tuple[bytes, bytes]] = []
+        self._logs = (state, sink)
+        self._entry = entry
+
+    async def flush(self) -> None:
+        """Write what has come together; refuses where worker aggregate wrote meanwhile."""
+        state, sink = self._logs
+        try:
+            for begin in range(0, len(self.state), _BATCH_ROWS):
+                rows = [*self.state[begin : begin + _BATCH_ROWS], self._entry]
+                await state.append(((each.key, each.value, ()) for each in rows), whole=True)
+            if self.sink:
+                await sink.append((key, value, ()) for key, value in self.sink)
+        except ForeignWriteError:
+            raise _foreign() from None
+        self.state.clear()
+        self.sink.clear()
+
+    async def look(self, reader: LogReader, partition: int) -> None:
+        """Refuse where somebody else wrote."""
+        try:
+            for log in self._logs:
+                log.found(await reader.end(log.topic, partition))
+        except ForeignWriteError:
+            raise _foreign() from None
+
+
+def _foreign() -> Refused:
+    return Refused("worker aggregate wrote while figures were promoted", "stop it, and promote again before it starts")
+
+
+def _figure(value: bytes) -> list[int]:
+    """[value, raw offset of the last change, corrected] of a figure in the state."""
+    found = payload(value)
+    return found if isinstance(found, list) else []
+
+
+async def _appending_nothing() -> None:
+    return None
+
+
+async def _nothing(_: Told) -> None:
+    return None

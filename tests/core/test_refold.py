@@ -1,0 +1,124 @@
+"""A period folded again: every figure of the oracle whose window lies in it, once, equal, and no other."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from agents.core.counting import GapError
+from agents.core.refold import Period, Refold, Told
+from pipeline.oracle import expect
+from pipeline.replay.asked import left_out
+from pipeline.verify import compare
+from schemas.clean import decode_chunk
+from schemas.deciding import Deciding
+from schemas.limits import DAY_MS, HOUR_MS
+from schemas.metrics import METRICS
+from schemas.times import start_of
+from tests.core.random_log import DECIDING, PARTITIONS, START, random_log
+from tests.core.world import World
+
+ALL = tuple(METRICS)
+
+
+def folded(world: World, partition: int, period: Period, first: int = 0) -> Iterator[Told]:
+    refold = Refold(world.deciding, partition, period)
+    for offset, value in list(enumerate(world.clean[partition]))[first:]:
+        yield from refold.fold(offset, decode_chunk(value))
+    yield from refold.rest()
+
+
+def world_of(seed: int, deciding: Deciding = DECIDING) -> World:
+    world = World(deciding, PARTITIONS, lambda left: min(left, 9))
+    world.append(random_log(seed, 400))
+    for partition in range(PARTITIONS):
+        world.anonymize(partition)
+    return world
+
+
+def needed_from(world: World, partition: int, begin: int) -> int:
+    chunks = [decode_chunk(value) for value in world.clean[partition]]
+    return next((at for at, chunk in enumerate(chunks) if chunk.event_watermark >= begin), len(chunks))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_period_of_a_random_log_equals_the_oracle(seed: int) -> None:
+    world = world_of(seed)
+    expected = expect(random_log(seed, 400), DECIDING, PARTITIONS, topic="footfall.raw.v1").figures
+    begin = START + (20 + seed % 3) * DAY_MS + seed % 5 * HOUR_MS
+    period = Period(begin, begin + (seed % 7 + 3) * 18 * HOUR_MS if seed % 4 else None, ALL)
+    told = [
+        (each.figure.id.decode(), json.loads(each.record))
+        for partition in range(PARTITIONS)
+        for each in folded(world, partition, period, needed_from(world, partition, begin))
+    ]
+    wanted = {key: figure for key, figure in expected.items() if period.span(key, DECIDING) is not None}
+    assert len(wanted) > 10
+    assert compare(dict(told), wanted) == []
+    assert len(told) == len(dict(told)), "a figure was told twice"
+
+
+def test_what_is_told_is_bounded_in_memory_and_the_same_byte_for_byte() -> None:
+    world = World(replace(DECIDING, lateness=DAY_MS, grace_day=HOUR_MS), PARTITIONS, lambda left: min(left, 3))
+    world.append(random_log(5, 900))
+    world.anonymize(0)
+    first, period = [], Period(START, None, ALL)
+    refold, most, made = Refold(world.deciding, 0, period), 0, set()
+    for offset, value in enumerate(world.clean[0]):
+        first += refold.fold(offset, decode_chunk(value))
+        windows = refold._fold.figures.windows
+        made.update(windows)
+        most = max(most, len(windows))
+        assert not refold._fold.figures.dirty
+    early = len(first)
+    first += refold.rest()
+    assert early > len(first) / 2
+    assert most < len(made) / 3
+    again = [(each.figure.id, each.record) for each in folded(world, 0, period)]
+    assert again == [(each.figure.id, each.record) for each in first]
+
+
+def test_a_repeated_chunk_changes_nothing_and_a_gap_is_told() -> None:
+    world, period = world_of(3), Period(START, None, ALL)
+    plain = [(each.figure.id, each.record) for each in folded(world, 0, period)]
+    chunks = world.clean[0]
+    world.clean[0] = [*chunks[:4], *chunks[1:3], *chunks[2:]]
+    assert [(each.figure.id, each.record) for each in folded(world, 0, period)] == plain
+    world.clean[0] = [*chunks[:4], *chunks[5:]]
+    with pytest.raises(GapError):
+        list(folded(world, 0, period))
+
+
+def test_a_period_is_settled_only_when_nothing_legal_can_change_it() -> None:
+    world = World(replace(DECIDING, lateness=DAY_MS), PARTITIONS, lambda left: min(left, 3))
+    world.append(random_log(5, 900))
+    world.anonymize(0)
+    begin = START + 21 * DAY_MS
+    period = Period(begin, begin + DAY_MS, ALL)
+    refold, early = Refold(world.deciding, 0, period), []
+    for offset, value in enumerate(world.clean[0]):
+        early += refold.fold(offset, decode_chunk(value))
+        if refold.is_settled:
+            break
+    assert offset + 1 < len(world.clean[0])
+    early += refold.rest()
+    late = list(folded(world, 0, period))
+    keys = ("id", "value", "status", "revision")
+    assert [[json.loads(each.record)[key] for key in keys] for each in early] == [
+        [json.loads(each.record)[key] for key in keys] for each in late
+    ]
+
+
+def test_windows_that_reach_out_are_named() -> None:
+    begin = start_of(METRICS["users"].windows[0], START) + 9 * DAY_MS  # the 10th
+    told = [str(each) for each in left_out(Period(begin, begin + 2 * DAY_MS, ("users", "mau", "chats_created")))]
+    assert told == [
+        "users, chats_created P1M of 2026-11-01: reaches before --from; --from 2026-11-01 is needed",
+        "mau P30D of 2026-11-10 to 2026-11-11: reaches before --from; --from 2026-10-12 is needed",
+    ]
+    open_end = [str(each) for each in left_out(Period(begin, None, ("mau",)))]
+    assert open_end == ["mau P30D of 2026-11-10 to 2026-12-08: reaches before --from; --from 2026-10-12 is needed"]
+    past = [str(each) for each in left_out(Period(START, START + 36 * HOUR_MS, ("dau", "users")))]
+    assert past == ["dau P1D of 2026-11-02: reaches past --to", "users P1M of 2026-11-01: reaches past --to"]
+    assert left_out(Period(START, None, ("dau", "users"))) == []
