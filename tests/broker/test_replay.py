@@ -7,21 +7,28 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from pipeline.broker.digests import fold
 from pipeline.broker.topics import partitions_of
+from pipeline.oracle.homes import home_of
 from pipeline.processes import WorkerProcess
-from pipeline.reading import read_topic
+from pipeline.reading import ends, read_topic
 from pipeline.replay.asked import NOTE_KEY
 from pipeline.replay.live import has_members
-from schemas.limits import DAY_MS
+from pipeline.settings import load_settings
+from schemas.events import EVENT_TYPES
+from schemas.metrics import METRICS
 from schemas.times import instant
 from tests.broker.bench import DEADLINE, PARTITIONS, Bench, run
+from tests.broker.load import make_load, publish
 
 pytestmark = pytest.mark.broker
 
@@ -95,6 +102,7 @@ def test_a_replay_beside_running_workers_equals_the_live_sink(brokers: str, pref
     async def scenario(bench: Bench) -> None:
         pair = [bench.start("anonymize"), bench.start("aggregate")]
         await bench.feed(1, 3000)
+        await bench.equal()
         feeding = asyncio.create_task(bench.feed(2, 3000))
         found = await replayed(bench, 0, "--from", day(36), "--into", "all")
         await feeding
@@ -118,3 +126,214 @@ def test_a_replay_beside_running_workers_equals_the_live_sink(brokers: str, pref
         assert [await worker.stop() for worker in pair] == [0, 0]
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+def test_a_replay_killed_again_and_again_ends_as_one_that_was_not(brokers: str, prefix: str, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        pair = [bench.start("anonymize"), bench.start("aggregate")]
+        await bench.feed(5, 4000)
+        await bench.equal()
+        await gone(bench, *pair)
+        asked = ("--from", day(36))
+        whole = await replayed(bench, 0, *asked, "--into", "whole")
+        name, cuts = f"{bench.topic('aggregates')}.cut", 0
+        for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
+            process = begin_replay(bench, *asked, "--into", "cut")
+            before = await _written(bench, name)
+
+            async def grown(process: Any = process, before: int = before) -> bool:
+                return process.poll() is not None or await _written(bench, name) > before
+
+            await bench.until(grown)
+            process.send_signal(number)
+            _, err = await asyncio.to_thread(process.communicate, timeout=30)
+            if number == signal.SIGINT and process.returncode == 130:
+                assert "the same command goes on" in err
+            cuts += process.returncode not in {0, 1}
+        assert cuts >= 1
+        done = await replayed(bench, 0, *asked, "--into", "cut")
+        assert done["figures"] == whole["figures"]
+        assert await content(bench, "cut") == await content(bench, "whole")
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+async def _written(bench: Bench, name: str) -> int:
+    return len(await read_topic(bench.brokers, name)) if await partitions_of(bench.settings, name) else 0
+
+
+OLD_RELEASE = """
+from dataclasses import replace
+from schemas.events import EVENT_TYPES
+from schemas.metrics import METRICS
+del METRICS["spaces_created"], METRICS["installations"]
+EVENT_TYPES["app.started"] = replace(EVENT_TYPES["app.started"], allowed=("application", "version"))
+"""
+"""A release whose catalogue lacks two metrics, and a field that one of them needs."""
+ADDED = {"spaces_created", "installations"}
+
+
+def old_release(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let programs that are started from now on be of the old release, and the oracle of this process as well."""
+    (folder / "sitecustomize.py").write_text(OLD_RELEASE)
+    patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    for name in ADDED:
+        patch.delitem(METRICS, name)  # type: ignore[arg-type]
+    started = replace(EVENT_TYPES["app.started"], allowed=("application", "version"))
+    patch.setitem(EVENT_TYPES, "app.started", started)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("lateness", ["P35D", "P1D"])
+def test_an_added_metric_is_filled_for_the_past_as_if_it_had_always_been_there(
+    brokers: str, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lateness: str
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        given = {"LATENESS": lateness}
+        bench.settings = load_settings(
+            brokers=brokers, topic_prefix=prefix, partitions=PARTITIONS, lateness=lateness, pseudonym_key=bench.key
+        )
+        with monkeypatch.context() as patch:
+            old_release(patch, tmp_path)
+            old = [bench.start("anonymize", **given), bench.start("aggregate", **given)]
+            past = make_load(8, 700, PARTITIONS, time.time() - 10 * 86_400)
+            await publish(brokers, bench.topic("raw"), past)
+            await bench.feed(9, 1500)
+            await bench.equal()
+        assert await fold(bench.settings, bench.settings.digest()) == PARTITIONS
+        for worker in old:
+            assert await asyncio.to_thread(worker.process.wait, DEADLINE) == 2
+        bench.digests = {bench.settings.digest(): bench.settings.deciding()}
+        bench.start("anonymize", **given)
+        await bench.feed(10, 1500)
+        await bench.until(lambda: _none_left(bench))
+        asked = ("--from", day(80), "--metric")
+        spaces = await replayed(bench, 1, *asked, "spaces_created", "--into", "spaces", **given)
+        assert spaces["live"]["missing"] == spaces["figures"] > 20
+        assert spaces["untold"] == {}
+        without = await replayed(bench, 0, *asked, "installations", "--into", "apps", **given)
+        assert without["figures"] == 0
+        assert list(without["untold"]) == ["installations"]
+        key = given | {"PSEUDONYM_KEY": bench.key}
+        apps = await replayed(bench, 1, *asked, "installations", "--source", "raw", "--into", "raw", **key)
+        assert apps["live"]["missing"] == apps["figures"] > 20
+        assert apps["untold"] == {}
+        await _promote_killed(bench, "spaces", **given)
+        copied = await replayed(bench, 0, "--into", "raw", "--promote", **key)
+        assert copied["copied"] == apps["figures"]
+        assert (await replayed(bench, 0, "--into", "spaces", "--promote", **given))["copied"] == 0
+        aggregate = bench.start("aggregate", **given)
+        await bench.equal()
+        await bench.feed(11, 1500)
+        await aggregate.ready()
+        await bench.equal()
+        await bench.end_is_highest()
+        await refused(bench, "--into", "raw", "--promote", words=("worker aggregate is running", "stop"), **given)
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+async def _none_left(bench: Bench) -> bool:
+    """Whether the group of worker aggregate has no member."""
+    return not await has_members(bench.settings)
+
+
+async def _promote_killed(bench: Bench, suffix: str, **given: str) -> None:
+    """Promote, killed as soon as anything is written, and again to the end."""
+    state = bench.topic("aggregate-state")
+    before = sum(end for _, end in (await ends(bench.brokers, state)).values())
+    process = begin_replay(bench, "--into", suffix, "--promote", **given)
+
+    async def begun() -> bool:
+        return process.poll() is not None or sum(end for _, end in (await ends(bench.brokers, state)).values()) > before
+
+    await bench.until(begun)
+    process.kill()
+    await asyncio.to_thread(process.communicate)
+    assert (await replayed(bench, 0, "--into", suffix, "--promote", **given))["copied"] >= 0
+
+
+def test_what_the_live_sink_says_otherwise_is_shown_and_never_rewritten(
+    brokers: str, prefix: str, tmp_path: Path
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        pair = [bench.start("anonymize"), bench.start("aggregate")]
+        await bench.feed(5, 1500)
+        expected = await bench.equal()
+        await gone(bench, *pair)
+        identity = next(key for key in sorted(expected.figures) if "|prompts|P1D|" in key)
+        figure = expected.figures[identity]
+        partition = home_of(figure["company"].encode(), PARTITIONS)
+        false = json.dumps(figure | {"value": figure["value"] + 1}).encode()
+        surplus = json.dumps(figure | {"id": identity + "x"}).encode()
+        sink = bench.topic("aggregates")
+        producer = AIOKafkaProducer(bootstrap_servers=brokers)
+        await producer.start()
+        try:
+            await producer.send_and_wait(sink, false, key=identity.encode(), partition=partition)
+            await producer.send_and_wait(sink, surplus, key=f"{identity}x".encode(), partition=partition)
+        finally:
+            await producer.stop()
+        found = await replayed(bench, 1, "--from", day(80), "--into", "check")
+        assert [found["live"][kind] for kind in ("missing", "surplus", "wrong")] == [0, 1, 1]
+        assert [each["id"] for each in found["differences"] if each["kind"] == "wrong"] == [identity]
+        before = await ends(brokers, sink), await ends(brokers, bench.topic("aggregate-state"))
+        code, out, _ = await replay(bench, "--into", "check", "--promote")
+        assert code == 1
+        assert "not promoted" in out
+        assert (await ends(brokers, sink), await ends(brokers, bench.topic("aggregate-state"))) == before
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+def test_what_is_not_to_be_had_is_refused_and_changes_nothing(brokers: str, prefix: str, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        pair = [bench.start("anonymize"), bench.start("aggregate")]
+        await bench.feed(5, 800)
+        await bench.equal()
+        into = ("--into", "x")
+        for arguments, words in (
+            (("--from", day(1)), ("--into is missing",)),
+            (into, ("--from is missing",)),
+            (("--from", "yesterday", *into), ("bad --from", "whole hour")),
+            (("--from", "2026-11-01T10:30:00Z", *into), ("bad --from", "whole hour")),
+            (("--from", day(1), "--to", "2026-02-30", *into), ("bad --to",)),
+            (("--from", day(1), "--to", day(1), *into), ("is not after",)),
+            (("--from", day(1), "--metric", "clicks", *into), ("unknown metric clicks", "dau")),
+            (("--from", day(1), "--into", "a b"), ("bad --into",)),
+            (("--from", day(1), "--source", "sink", *into), ("unknown --source",)),
+            (("--from", day(1), "--source", "raw", *into), ("pseudonym key",)),
+            ((*into, "--promote"), ("there is no replay",)),
+            ((*into, "--remove"), ("there is no topic",)),
+            (("--from", day(1), *into, "--promote"), ("stand alone",)),
+        ):
+            await refused(bench, *arguments, words=words)
+        wrong = {"PSEUDONYM_KEY": "ab" * 32}
+        await refused(bench, "--from", day(1), "--source", "raw", *into, words=("key is not the one",), **wrong)
+        await refused(bench, "--from", day(1), *into, words=("fold digest in force",), LATENESS="P3D")
+        await replayed(bench, 0, "--from", day(1), "--into", "y")
+        await refused(bench, "--from", day(2), "--into", "y", words=("other arguments",))
+        await refused(bench, "--into", "y", "--promote", words=("worker aggregate is running",))
+        await _cut_clean(bench)
+        await refused(bench, "--from", day(2), *into, words=("still holds in full", "it could begin at"))
+        assert not await partitions_of(bench.settings, f"{bench.topic('aggregates')}.x")
+        code, out, _ = await replay(bench, "--into", "y", "--remove")
+        assert (code, out.split()[0]) == (0, "removed")
+        assert [await worker.stop() for worker in pair] == [0, 0]
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+async def _cut_clean(bench: Bench) -> None:
+    """Delete all but the last chunk of each partition, as retention does."""
+    name = bench.topic("clean")
+    admin = AIOKafkaAdminClient(bootstrap_servers=bench.brokers)
+    await admin.start()
+    try:
+        cut = {
+            TopicPartition(name, number): RecordsToDelete(before_offset=end - 1)
+            for number, (_, end) in (await ends(bench.brokers, name)).items()
+            if end > 1
+        }
+        await admin.delete_records(cut)
+    finally:
+        await admin.close()

@@ -54,7 +54,7 @@ def test_a_period_of_a_random_log_equals_the_oracle(seed: int) -> None:
         for each in folded(world, partition, period, needed_from(world, partition, begin))
     ]
     wanted = {key: figure for key, figure in expected.items() if period.span(key, DECIDING) is not None}
-    assert len(wanted) > 10
+    assert len(wanted) >= 10
     assert compare(dict(told), wanted) == []
     assert len(told) == len(dict(told)), "a figure was told twice"
 

@@ -81,3 +81,21 @@ def test_a_name_over_1024_bytes_is_told_from_a_bad_one() -> None:
     with pytest.raises(ValidationError) as caught:
         data.model_validate({"user": "é" * 513})
     assert isinstance(caught.value.errors()[0]["ctx"]["error"], NameTooLongError)
+
+
+def test_allowed_fields_are_only_ever_added_at_the_end() -> None:
+    """Clean holds values by position, and each release reads what earlier ones wrote: add here, change nothing."""
+    written = {
+        "user.created": (),
+        "folder.created": ("kind",),
+        "group.created": (),
+        "chat.created": (),
+        "space.created": (),
+        "message.sent": ("role",),
+        "prompt.submitted": ("assistant", "module"),
+        "feedback.given": ("sentiment",),
+        "app.started": ("application", "version", "environment"),
+        "consent.changed": (),
+    }
+    for name, fields in written.items():
+        assert EVENT_TYPES[name].allowed[: len(fields)] == fields
