@@ -4,19 +4,22 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
 from pipeline.errors import Refused
 
-__all__ = ["admin", "unreachable"]
+__all__ = ["admin", "coordinated", "unreachable"]
+
+Answer = TypeVar("Answer")
 
 _ANSWER_SECONDS: Final = 8
 _REQUEST_MS: Final = 20_000
+_COORDINATOR_SECONDS: Final = 10.0
 
 
 def unreachable(brokers: str, reason: object) -> Refused:
@@ -57,3 +60,21 @@ async def admin(brokers: str) -> AsyncIterator[AIOKafkaAdminClient]:
         yield client
     finally:
         await client.close()
+
+
+async def coordinated(what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer of a group's coordinator, which a new cluster makes only when it is asked for one.
+
+    Refuses with ``what`` is not told where there is none within 10 s.
+    """
+    until = asyncio.get_running_loop().time() + _COORDINATOR_SECONDS
+    while True:
+        try:
+            return await ask()
+        except KafkaError as error:
+            if not error.retriable or asyncio.get_running_loop().time() > until:
+                raise Refused(
+                    f"the broker does not tell the {what} ({type(error).__name__})",
+                    "look at the state of the brokers, then try again",
+                ) from None
+        await asyncio.sleep(0.2)

@@ -1,20 +1,16 @@
 """What the live sink and worker aggregate's state say: read, and judged against what a replay came to."""
 
-import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from agents.core.count_state import Entry
 from agents.core.joins import ENTRY_KEY
 from agents.core.refold import Period, Refold
 from agents.core.windows import Span
-from pipeline.broker.admin import admin
-from pipeline.errors import Refused
+from pipeline.broker.admin import admin, coordinated
 from pipeline.settings import Settings
 from pipeline.worker.recovery import LogReader, last_entry
 from schemas.aggregates import Status
@@ -22,8 +18,6 @@ from schemas.deciding import Deciding
 from schemas.topics import topic_name
 
 __all__ = ["Judge", "Standing", "Verdict", "entries", "has_members", "live_figures", "standing_of"]
-
-_COORDINATOR_SECONDS: Final = 10.0
 
 
 class Standing(NamedTuple):
@@ -138,21 +132,10 @@ async def has_members(settings: Settings) -> bool:
     """Whether worker aggregate runs, as its group sees it; refuses where the broker does not tell."""
     group = f"{settings.topic_prefix}-aggregate"
     async with admin(settings.brokers or "") as client:
-        until = asyncio.get_running_loop().time() + _COORDINATOR_SECONDS
-        while True:
-            try:
-                return await _members(client, group)
-            except KafkaError as error:
-                # A new cluster makes its coordinator only when it is asked for one.
-                if not error.retriable or asyncio.get_running_loop().time() > until:
-                    raise Refused(
-                        f"the broker does not tell the members of group {group} ({type(error).__name__})",
-                        "look at the state of the brokers, then try again",
-                    ) from None
-            await asyncio.sleep(0.2)
 
+        async def members() -> bool:
+            (answer,) = await client.describe_consumer_groups([group])
+            (told,) = answer.to_object()["groups"]
+            return bool(told["members"])
 
-async def _members(client: AIOKafkaAdminClient, group: str) -> bool:
-    (answer,) = await client.describe_consumer_groups([group])
-    (told,) = answer.to_object()["groups"]
-    return bool(told["members"])
+        return await coordinated(f"members of group {group}", members)

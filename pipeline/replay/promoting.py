@@ -48,33 +48,44 @@ class Promotion:
         self._deciding = folding.settings.deciding()
         prefix = folding.settings.topic_prefix
         self._state_topic, self._live_topic = topic_name(prefix, "aggregate-state"), topic_name(prefix, "aggregates")
-        self._entry = Entry()
         self._ends = (0, 0)
+        self._seeds = False
+        self._entry: Entry
         self._judge: Judge
         self._held: dict[bytes, list[int]] = {}
         self._live: dict[bytes, Standing] = {}
 
     async def judge(self) -> None:
         """Check the replay's sink against the log once more, then every figure against the live sink and the state."""
-        folding, partition, period = self._folding, self._stretch.partition, self._folding.asked.period
-        reader = folding.reader
-        await replay_partition(folding, self._stretch, self._name, _appending_nothing, _nothing)
-        joined, end = await recover(reader, self._state_topic, partition)
-        self._entry = Entry() if (entry := joined.get(ENTRY_KEY)) is None else Entry.read(entry)
-        self._held = {key[1:]: _figure(value) for key, value in joined.items() if key[:1] == b"f"}
-        self._ends = (end, await reader.end(self._live_topic, partition))
-        self._live = await live_figures(reader, self._live_topic, partition, period, self._deciding)
-        self._judge = Judge(folding.refolds[partition], self._entry)
+        await replay_partition(self._folding, self._stretch, self._name, _appending_nothing, _nothing)
+        self._ends = await self._load()
         alone = dict(self._live)
-        async with aclosing(rows_of(reader, self._name, partition)) as rows:
+        async with aclosing(rows_of(self._folding.reader, self._name, self._stretch.partition)) as rows:
             async for key, value in rows:
                 wanted, live = standing_of(value), alone.pop(key, None)
                 decision = self._decide(key, wanted)
                 self.lacking += decision.copy or decision.seed
+                self._seeds = self._seeds or decision.seed
                 self.compared.add(key, decision.verdict, wanted, live)
         note_surplus(self.compared, self._judge, alone, self._deciding)
-        if self.lacking:
+        self._held, self._live = {}, {}  # of one partition at a time
+        if self._seeds:
             self._require_place()
+
+    async def _load(self) -> tuple[int, int]:
+        """Read the state's and the live sink's figures of the period; the ends of both up to which that holds."""
+        reader, partition, period = self._folding.reader, self._stretch.partition, self._folding.asked.period
+        joined, end = await recover(reader, self._state_topic, partition)
+        self._entry = Entry() if (entry := joined.get(ENTRY_KEY)) is None else Entry.read(entry)
+        self._held = {
+            key[1:]: _figure(value)
+            for key, value in joined.items()
+            if key[:1] == b"f" and period.span(key[1:].decode(), self._deciding) is not None
+        }
+        sink_end = await reader.end(self._live_topic, partition)
+        self._live = await live_figures(reader, self._live_topic, partition, period, self._deciding)
+        self._judge = Judge(self._folding.refolds[partition], self._entry)
+        return end, sink_end
 
     def _require_place(self) -> None:
         """Refuse where the state does not say what a figure that it lacks comes to at its fence."""
@@ -112,10 +123,12 @@ class Promotion:
         return held is not None and held[1] > self._judge.refold.entry.fence and held[0] > wanted.value
 
     async def write(self, appender: Appender) -> None:
-        """Write what was found lacking; the state is to be as it was when it was judged, or that is refused."""
+        """Write what was found lacking; refuses where state or sink are not as they were when they were judged."""
         if not self.lacking:
             return
         reader, partition = self._folding.reader, self._stretch.partition
+        if await self._load() != self._ends:
+            raise _foreign()
         state = SoleLog(appender, self._state_topic, partition, self._ends[0])
         sink = SoleLog(appender, self._live_topic, partition, self._ends[1])
         writing = _Writing(state, sink, StateWrite(ENTRY_KEY, self._entry.write()))
@@ -129,10 +142,10 @@ class Promotion:
             if len(writing.sink) + len(writing.state) >= _ROWS:
                 await writing.flush()
 
-        await writing.look(reader, partition)
         await replay_partition(self._folding, self._stretch, self._name, _appending_nothing, put)
         await writing.flush()
         await writing.look(reader, partition)
+        self._held, self._live = {}, {}
 
 
 class _Writing:

@@ -6,7 +6,9 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from agents.core.count_state import Entry
+from aiokafka.errors import KafkaError
+
+from agents.core.count_state import Entry, StateError
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.refold import Refold, Told
 from pipeline.broker.digests import require_digest
@@ -21,7 +23,7 @@ from pipeline.replay.live import Verdict, entries, has_members
 from pipeline.replay.promoting import Promotion
 from pipeline.replay.start import Peek, Stretch, peeking, require_reach
 from pipeline.settings import Settings
-from pipeline.worker.appender import Appender, SoleLog
+from pipeline.worker.appender import Appender, ProduceError, SoleLog
 from pipeline.worker.recovery import LogReader
 from schemas.deciding import fold_digest
 from schemas.topics import topic_name
@@ -55,7 +57,7 @@ async def replay(settings: Settings, asked: Asked, name: str, wait: float, progr
 
     Where the live sink is behind, it is waited for ``wait`` seconds. Refuses before anything is changed.
     """
-    async with _at_hand(settings, asked, progress) as folding:
+    async with _answered(), _at_hand(settings, asked) as folding:
         partitions = await partitions_of(settings, name)
         known = await _note(folding.reader, name) if partitions else None
         if known is not None and known[0] != asked:
@@ -82,7 +84,7 @@ async def replay(settings: Settings, asked: Asked, name: str, wait: float, progr
 async def promote(settings: Settings, name: str, progress: Progress) -> Promoted:
     """Copy to the live sink what it lacks of the replay in ``name``; refuses while worker aggregate runs."""
     await require_broker(settings)
-    async with LogReader(settings.brokers or "") as reader:
+    async with _answered(), LogReader(settings.brokers or "") as reader:
         known = await _note(reader, name) if await partitions_of(settings, name) else None
     if known is None:
         raise Refused(f"there is no replay in {name}", "run it first: footfall replay --from DAY --into SUFFIX")
@@ -94,7 +96,7 @@ async def promote(settings: Settings, name: str, progress: Progress) -> Promoted
             "worker aggregate is running, and it alone may write to the sink while it does",
             f"stop every one and wait {settings.session_timeout.total_seconds():.0f} s, then promote again",
         )
-    async with _at_hand(settings, asked, progress) as folding:
+    async with _answered(), _at_hand(settings, asked) as folding:
         stretches = await _stretches(folding, ends, running=False)
         folding.moved = _bar(stretches, progress)
         await require_reach(folding.peek, stretches, folding.entries, asked.period.begin)
@@ -114,7 +116,7 @@ async def promote(settings: Settings, name: str, progress: Progress) -> Promoted
 async def remove_sink(settings: Settings, name: str) -> None:
     """Delete the sink of a replay; refuses a topic that is none."""
     await require_broker(settings)
-    async with LogReader(settings.brokers or "") as reader:
+    async with _answered(), LogReader(settings.brokers or "") as reader:
         if not await partitions_of(settings, name):
             raise Refused(f"there is no topic {name}", "look at the name after --into")
         await _note(reader, name)
@@ -122,7 +124,20 @@ async def remove_sink(settings: Settings, name: str) -> None:
 
 
 @asynccontextmanager
-async def _at_hand(settings: Settings, asked: Asked, progress: Progress) -> AsyncIterator[Folding]:
+async def _answered() -> AsyncIterator[None]:
+    """Refuse where a broker no longer answers; whatever is under way can be done again."""
+    try:
+        yield
+    except (KafkaError, ProduceError, TimeoutError) as error:
+        raise Refused(
+            f"the broker did not answer ({type(error).__name__})", "look at the brokers; the same command goes on"
+        ) from None
+    except StateError as error:
+        raise Refused(f"the state of worker aggregate cannot be read ({error})", "see who writes it") from None
+
+
+@asynccontextmanager
+async def _at_hand(settings: Settings, asked: Asked) -> AsyncIterator[Folding]:
     brokers = await require_broker(settings)
     await require_topics(settings)
     await require_digest(settings, f"{asked.digest}-")

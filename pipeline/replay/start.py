@@ -16,7 +16,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from agents.core.count_state import Entry
 from pipeline.errors import Refused
-from schemas.clean import CleanChunk, decode_chunk
+from schemas.clean import CLEAN_VERSION, CleanChunk, decode_chunk
 from schemas.limits import HOUR_MS
 from schemas.times import instant
 
@@ -34,12 +34,15 @@ class Stretch(NamedTuple):
 def stored_chunk(topic: str, partition: int, offset: int, value: bytes | None) -> CleanChunk:
     """The chunk in a record; refuses what is none."""
     try:
-        return decode_chunk(value or b"")
+        chunk = decode_chunk(value or b"")
     except msgspec.MsgspecError:
+        chunk = None
+    if chunk is None or chunk.version != CLEAN_VERSION:
         raise Refused(
-            f"{topic} partition {partition} offset {offset} holds no clean chunk",
+            f"{topic} partition {partition} offset {offset} holds no clean chunk of this release",
             "find out who else writes to that topic",
-        ) from None
+        )
+    return chunk
 
 
 class Peek:

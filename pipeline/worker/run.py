@@ -6,20 +6,18 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from agents.core.pseudonyms import Pseudonyms
 from pipeline.app import FootfallApp, build_app
-from pipeline.broker.admin import admin
+from pipeline.broker.admin import admin, coordinated
 from pipeline.broker.digests import other_digest
 from pipeline.broker.topics import failed
 from pipeline.errors import Refused
@@ -43,7 +41,6 @@ __all__ = ["run_worker"]
 
 _COMMIT_SECONDS = 1.0
 _STOP_SECONDS = 9.0
-_COORDINATOR_SECONDS = 10.0
 _LEASE_SHARE = 2 / 3
 _FRAMES = 5
 """Of the way to the error, as file and line: code, never a value."""
@@ -157,7 +154,9 @@ class _Worker:
         group = f"{self._settings.topic_prefix}-{self._kind}"
         topic = topic_name(self._settings.topic_prefix, FLOW[self._kind].source)
         async with admin(self._settings.brokers or "") as client:
-            found = await _offsets_of(client, group)
+            found: Mapping[TopicPartition, OffsetAndMetadata] = await coordinated(
+                f"offsets of group {group}", lambda: client.list_consumer_group_offsets(group)
+            )
         return {tp.partition: meta.offset for tp, meta in found.items() if tp.topic == topic and meta.offset > 0}
 
     async def _serve(self, app: FootfallApp, owners: Owners) -> None:
@@ -226,21 +225,6 @@ class _Worker:
         taken = bool(await consumer._thread.commit(tps))  # noqa: SLF001 - Faust's own commit wants its acknowledgements
         self._at("committed")
         return taken
-
-
-async def _offsets_of(client: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
-    """What the group committed; a new cluster makes its coordinator only when it is asked for one."""
-    until = asyncio.get_running_loop().time() + _COORDINATOR_SECONDS
-    while True:
-        try:
-            return dict(await client.list_consumer_group_offsets(group))
-        except KafkaError as error:
-            if not error.retriable or asyncio.get_running_loop().time() > until:
-                raise Refused(
-                    f"the broker does not tell the offsets of group {group} ({type(error).__name__})",
-                    "look at the state of the brokers, then try again",
-                ) from None
-        await asyncio.sleep(0.2)
 
 
 def _log_to_stdout() -> None:
