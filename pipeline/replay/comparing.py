@@ -51,7 +51,6 @@ class Compared:
         """Add another partition's."""
         self.verdicts.update(other.verdicts)
         self.kinds.update(other.kinds)
-        self.kinds += other.kinds
         self.differences += other.differences[: _KEPT - len(self.differences)]
 
 
