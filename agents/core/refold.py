@@ -6,7 +6,7 @@ end. What is told, and in which order, is a function of the log alone.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ from agents.core.count_figures import Figure
 from agents.core.count_state import Entry, StateError, name_of, span_expired
 from agents.core.counting import AggregateFold
 from agents.core.joins import seal
-from agents.core.records import StateWrite
+from agents.core.records import LateChange, StateWrite
 from agents.core.windows import NEVER, Span, span_of
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
@@ -53,10 +53,11 @@ class Period(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A figure and its aggregate record."""
+    """A figure and its aggregate record; ``late`` is what changed it after its window had closed, in raw order."""
 
     figure: Figure
     record: bytes
+    late: Sequence[LateChange] = ()
 
 
 def state_of(figure: Figure, fence: int) -> list[StateWrite]:
@@ -87,6 +88,7 @@ class Refold:
         """The fold digest after the last chunk."""
         self._deciding = deciding
         self._fold = AggregateFold(deciding, partition, [METRICS[name] for name in period.metrics])
+        self._late: dict[bytes, list[LateChange]] = {}
         self._swept = NEVER
         self._begun = False
 
@@ -114,8 +116,10 @@ class Refold:
             self.entry.fence, self._begun = chunk.first - 1, True
         chunk = narrowed(chunk, self.period)
         self._note_untold(chunk)
-        for _ in fold.fold([(clean_offset, chunk)], accept_gap=accept_gap):
-            pass  # the state is not written
+        for part in fold.fold([(clean_offset, chunk)], accept_gap=accept_gap):  # whose state is not written
+            for change in part.corrections:
+                if self.period.span(change.id.decode(), self._deciding) is not None:
+                    self._late.setdefault(change.id, []).append(change)
         fold.figures.dirty.clear()
         fold.figures.fallen_due(self.entry.closing_watermark)
         self.digest = chunk.digest
@@ -147,7 +151,7 @@ class Refold:
             if self.is_untold(figure.window.company, figure.window.metric.name, span):
                 self.left_out += 1
             else:
-                yield Told(figure, figure.record(closing))
+                yield Told(figure, figure.record(closing), self._late.pop(figure.id, ()))
 
     def is_untold(self, company: str, metric: str, span: Span) -> bool:
         """Whether a figure lacks an event of which too little is known."""

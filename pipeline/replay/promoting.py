@@ -1,7 +1,8 @@
 """Copying to the live sink what it lacks of a replay, and to worker aggregate's state what belongs to that.
 
 A figure that may still change must be known to the state, else its next late event would begin it anew at 1, under a
-higher revision than that of the copy. So state goes before sink, and whatever is cut short is done by doing it again.
+higher revision than that of the copy. So state goes before sink, and corrections before both, as in the worker; and
+whatever is cut short is done by doing it again.
 """
 
 from contextlib import aclosing
@@ -25,6 +26,8 @@ __all__ = ["Promotion"]
 
 _ROWS: Final = 2000
 _BATCH_ROWS: Final = 20_000
+_CORRECTION_BYTES: Final = 1 << 20
+"""Of one batch, whose topic takes 2 MB."""
 
 
 class _Decision(NamedTuple):
@@ -131,15 +134,18 @@ class Promotion:
             raise _foreign()
         state = SoleLog(appender, self._state_topic, partition, self._ends[0])
         sink = SoleLog(appender, self._live_topic, partition, self._ends[1])
-        writing = _Writing(state, sink, StateWrite(ENTRY_KEY, self._entry.write()))
+        corrections = topic_name(self._folding.settings.topic_prefix, "corrections")
+        writing = _Writing(appender, corrections, state, sink, StateWrite(ENTRY_KEY, self._entry.write()))
 
         async def put(told: Told) -> None:
             decision = self._decide(told.figure.id, standing_of(told.record))
+            if decision.seed or decision.copy:
+                writing.corrections += [(*change.record(partition), ()) for change in told.late]
             if decision.seed:
                 writing.state += state_of(told.figure, self._entry.fence)
             if decision.copy:
                 writing.sink.append((told.figure.id, told.record))
-            if len(writing.sink) + len(writing.state) >= _ROWS:
+            if writing.rows >= _ROWS:
                 await writing.flush()
 
         await replay_partition(self._folding, self._stretch, self._name, _appending_nothing, put)
@@ -149,17 +155,27 @@ class Promotion:
 
 
 class _Writing:
-    """State before sink, in batches, as the sole writer of both."""
+    """Corrections, then state, then sink, in batches, as the sole writer of the last two; repeats are no harm."""
 
-    def __init__(self, state: SoleLog, sink: SoleLog, entry: StateWrite) -> None:
+    def __init__(self, appender: Appender, topic: str, state: SoleLog, sink: SoleLog, entry: StateWrite) -> None:
+        self.corrections: list[tuple[bytes, bytes, tuple[()]]] = []
+        self._appender = appender
+        self._topic = topic
         self.state: list[StateWrite] = []
         self.sink: list[tuple[bytes, bytes]] = []
         self._logs = (state, sink)
         self._entry = entry
 
+    @property
+    def rows(self) -> int:
+        """How many have come together."""
+        return len(self.corrections) + len(self.state) + len(self.sink)
+
     async def flush(self) -> None:
         """Write what has come together; refuses where worker aggregate wrote meanwhile."""
         state, sink = self._logs
+        if self.corrections:
+            await self._appender.append(self._topic, sink.partition, self.corrections, _CORRECTION_BYTES)
         try:
             for begin in range(0, len(self.state), _BATCH_ROWS):
                 rows = [*self.state[begin : begin + _BATCH_ROWS], self._entry]
@@ -168,6 +184,7 @@ class _Writing:
                 await sink.append((key, value, ()) for key, value in self.sink)
         except ForeignWriteError:
             raise _foreign() from None
+        self.corrections.clear()
         self.state.clear()
         self.sink.clear()
 

@@ -234,7 +234,9 @@ def test_an_added_metric_is_filled_for_the_past_as_if_it_had_always_been_there(
         await bench.equal()
         await bench.feed(11, 1500)
         await aggregate.ready()
-        await bench.equal()
+        expected = await bench.equal()
+        assert not await bench.corrections_unlike(expected)
+        assert any(identity.split("|")[1] in ADDED for identity, _ in expected.corrections)
         await bench.end_is_highest()
         await refused(bench, "--into", "raw", "--promote", words=("worker aggregate is running", "stop"), **given)
 

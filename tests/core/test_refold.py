@@ -12,6 +12,7 @@ from pipeline.oracle import expect
 from pipeline.replay.asked import left_out
 from pipeline.verify import compare
 from schemas.clean import decode_chunk
+from schemas.corrections import decode_correction
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.metrics import METRICS
@@ -125,3 +126,20 @@ def test_windows_that_reach_out_are_named() -> None:
     past = [str(each) for each in left_out(Period(START, START + 36 * HOUR_MS, ("dau", "users")))]
     assert past == ["dau P1D of 2026-11-02: reaches past --to", "users P1M of 2026-11-01: reaches past --to"]
     assert left_out(Period(START, None, ("dau", "users"))) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_figure_comes_with_its_corrections(seed: int) -> None:
+    world, period = world_of(seed), Period(START + 21 * DAY_MS, None, ALL)
+    told = [each for partition in range(PARTITIONS) for each in folded(world, partition, period)]
+    found = {}
+    for partition in range(PARTITIONS):
+        for each in folded(world, partition, period):
+            for change in each.late:
+                assert change.id == each.figure.id
+                correction = decode_correction(change.record(partition)[1])
+                found[correction.id, correction.revision] = correction
+    expected = expect(random_log(seed, 400), DECIDING, PARTITIONS, topic="footfall.raw.v1").corrections
+    ids = {each.figure.id.decode() for each in told}
+    assert found == {key: each for key, each in expected.items() if key[0] in ids}
+    assert found
