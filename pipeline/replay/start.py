@@ -56,11 +56,12 @@ class Peek:
         """The chunk at a clean offset; refuses where retention was faster."""
         key = TopicPartition(self.topic, partition)
         self._consumer.assign([key])
-        self._consumer.seek(key, offset)
         try:
             while True:
+                self._consumer.seek(key, offset)
                 for record in (await self._consumer.getmany(key, timeout_ms=1000, max_records=1)).get(key, ()):
-                    return stored_chunk(self.topic, partition, record.offset, record.value)
+                    if record.offset == offset:
+                        return stored_chunk(self.topic, partition, record.offset, record.value)
         except OffsetOutOfRangeError:
             raise Refused(f"{self.topic} partition {partition} was cut off meanwhile", "run it again") from None
 
