@@ -133,6 +133,14 @@ class Refold:
         for window in self._fold.figures.windows.values():
             yield from self._tell(window.figures.values())
 
+    def unshown(self) -> Iterator[Figure]:
+        """The figures of the period's sliding windows whose last day has not begun: counted, but not told yet."""
+        for window in self._fold.figures.windows.values():
+            span = window.span
+            waits = span.shows > self.entry.closing_watermark and self.period.includes(span)
+            if waits and not self.is_untold(window.company, window.metric.name, span):
+                yield from window.figures.values()
+
     def _settled(self) -> Iterator[Told]:
         """Tell what has expired; having "emitted" that far the fold forgets it by and by."""
         entry, windows = self.entry, self._fold.figures.windows

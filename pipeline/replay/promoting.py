@@ -12,6 +12,7 @@ from agents.core.count_state import Entry, payload, span_expired
 from agents.core.joins import ENTRY_KEY
 from agents.core.records import StateWrite
 from agents.core.refold import Told, state_of
+from agents.core.windows import NEVER
 from pipeline.errors import Refused
 from pipeline.replay.comparing import Compared, note_surplus
 from pipeline.replay.folding import Folding, replay_partition, rows_of
@@ -71,6 +72,14 @@ class Promotion:
                 self._seeds = self._seeds or decision.seed
                 self.compared.add(key, decision.verdict, wanted, live)
         note_surplus(self.compared, self._judge, alone, self._deciding)
+        for figure in self._judge.refold.unshown():
+            wanted = Standing(figure.revision(NEVER), figure.value, Status.PROVISIONAL)
+            decision = self._decide(figure.id, wanted)
+            self.lacking += decision.seed
+            self._seeds = self._seeds or decision.seed
+            if decision.verdict is Verdict.DIFFERENT:
+                held = self._held[figure.id]
+                self.compared.add(figure.id, decision.verdict, wanted, Standing(2 * held[1], held[0], wanted.status))
         self._held, self._live = {}, {}  # of one partition at a time
         if self._seeds:
             self._require_place()
@@ -149,6 +158,9 @@ class Promotion:
                 await writing.flush()
 
         await replay_partition(self._folding, self._stretch, self._name, _appending_nothing, put)
+        for figure in self._folding.refolds[partition].unshown():
+            if self._held.get(figure.id) is None:
+                writing.state += state_of(figure, self._entry.fence)
         await writing.flush()
         await writing.look(reader, partition)
         self._held, self._live = {}, {}
