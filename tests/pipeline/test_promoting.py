@@ -239,3 +239,23 @@ def test_a_foreign_write_and_a_worker_that_is_behind_are_refused() -> None:
             await Promotion(at_hand, Stretch(0, 0, end // 2), COPY).judge()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_replay_equals_the_live_sink_whatever_the_period(seed: int) -> None:
+    async def scenario() -> None:
+        broker, _ = world_of(seed)
+        for partition in range(PARTITIONS):
+            Live(broker, partition).run()
+        for begin in ("2026-10-01", "2026-11-22", "2026-11-25T07:00:00Z", "2027-03-01"):
+            at_hand = folding(broker, begin, [])
+            for partition in range(PARTITIONS):
+                broker.logs[COPY, partition].clear()
+                await copied(broker, at_hand, partition, len(broker.logs[CLEAN, partition]))
+                refold, emitted = at_hand.refolds[partition], at_hand.entries[partition]
+                found = await compare_partition(at_hand.reader, (LIVE, COPY), partition, refold, emitted, DECIDING)
+                assert found.equal, found.differences[:3]
+                assert found.verdicts[Verdict.MOVED_ON] == 0
+                assert (found.verdicts[Verdict.EQUAL] > 0) == (begin < "2027")
+
+    asyncio.run(scenario())
