@@ -44,6 +44,10 @@ class Members:
         """Take up a key."""
         self._figures.setdefault(figure, set()).add(source)
 
+    def of(self, figure: bytes) -> Iterable[bytes]:
+        """The sources of a figure that are in memory: without a store all of them."""
+        return self._figures.get(figure, ())
+
     def join(self, figure: bytes, source: bytes) -> bool:
         """Have the figure count the source; whether it had not yet."""
         known = self._figures.get(figure)

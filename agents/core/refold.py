@@ -15,6 +15,7 @@ from agents.core.count_figures import Figure
 from agents.core.count_state import Entry, StateError, name_of, span_expired
 from agents.core.counting import AggregateFold
 from agents.core.joins import seal
+from agents.core.members import member_key
 from agents.core.records import LateChange, StateWrite
 from agents.core.windows import NEVER, Span, span_of
 from schemas.clean import CleanChunk
@@ -22,7 +23,7 @@ from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.metrics import METRICS
 
-__all__ = ["Period", "Refold", "Told", "Untold", "narrowed", "state_of"]
+__all__ = ["Period", "Refold", "Told", "Untold", "narrowed"]
 
 _FOREVER: Final = 1 << 62
 _COLUMNS: Final = ("offsets", "times", "closings", "company", "shape", "user", "source")
@@ -58,12 +59,6 @@ class Told(NamedTuple):
     figure: Figure
     record: bytes
     late: Sequence[LateChange] = ()
-
-
-def state_of(figure: Figure, fence: int) -> list[StateWrite]:
-    """What the live fold would hold of the figure at raw offset ``fence``, its sources before itself."""
-    members = [StateWrite(b"m" + figure.id + b"|" + source, seal(fence, None)) for source in figure.members or ()]
-    return [*members, StateWrite(b"f" + figure.id, seal(fence, (figure.value, figure.last, figure.corrected)))]
 
 
 def narrowed(chunk: CleanChunk, period: Period) -> CleanChunk:
@@ -132,6 +127,12 @@ class Refold:
         """Every figure that is not told yet, as it stands."""
         for window in self._fold.figures.windows.values():
             yield from self._tell(window.figures.values())
+
+    def state_of(self, figure: Figure, fence: int) -> list[StateWrite]:
+        """What the live fold would hold of the figure at raw offset ``fence``, its sources before itself."""
+        sources = [member_key(figure.id, source) for source in self._fold.members.of(figure.id)]
+        value = seal(fence, (figure.value, figure.last, figure.corrected))
+        return [*(StateWrite(key, seal(fence, None)) for key in sources), StateWrite(b"f" + figure.id, value)]
 
     def unshown(self) -> Iterator[Figure]:
         """The figures of the period's sliding windows whose last day has not begun: counted, but not told yet."""

@@ -9,9 +9,9 @@ from contextlib import aclosing
 from typing import Final, NamedTuple
 
 from agents.core.count_state import Entry, payload, span_expired
-from agents.core.joins import ENTRY_KEY
+from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.records import StateWrite
-from agents.core.refold import Told, state_of
+from agents.core.refold import Told
 from agents.core.windows import NEVER
 from pipeline.errors import Refused
 from pipeline.replay.comparing import Compared, note_surplus
@@ -87,7 +87,7 @@ class Promotion:
     async def _load(self) -> tuple[int, int]:
         """Read the state's and the live sink's figures of the period; the ends of both up to which that holds."""
         reader, partition, period = self._folding.reader, self._stretch.partition, self._folding.asked.period
-        joined, end = await recover(reader, self._state_topic, partition)
+        joined, end = await recover(reader, self._state_topic, partition, JoinedLog())
         self._entry = Entry() if (entry := joined.get(ENTRY_KEY)) is None else Entry.read(entry)
         self._held = {
             key[1:]: _figure(value)
@@ -151,16 +151,17 @@ class Promotion:
             if decision.seed or decision.copy:
                 writing.corrections += [(*change.record(partition), ()) for change in told.late]
             if decision.seed:
-                writing.state += state_of(told.figure, self._entry.fence)
+                writing.state += self._folding.refolds[partition].state_of(told.figure, self._entry.fence)
             if decision.copy:
                 writing.sink.append((told.figure.id, told.record))
             if writing.rows >= _ROWS:
                 await writing.flush()
 
         await replay_partition(self._folding, self._stretch, self._name, _appending_nothing, put)
-        for figure in self._folding.refolds[partition].unshown():
+        refold = self._folding.refolds[partition]
+        for figure in refold.unshown():
             if self._held.get(figure.id) is None:
-                writing.state += state_of(figure, self._entry.fence)
+                writing.state += refold.state_of(figure, self._entry.fence)
         await writing.flush()
         await writing.look(reader, partition)
         self._held, self._live = {}, {}

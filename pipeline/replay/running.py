@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from agents.core.count_state import Entry, StateError
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.refold import Refold, Told
-from pipeline.broker.digests import require_digest
+from pipeline.broker.digests import other_digest
 from pipeline.broker.topics import make_sink, partitions_of, remove
 from pipeline.errors import Refused
 from pipeline.preflight import require_broker, require_topics
@@ -140,7 +140,8 @@ async def _answered() -> AsyncIterator[None]:
 async def _at_hand(settings: Settings, asked: Asked) -> AsyncIterator[Folding]:
     brokers = await require_broker(settings)
     await require_topics(settings)
-    await require_digest(settings, f"{asked.digest}-")
+    if (other := await other_digest(settings, f"{asked.digest}-")) is not None:
+        raise other
     keys = _keys(settings) if asked.source == "raw" else None
     clean = topic_name(settings.topic_prefix, "clean")
     async with LogReader(brokers) as reader, peeking(brokers, clean) as peek:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import structlog
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 

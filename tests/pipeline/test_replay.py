@@ -5,11 +5,13 @@ import random
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
 from agents.core.chunks import ChunkBuilder
 from agents.core.count_state import Entry
 from agents.core.refold import Period, Refold
 from agents.core.windows import span_of
+from pipeline.cli.main import app
 from pipeline.errors import Refused
 from pipeline.replay.asked import Asked, ask, parallel_name, whole_hour
 from pipeline.replay.live import Judge, Standing, Verdict, standing_of
@@ -165,3 +167,35 @@ def test_a_suffix_makes_a_legal_topic_name() -> None:
             parallel_name(load_settings(), suffix)
     with pytest.raises(Refused, match="bad --into"):
         parallel_name(load_settings(topic_prefix="p" * 150), "x" * 90)
+
+
+INTO = ("--into", "x")
+DAY = ("--from", "2026-11-02")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (DAY, ["--into is missing"]),
+        (INTO, ["--from is missing"]),
+        (("--from", "yesterday", *INTO), ["bad --from", "whole hour"]),
+        ((*DAY, "--to", "2026-02-30", *INTO), ["bad --to"]),
+        ((*DAY, "--to", "2026-11-02", *INTO), ["is not after"]),
+        ((*DAY, "--to", "2026-11-01", *INTO), ["is not after"]),
+        ((*DAY, "--metric", "clicks", *INTO), ["unknown metric clicks", "dau"]),
+        ((*DAY, "--into", "a b"), ["bad --into"]),
+        ((*DAY, "--source", "sink", *INTO), ["unknown --source"]),
+        ((*DAY, *INTO, "--promote"), ["stand alone"]),
+        ((*INTO, "--remove", "--promote"), ["stand alone"]),
+        ((*DAY, *INTO), ["FOOTFALL_BROKERS is not set"]),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_line_before_a_broker_is_asked(
+    arguments: tuple[str, ...], words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FOOTFALL_BROKERS", raising=False)
+    answer = CliRunner().invoke(app, ["replay", *arguments])
+    assert isinstance(answer.exception, Refused)
+    assert "\n" not in str(answer.exception)
+    for word in words:
+        assert word in str(answer.exception)
