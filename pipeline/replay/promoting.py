@@ -19,7 +19,7 @@ from pipeline.replay.folding import Folding, replay_partition, rows_of
 from pipeline.replay.live import Judge, Standing, Verdict, live_figures, standing_of
 from pipeline.replay.start import Stretch
 from pipeline.worker.appender import Appender, ForeignWriteError, SoleLog
-from pipeline.worker.recovery import LogReader, recover
+from pipeline.worker.recovery import LogReader
 from schemas.aggregates import Status
 from schemas.topics import topic_name
 
@@ -87,7 +87,13 @@ class Promotion:
     async def _load(self) -> tuple[int, int]:
         """Read the state's and the live sink's figures of the period; the ends of both up to which that holds."""
         reader, partition, period = self._folding.reader, self._stretch.partition, self._folding.asked.period
-        joined, end = await recover(reader, self._state_topic, partition, JoinedLog())
+        joined, (first, end) = JoinedLog(), await reader.bounds(self._state_topic, partition)
+        async with aclosing(reader.records(self._state_topic, partition, first, end)) as log:
+            async for records in log:
+                for record in records:
+                    key = bytes(record.key or b"")
+                    if key == ENTRY_KEY or key[:1] == b"f":
+                        joined.apply(key, None if record.value is None else bytes(record.value))
         self._entry = Entry() if (entry := joined.get(ENTRY_KEY)) is None else Entry.read(entry)
         self._held = {
             key[1:]: _figure(value)
