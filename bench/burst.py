@@ -150,6 +150,7 @@ def _workers(settings: Settings, folder: Path) -> dict[str, WorkerProcess]:
         "BROKERS": settings.brokers or "",
         "TOPIC_PREFIX": settings.topic_prefix,
         "PARTITIONS": str(settings.partitions),
+        "SESSION_TIMEOUT": "60",  # they are slowed so much that their heartbeats are late
     }
     key = {"PSEUDONYM_KEY": secrets.token_hex(32)}
     return {kind: start_worker(kind, given | (key if kind == "anonymize" else {}), folder) for kind in _KINDS}
@@ -178,7 +179,7 @@ async def _watch(workers: dict[str, WorkerProcess], burst: Burst, events: int, r
     while counted < events:
         for worker in workers.values():
             if worker.process.poll() is not None:
-                raise RuntimeError(f"worker {worker.kind} ended; read {worker.log}")
+                raise RuntimeError(f"worker {worker.kind} ended: {worker.log.read_text().splitlines()[-1]}")
         if time.perf_counter() > until:
             raise RuntimeError(f"not every event was counted within {_PATIENCE:.0f} s")
         _, page = await asyncio.to_thread(workers["aggregate"].get, "/metrics")

@@ -76,6 +76,9 @@ class MemoryStore:
         """See :class:`Store`."""
         return self._values.items()
 
+    def close(self) -> None:
+        """See :class:`OwnStore`."""
+
 
 def walk(store: Store, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
     """As ``scan``, with the store let go of in between, for walks that take many chunks.

@@ -182,12 +182,18 @@ class RocksStore:
         return self.scan(b"")
 
     def close(self) -> None:
-        """Remove it; nothing may be asked of it afterwards. The disk's faults no longer matter here."""
+        """Remove it; nothing may be asked of it afterwards. The disk's faults no longer matter here.
+
+        Once it is removed this does nothing: the number of its lock's file may be another's by then.
+        """
+        if self._lock < 0:
+            return
         with contextlib.suppress(Exception):  # what could not be written is dropped anyway
             self._db.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.with_name(f"{self.folder.name}.lock").unlink(missing_ok=True)
         os.close(self._lock)
+        self._lock = -1
 
 
 def _batch(changes: Iterable[tuple[bytes, bytes | None]]) -> WriteBatch:

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from agents.core.joins import ENTRY_KEY, JoinedLog, seal
+from agents.core.joins import ENTRY_KEY, seal
+from agents.core.standby import Standby
 from pipeline.broker.topics import apply
 from pipeline.settings import load_settings
 from pipeline.worker.appender import Appender, ForeignWriteError, ProduceError, SoleLog
@@ -39,8 +40,10 @@ def test_recovery_joins_and_names_what_a_late_writer_left(brokers: str, prefix: 
             await appender.append(topic, 0, new)
             await appender.append(topic, 0, old)
         async with LogReader(brokers) as reader:
-            joined, end = await recover(reader, topic, 0, JoinedLog())
-        assert end == 4
+            standby = Standby()
+            found = await recover(reader, topic, 0, standby)
+        joined = standby.joined
+        assert (found.end, found.records, standby.next) == (4, 4, 4)
         assert dict(joined.items()) == {b"f1": seal(9, 5), ENTRY_KEY: seal(9, [9, 7])}
         assert list(joined.to_mend()) == [(b"f1", seal(9, 5)), (ENTRY_KEY, seal(9, [9, 7]))]
 

@@ -54,6 +54,15 @@ def test_each_assignment_begins_with_nothing(tmp_path: Path) -> None:
     other.close()
 
 
+def test_a_store_that_is_closed_again_closes_nobody_elses_file(tmp_path: Path) -> None:
+    store = Stores(tmp_path, "aggregate").open(0)
+    store.close()
+    with (tmp_path / "another").open("w") as another:
+        store.close()
+        another.write("still open")
+    assert (tmp_path / "another").read_text() == "still open"
+
+
 def test_a_data_folder_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused, match="FOOTFALL_DATA_DIR"):
