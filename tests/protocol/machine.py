@@ -121,6 +121,15 @@ class ProtocolMachine(RuleBasedStateMachine):
             if open_to_it := [pair for pair in simulation.able() if pair[0] is chosen]:
                 await simulation.step(*open_to_it[0])
 
+    @rule(rounds=st.integers(1, 60))
+    def all_go_on(self, rounds: int) -> None:
+        """Everybody goes on at the same pace."""
+        self._run(self._rounds(rounds))
+
+    async def _rounds(self, rounds: int) -> None:
+        for _ in range(rounds):
+            await self.simulation.round()
+
     # ---- troubles
 
     @precondition(_has_current)
