@@ -23,8 +23,9 @@ docs: setup
 	$(BIN)/python -m pipeline.documents
 	$(BIN)/python -m tests.faults.reliability
 
+# Two files of tests at a time: most of the time is waiting for brokers and workers to start, stop and time out.
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # The protocol under schedules of STEPS steps, then random mixes of faults: SEEDS is a count, a range such as 10-29, or
 # =7 for the mix of one seed alone; FAULTS further options of `.venv/bin/python -m tests.faults --help`, such as --jobs 2.
