@@ -59,9 +59,9 @@ def _untouched_unwritten(patch: Patch) -> None:
     """Of a chunk's keys it writes those alone whose value is another than before."""
     restore, write = Owner.restore, Owner.write
 
-    async def remember(self: Any, *beginning: Any) -> int:
+    async def remember(self: Any, *given: Any) -> int:
         self.known = {}
-        return await restore(self, *beginning)
+        return await restore(self, *given)
 
     async def changed(self: Any, writes: Sequence[StateWrite]) -> None:
         told = {each.key: None if each.value is None else payload_of(each.value) for each in writes}

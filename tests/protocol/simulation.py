@@ -96,6 +96,12 @@ class Simulation:
         self.steps += 1
         await self._breathe(tenure)
 
+    async def round(self) -> None:
+        """Everybody takes every step that is open."""
+        for tenure, waiting in self.able():
+            tenure.gate.release(waiting, self.now)
+        await self._breathe(*self.current.values(), *self.zombies)
+
     async def crash(self, tenure: Tenure, fates: Sequence[Fate] = ()) -> None:
         """The process dies; ``fates`` of its requests in their order, lost where there are no more."""
         self._running.discard((tenure.kind, tenure.partition))
@@ -295,9 +301,7 @@ class Simulation:
         quiet = 0
         for _ in range(_MOST_ROUNDS):
             before = sum(log.end for log in self.logs.values())
-            for tenure, waiting in self.able():
-                tenure.gate.release(waiting, self.now)
-            await self._breathe(*self.current.values())
+            await self.round()
             quiet = quiet + 1 if sum(log.end for log in self.logs.values()) == before else 0
             if quiet > _QUIET_ROUNDS or self.refused:
                 return
