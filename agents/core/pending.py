@@ -9,6 +9,9 @@ from schemas.metrics import METRICS, WindowSize
 
 __all__ = ["Pending"]
 
+_KEPT_HOURS = 256
+"""Hours whose closing times are kept worked out, some 2 KB each: those of the present and some late ones."""
+
 _TUMBLING = (WindowSize.HOUR, WindowSize.DAY, WindowSize.MONTH)
 _SLIDING = sorted({size for metric in METRICS.values() for size in metric.windows if size.sliding_days})
 
@@ -20,7 +23,7 @@ class Pending:
         self._deciding = deciding
         self._times = set(times)
         self._hours: set[tuple[int, bool]] = set()
-        self._closes = lru_cache(maxsize=4096)(self._work_out)
+        self._closes = lru_cache(maxsize=_KEPT_HOURS)(self._work_out)
 
     def fell(self, hour: int, *, active: bool) -> None:
         """An event was counted in this hour since 1970; ``active`` where it made its user active."""
