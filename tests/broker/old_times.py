@@ -1,5 +1,6 @@
 """Records with append times of their own in the raw topic of the real broker."""
 
+import time
 from collections.abc import Iterable
 
 from aiokafka import AIOKafkaProducer
@@ -8,20 +9,36 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline.broker.admin import admin
 from pipeline.reading import StoredRecord
+from schemas.limits import HOUR_MS
 from schemas.topics import topic_config
-from tests.broker.bench import Bench
+from tests.broker.bench import PARTITIONS, Bench
+from tests.broker.load import make_load
 
-__all__ = ["publish_with_times"]
+__all__ = ["old_load", "publish_with_times"]
 
 _TAKES_OLD_TIMES = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**62)}
 
 
-async def publish_with_times(bench: Bench, records: Iterable[StoredRecord]) -> None:
+def old_load(seed: int, count: int, hours: int, hours_ago: int) -> list[StoredRecord]:
+    """``count`` records with append times over ``hours`` up to ``hours_ago``, and a tick that closes the last hour."""
+    end = int(time.time() * 1000) // HOUR_MS * HOUR_MS - hours_ago * HOUR_MS
+    begin = end - hours * HOUR_MS
+    made = make_load(seed, count, PARTITIONS, begin / 1000)
+    step = (end - begin) // len(made)
+    found = [
+        StoredRecord(partition, 0, begin + number * step, key, value, ())
+        for number, (partition, key, value) in enumerate(made)
+    ]
+    ticks = (("footfall-tick", b"1"),)
+    return found + [StoredRecord(number, 0, end, None, None, ticks) for number in range(PARTITIONS)]
+
+
+async def publish_with_times(bench: Bench, records: Iterable[StoredRecord], replication: int = 1) -> None:
     """Make the raw topic, nothing of which is deleted for its age, and publish the records with their own times."""
-    topic, config = bench.topic("raw"), topic_config("raw", 1) | {"retention.ms": "-1"}
+    topic, config = bench.topic("raw"), topic_config("raw", replication) | {"retention.ms": "-1"}
     async with admin(bench.brokers) as client:
         partitions = bench.settings.partitions
-        await client.create_topics([NewTopic(topic, partitions, 1, topic_configs=config | _TAKES_OLD_TIMES)])
+        await client.create_topics([NewTopic(topic, partitions, replication, topic_configs=config | _TAKES_OLD_TIMES)])
     producer = AIOKafkaProducer(bootstrap_servers=bench.brokers)
     await producer.start()
     try:

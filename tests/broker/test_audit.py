@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,14 +13,13 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from pipeline.broker.topics import apply
-from pipeline.reading import StoredRecord, ends, read_topic
+from pipeline.reading import ends, read_topic
 from pipeline.sink import SinkView
-from schemas.limits import HOUR_MS
 from schemas.times import instant
 from schemas.topics import TOPICS
 from tests.broker.bench import DEADLINE, PARTITIONS, Bench, run
-from tests.broker.load import CANARY, make_load
-from tests.broker.old_times import publish_with_times
+from tests.broker.load import CANARY
+from tests.broker.old_times import old_load, publish_with_times
 
 pytestmark = pytest.mark.broker
 _RECORDS = 1500
@@ -55,24 +53,9 @@ async def footfall(bench: Bench, *arguments: str) -> Answer:
     return Answer(process.returncode or 0, out.decode(), err.decode())
 
 
-def old_load(seed: int) -> list[StoredRecord]:
-    """A load whose append times lie in some hours before the present one, and a tick that closes the last of them."""
-    begin = int(time.time() * 1000) // HOUR_MS * HOUR_MS - (_HOURS + 1) * HOUR_MS
-    made = make_load(seed, _RECORDS, PARTITIONS, begin / 1000)
-    step = _HOURS * HOUR_MS // len(made)
-    found = [
-        StoredRecord(partition, 0, begin + number * step, key, value, ())
-        for number, (partition, key, value) in enumerate(made)
-    ]
-    end = begin + _HOURS * HOUR_MS
-    return found + [
-        StoredRecord(number, 0, end, None, None, (("footfall-tick", b"1"),)) for number in range(PARTITIONS)
-    ]
-
-
 async def closed_books(bench: Bench) -> str:
     """Both workers over an old load until its hours are closed; the line of the audit."""
-    load = old_load(5)
+    load = old_load(5, _RECORDS, _HOURS, 1)
     await publish_with_times(bench, load)
     await apply(bench.settings)
     bench.start("anonymize")

@@ -21,6 +21,7 @@ from pipeline.reading import ends, read_topic
 from pipeline.worker.recovery import LogReader, last_entry
 from tests.broker.bench import PARTITIONS, Bench
 from tests.broker.load import make_load, publish
+from tests.broker.old_times import old_load, publish_with_times
 from tests.faults.checks import log_faults, raw_faults, sink_faults, writer_of
 from tests.faults.disks import mount_small_disks
 from tests.faults.proxy import Proxy, Rules
@@ -38,6 +39,8 @@ _PROPERTIES = {
 }
 """Of every broker: the cleaner looks often for something to compact; brokers, too, meet through the proxies."""
 _OLDEST_HOURS, _HOURS_A_PART = 45, 5
+_OLD_HOURS = 12
+"""Of append time before the workers begin, so that they close the books of these hours under the first fault."""
 
 
 @dataclass(eq=False)
@@ -206,6 +209,7 @@ class Rig:
         """Every promise, once everybody has come to rest; raises AssertionError."""
         bench = self.bench
         expected = await bench.all_equal()
+        assert len(expected.ledger) > _OLD_HOURS
         leaks = await bench.leaks()
         assert not leaks.places, leaks.places
         raw = await read_topic(bench.brokers, bench.topic("raw"))
@@ -244,7 +248,7 @@ class Rig:
 async def rig(
     folder: Path, prefix: str, nodes: int, *, small_disks: bool = False, **settings: str
 ) -> AsyncIterator[Rig]:
-    """A cluster of its own with topics made; everything is stopped at the end.
+    """A cluster of its own with topics made and some hours of old records in raw; everything is stopped at the end.
 
     With ``small_disks`` each broker has one of 200 MB; ``settings`` are those of every worker.
     """
@@ -260,6 +264,8 @@ async def rig(
             addresses = ",".join(broker.address for broker in brokers)
             bench = Bench(addresses, prefix, folder / "workers", **settings)
             bench.deadline = _PATIENCE_SECONDS
+            old = old_load(nodes, _PART, _OLD_HOURS, _OLDEST_HOURS + 1)
+            await publish_with_times(bench, old, min(3, nodes))
             await apply(bench.settings)
             made = Rig(bench, brokers, proxies)
             try:
