@@ -104,12 +104,13 @@ def main(
     runs: int = typer.Option(2, min=1, help="Kills of each case."),
     load: int = typer.Option(2000, min=100, help="Events a second meanwhile."),
     session: int = typer.Option(10, min=3, help="FOOTFALL_SESSION_TIMEOUT of the workers, seconds."),
+    kind: list[str] = typer.Option(list(_KINDS), help="Which workers are killed."),
 ) -> None:
     """Kill workers that hold many users, and measure until the others fold on."""
-    asyncio.run(_run(Crowd(int(time.time() * 1000), 2 * users, 2 * sources), runs, load, session))
+    asyncio.run(_run(Crowd(int(time.time() * 1000), 2 * users, 2 * sources), kind, runs, load, session))
 
 
-async def _run(crowd: Crowd, runs: int, load: int, session: int) -> None:
+async def _run(crowd: Crowd, kinds: list[str], runs: int, load: int, session: int) -> None:
     with tempfile.TemporaryDirectory(prefix="footfall-recovery-") as name:
         folder = Path(name)
         with bar("broker") as report:
@@ -122,7 +123,7 @@ async def _run(crowd: Crowd, runs: int, load: int, session: int) -> None:
             with bar("filling"):
                 await field_of.fill()
             found: list[Takeover] = []
-            for kind in _KINDS:
+            for kind in kinds:
                 for standby in (1, 0):
                     found += await _kills(field_of, kind, standby, runs, load)
             console.print(_table(found, crowd))

@@ -14,6 +14,7 @@ import typer
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from rich.table import Table
 
+from agents.core import windows
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.joins import JoinedLog
@@ -199,6 +200,7 @@ def _life(days: int, active: int) -> Table:
             held = life.live(day)
             report(day + 1, days)
             if day % 10 == 9:
+                _forget_caches(life)
                 gc.collect()
                 memory, _ = tracemalloc.get_traced_memory()
                 figures = (held.users, held.sources, held.windows, held.figures, held.keys, held.size // 1000)
@@ -206,6 +208,14 @@ def _life(days: int, active: int) -> Table:
                 table.add_row(str(day + 1), f"{held.events:,}", *shown)
         tracemalloc.stop()
     return table
+
+
+def _forget_caches(life: Life) -> None:
+    """What is remembered to be fast and bounded by number is no state: pseudonyms, spans of windows, instants."""
+    life.first._state.pseudonyms = Pseudonyms(bytes(32))  # noqa: SLF001
+    for cached in vars(windows).values():
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()
 
 
 if __name__ == "__main__":

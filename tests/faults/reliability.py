@@ -1,7 +1,7 @@
 """``python -m tests.faults.reliability``: write ``docs/reliability.md`` from the recorded mixes and its template.
 
 The record is ``docs/reliability/mixes.jsonl``, one mix a line as ``python -m tests.faults --report`` appends them; the
-hand-written part is ``docs/reliability/template.md``.
+hand-written parts are ``docs/reliability/template.md`` and, for what was measured, ``recovery.md`` beside it.
 """
 
 import json
@@ -29,10 +29,11 @@ def counted_by_fault(mixes: Iterable[Mapping[str, Any]]) -> list[tuple[str, str,
     ]
 
 
-def page(record: str, template: str) -> str:
-    """The page, of the recorded mixes and the template, in which ``{mixes}`` and ``{summary}`` are filled in."""
+def page(record: str, template: str, recovery: str = "") -> str:
+    """The page: the template, in which ``{mixes}`` and ``{summary}`` of the record and ``{recovery}`` are filled in."""
     mixes = [json.loads(line) for line in record.splitlines() if line.strip()]
-    return template.replace("{summary}", _summary(mixes)).replace("{mixes}", table(HEAD, counted_by_fault(mixes)))
+    told = template.replace("{recovery}", recovery.strip())
+    return told.replace("{summary}", _summary(mixes)).replace("{mixes}", table(HEAD, counted_by_fault(mixes)))
 
 
 def _summary(mixes: list[dict[str, Any]]) -> str:
@@ -55,7 +56,7 @@ def _summary(mixes: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     source = DOCS / "reliability"
-    text = page((source / "mixes.jsonl").read_text("utf-8"), (source / "template.md").read_text("utf-8"))
+    text = page(*((source / name).read_text("utf-8") for name in ("mixes.jsonl", "template.md", "recovery.md")))
     (DOCS / "reliability.md").write_text(text, "utf-8")
 
 
