@@ -18,7 +18,7 @@ PROOFS = {
     "answers_lost": "lost answers",
     "requests_lost": "lost requests",
     "worker_cut_off": "lost requests",
-    "replication_cut": "lost requests",
+    "replication_cut": "lost answers",
     "descriptors_run_out": "reset",
     "disk_full": "disk full",
     "clocks_stepped": "another clock at work",
