@@ -1,17 +1,15 @@
 """``python -m bench``: run the worker pair and the single steps, print one table."""
 
 import asyncio
-import tempfile
 import time
-from pathlib import Path
 
 import typer
 from rich.table import Table
 
+from bench.broker import own_broker
 from bench.limits import Step, fetch_alone, steps_alone
 from bench.pair import PairResult, run_pair
 from bench.workload import Workload, load
-from pipeline.broker.embedded import embedded
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
 from pipeline.settings import load_settings
@@ -33,19 +31,12 @@ def main(
 
 
 async def _run(workload: Workload, runs: int, *, compare: bool) -> bool:
-    with tempfile.TemporaryDirectory(prefix="footfall-bench-") as name:
-        folder = Path(name)
-        with bar("broker") as report:
-            running = embedded(folder / "broker", report)
-            brokers = await running.__aenter__()
-        try:
-            pairs = []
-            for number in range(runs):
-                with bar(f"pair, run {number + 1} of {runs}") as report:
-                    pairs.append(await run_pair(brokers, folder, workload, compare=compare, progress=report))
-            steps = [await _fetch(brokers, workload)]
-        finally:
-            await running.__aexit__(None, None, None)
+    async with own_broker("bench") as (brokers, folder):
+        pairs = []
+        for number in range(runs):
+            with bar(f"pair, run {number + 1} of {runs}") as report:
+                pairs.append(await run_pair(brokers, folder, workload, compare=compare, progress=report))
+        steps = [await _fetch(brokers, workload)]
     with bar("single steps"):
         steps += await asyncio.to_thread(steps_alone, workload)
     console.print(_table(pairs, steps))

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import secrets
 import signal
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -18,11 +17,11 @@ import psutil
 import typer
 from rich.table import Table
 
+from bench.broker import own_broker
 from bench.workload import Record, Workload, append_all, records
-from pipeline.broker.embedded import embedded
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
-from pipeline.judgement import compare_again, judge
+from pipeline.judgement import judge
 from pipeline.processes import WorkerProcess, metric_total, start_worker
 from pipeline.reading import Progress
 from pipeline.settings import Settings, load_settings
@@ -30,11 +29,10 @@ from schemas.topics import topic_name
 
 _KINDS = ("anonymize", "aggregate")
 _PATIENCE = 1800.0
-_SETTLE = 60.0
+_SETTLE = 600.0
 _STEP_SECONDS = 0.25
 _PERIOD_SECONDS = 0.2
 _PROBE_SECONDS = 20.0
-_IDLE_SECONDS = 7200
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +69,25 @@ def main(
 
 
 async def _run(seconds: int, times: float, share: float, batch: int) -> bool:
-    with tempfile.TemporaryDirectory(prefix="footfall-burst-") as name:
-        folder = Path(name)
-        with bar("broker") as report:
-            running = embedded(folder / "broker", report)
-            brokers = await running.__aenter__()
+    async with own_broker("burst") as (brokers, folder):
+        settings = load_settings(brokers=brokers, topic_prefix="burst", partitions=8)
+        await apply(settings)
+        workload = Workload(int(time.time() * 1000), 100_000_000, batch=batch, partitions=8)
+        workers = _workers(settings, folder)
         try:
-            # No tick closes windows while the oracle, which takes its time, has read the log already.
-            settings = load_settings(brokers=brokers, topic_prefix="burst", partitions=8, idle_after=_IDLE_SECONDS)
-            await apply(settings)
-            workload = Workload(int(time.time() * 1000), 100_000_000, batch=batch, partitions=8)
-            workers = _workers(settings, folder)
-            try:
-                await asyncio.gather(*(worker.ready() for worker in workers.values()))
-                burst = await _burst(settings, workers, workload, (seconds, times, share))
-                console.print(_table(burst, burst.rate / times))
-                with bar("oracle"):
-                    judgement = await judge(settings)
-                    until = time.perf_counter() + _SETTLE
-                    while not judgement.equal and time.perf_counter() < until:  # the last emission may be under way
-                        await asyncio.sleep(1)
-                        await compare_again(settings, judgement)
-            finally:
-                for worker in workers.values():
-                    await worker.stop()
-            for difference in judgement.differences[:5]:
-                console.print(str(difference))
-            figures = len(judgement.expected.figures)
-            console.print(f"sink against oracle: {figures:,} figures, {len(judgement.differences)} differences")
-            return judgement.equal
+            await asyncio.gather(*(worker.ready() for worker in workers.values()))
+            burst = await _burst(settings, workers, workload, (seconds, times, share))
+            console.print(_table(burst, burst.rate / times))
+            with bar("oracle"):
+                judgement = await judge(settings, wait=_SETTLE)
         finally:
-            await running.__aexit__(None, None, None)
+            for worker in workers.values():
+                await worker.stop()
+        for difference in judgement.differences[:5]:
+            console.print(str(difference))
+        figures = len(judgement.expected.figures)
+        console.print(f"sink against oracle: {figures:,} figures, {len(judgement.differences)} differences")
+        return judgement.equal
 
 
 async def _burst(
@@ -154,7 +140,6 @@ def _workers(settings: Settings, folder: Path) -> dict[str, WorkerProcess]:
         "BROKERS": settings.brokers or "",
         "TOPIC_PREFIX": settings.topic_prefix,
         "PARTITIONS": str(settings.partitions),
-        "IDLE_AFTER": str(_IDLE_SECONDS),
         "SESSION_TIMEOUT": "60",  # they are slowed so much that their heartbeats are late
     }
     key = {"PSEUDONYM_KEY": secrets.token_hex(32)}

@@ -10,7 +10,7 @@ import psutil
 
 from bench.workload import Workload, load
 from pipeline.broker.topics import apply
-from pipeline.judgement import compare_again, judge
+from pipeline.judgement import judge
 from pipeline.processes import WorkerProcess, metric_total, start_worker
 from pipeline.reading import Progress
 from pipeline.settings import load_settings
@@ -77,11 +77,7 @@ async def run_pair(
     try:
         result = await _measure(workers, workload.events, progress)
         if compare:
-            judgement = await judge(settings)
-            until = time.perf_counter() + _SETTLE
-            while not judgement.equal and time.perf_counter() < until:  # the last emission may be under way
-                await asyncio.sleep(1)
-                await compare_again(settings, judgement)
+            judgement = await judge(settings, wait=_SETTLE)
             result.figures, result.differences = len(judgement.expected.figures), len(judgement.differences)
         return result
     finally:

@@ -7,7 +7,6 @@ import asyncio
 import datetime as dt
 import itertools
 import secrets
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,9 @@ import psutil
 import typer
 from rich.table import Table
 
+from bench.broker import own_broker
 from bench.crowd import Crowd
 from bench.workload import append_all
-from pipeline.broker.embedded import embedded
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
 from pipeline.processes import WorkerProcess, metric_total, start_worker
@@ -111,24 +110,17 @@ def main(
 
 
 async def _run(crowd: Crowd, kinds: list[str], runs: int, load: int, session: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="footfall-recovery-") as name:
-        folder = Path(name)
-        with bar("broker") as report:
-            running = embedded(folder / "broker", report)
-            brokers = await running.__aenter__()
-        try:
-            settings = load_settings(brokers=brokers, topic_prefix="recovery", partitions=crowd.partitions)
-            await apply(settings)
-            field_of = _Field(settings, folder, crowd, session)
-            with bar("filling"):
-                await field_of.fill()
-            found: list[Takeover] = []
-            for kind in kinds:
-                for standby in (1, 0):
-                    found += await _kills(field_of, kind, standby, runs, load)
-            console.print(_table(found, crowd))
-        finally:
-            await running.__aexit__(None, None, None)
+    async with own_broker("recovery") as (brokers, folder):
+        settings = load_settings(brokers=brokers, topic_prefix="recovery", partitions=crowd.partitions)
+        await apply(settings)
+        field_of = _Field(settings, folder, crowd, session)
+        with bar("filling"):
+            await field_of.fill()
+        found: list[Takeover] = []
+        for kind in kinds:
+            for standby in (1, 0):
+                found += await _kills(field_of, kind, standby, runs, load)
+        console.print(_table(found, crowd))
 
 
 async def _kills(field_of: _Field, kind: str, standby: int, runs: int, load: int) -> list[Takeover]:

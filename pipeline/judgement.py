@@ -8,7 +8,7 @@ import msgspec
 from agents.core.pseudonyms import Pseudonyms
 from pipeline.corrections import compare_corrections
 from pipeline.oracle import OracleResult, expect
-from pipeline.reading import Progress, StoredRecord, read_topic
+from pipeline.reading import Progress, StoredRecord, ends, read_topic
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
 from pipeline.verify import Difference, compare, last_is_highest, wrong_pages
@@ -16,7 +16,7 @@ from schemas.deciding import Deciding
 from schemas.rejections import decode_rejection
 from schemas.topics import topic_name
 
-__all__ = ["Judgement", "compare_again", "judge", "oracle_of"]
+__all__ = ["Judgement", "judge", "oracle_of"]
 
 
 @dataclass(slots=True)
@@ -33,6 +33,10 @@ class Judgement:
     """Corrections that are missing, surplus or other than they should be, and where they do not come to the sink."""
     ledger_wrong: list[str] = field(default_factory=list)
     """Keys of the books that are missing, surplus or not what they should be."""
+    raw_end: int = 0
+    """Sum of the end offsets of raw before it was read."""
+    raw_grown: int = 0
+    """Offsets by which raw has grown since, of which the expectation may know nothing: events, and ticks too."""
 
     @property
     def equal(self) -> bool:
@@ -65,17 +69,39 @@ async def oracle_of(settings: Settings, raw: list[StoredRecord], progress: Progr
     )
 
 
-async def judge(settings: Settings, progress: Progress | None = None) -> Judgement:
-    """Read raw, sink and rejected up to their present ends and compare. ``brokers`` must be set."""
-    brokers, prefix = settings.brokers or "", settings.topic_prefix
-    raw = await read_topic(brokers, topic_name(prefix, "raw"), progress)
-    judgement = Judgement(await oracle_of(settings, raw))
-    await compare_again(settings, judgement)
+async def judge(settings: Settings, progress: Progress | None = None, *, wait: float = 0.0) -> Judgement:
+    """Read raw and what was made of it up to their present ends, and compare. ``brokers`` must be set.
+
+    Where they differ it goes on for ``wait`` seconds at most: an emission may be under way, and raw may grow.
+    """
+    loop = asyncio.get_running_loop()
+    judgement = await _judge_raw(settings, progress)
+    until = loop.time() + wait
+    while not judgement.equal and loop.time() < until:
+        await asyncio.sleep(1)
+        if judgement.raw_grown:
+            judgement = await _judge_raw(settings)
+        else:
+            await _compare(settings, judgement)
     return judgement
 
 
-async def compare_again(settings: Settings, judgement: Judgement) -> None:
-    """Read sink and rejected anew and compare with the same expectation."""
+async def _judge_raw(settings: Settings, progress: Progress | None = None) -> Judgement:
+    brokers, prefix = settings.brokers or "", settings.topic_prefix
+    end = await _raw_end(settings)
+    raw = await read_topic(brokers, topic_name(prefix, "raw"), progress)
+    judgement = Judgement(await oracle_of(settings, raw), raw_end=end)
+    await _compare(settings, judgement)
+    return judgement
+
+
+async def _raw_end(settings: Settings) -> int:
+    found = await ends(settings.brokers or "", topic_name(settings.topic_prefix, "raw"))
+    return sum(end for _, end in found.values())
+
+
+async def _compare(settings: Settings, judgement: Judgement) -> None:
+    """Read what was made of raw anew and compare with the same expectation."""
     brokers, prefix = settings.brokers or "", settings.topic_prefix
     sink = await read_topic(brokers, topic_name(prefix, "aggregates"))
     view = SinkView()
@@ -98,3 +124,4 @@ async def compare_again(settings: Settings, judgement: Judgement) -> None:
     wanted = {(each.partition, each.offset, each.path, each.reason) for each in judgement.expected.rejections}
     judgement.rejections_missing = len(wanted - found)
     judgement.rejections_surplus = len(found - wanted) + strange
+    judgement.raw_grown = await _raw_end(settings) - judgement.raw_end

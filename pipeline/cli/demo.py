@@ -22,7 +22,7 @@ from pipeline.cli.show import bar, console
 from pipeline.explain.explanation import Explanation
 from pipeline.explain.reading import explain
 from pipeline.explain.wanted import parse_id
-from pipeline.judgement import Judgement, compare_again, judge
+from pipeline.judgement import Judgement, judge
 from pipeline.leaks import LeakSearch
 from pipeline.processes import metric_total
 from pipeline.reading import follow, read_topic
@@ -171,12 +171,7 @@ def _count(page: str, name: str, **labels: str) -> int:
 
 async def _judge(settings: Settings) -> Judgement:
     with bar("comparing with the oracle") as report:
-        judgement = await judge(settings, report)
-    until = time.perf_counter() + 30
-    while not judgement.equal and time.perf_counter() < until:  # the last emission may be under way
-        await asyncio.sleep(1)
-        await compare_again(settings, judgement)
-    return judgement
+        return await judge(settings, report, wait=30)
 
 
 async def _search(settings: Settings, stack: Stack, run: _Run) -> LeakSearch:

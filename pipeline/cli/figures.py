@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from pipeline.cli.show import bar, console
-from pipeline.judgement import Judgement, compare_again, judge, oracle_of
+from pipeline.judgement import Judgement, judge, oracle_of
 from pipeline.oracle.files import read_file
 from pipeline.preflight import require_broker
 from pipeline.reading import StoredRecord, follow, read_topic
@@ -71,13 +71,7 @@ def verify(
 async def _verify(settings: Settings, wait: float) -> Judgement:
     await require_broker(settings)
     with bar("reading raw", to_stderr=True) as report:
-        found = await judge(settings, report)
-    loop = asyncio.get_running_loop()
-    until = loop.time() + wait
-    while not found.equal and loop.time() < until:
-        await asyncio.sleep(1)
-        await compare_again(settings, found)
-    return found
+        return await judge(settings, report, wait=wait)
 
 
 def _as_json(found: Judgement) -> dict[str, object]:
@@ -86,6 +80,7 @@ def _as_json(found: Judgement) -> dict[str, object]:
         "figures": len(found.expected.figures),
         "counted": found.expected.counted,
         "rejected": {reason.value: count for reason, count in sorted(found.expected.by_reason.items())},
+        "raw_grown": found.raw_grown,
         "differences": [each._asdict() for each in found.differences],
         "not_last": found.not_last,
         "rejections_missing": found.rejections_missing,
@@ -112,6 +107,11 @@ def _show(found: Judgement) -> None:
         console.print(f"equal: {figures:,} figures of {events:,} counted events")
     else:
         console.print(f"different: {len(found.differences):,} differences in {figures:,} expected figures")
+        if found.raw_grown:
+            console.print(
+                f"raw has grown by {found.raw_grown:,} records since it was read, and differences may be of them:"
+                " verify again with --wait, or when nothing is published"
+            )
 
 
 def rejected(
