@@ -1,4 +1,4 @@
-"""Small disks for brokers: mounted where only this thread and what it starts from then on see them, gone with them."""
+"""Small disks: mounted where only this thread and what it starts from then on see them, gone with them."""
 
 import ctypes
 import os
@@ -9,11 +9,10 @@ from pathlib import Path
 __all__ = ["mount_small_disks"]
 
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
-_SIZE = "200m"
 
 
-def mount_small_disks(folders: Iterable[Path]) -> None:
-    """A disk of 200 MB at each of the folders, which are made; needs no rights where users may have namespaces.
+def mount_small_disks(folders: Iterable[Path], size: str = "200m") -> None:
+    """A disk of ``size`` at each of the folders, which are made; needs no rights where users may have namespaces.
 
     To be called before this process has a second thread. Raises OSError where the system does not let it.
     """
@@ -29,4 +28,4 @@ def mount_small_disks(folders: Iterable[Path]) -> None:
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     for folder in folders:
         folder.mkdir(parents=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(folder)], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
