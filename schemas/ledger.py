@@ -21,6 +21,7 @@ __all__ = [
     "BLOCK_OUTCOMES",
     "COUNTED",
     "OUTCOME_CODES",
+    "REASONS_BY_CODE",
     "HourLog",
     "LedgerEntry",
     "PreviousHour",
@@ -36,6 +37,7 @@ __all__ = [
 COUNTED: Final = 0
 OUTCOME_CODES: Final = {reason: code for code, reason in enumerate(Reason, 1)}
 """Code of each rejection in the digest; 0 is counted."""
+REASONS_BY_CODE: Final = {code: reason for reason, code in OUTCOME_CODES.items()}
 BLOCK_OUTCOMES: Final = 16
 """Outcomes hashed at once."""
 _OUTCOME_BYTES: Final = 8

@@ -12,6 +12,7 @@ from typing import Final
 from schemas.limits import DAY_MS
 
 __all__ = [
+    "COMPACTION_LAG_MS",
     "ENFORCED",
     "MIN_IN_SYNC",
     "TOPICS",
@@ -24,6 +25,8 @@ __all__ = [
 _MIB: Final = 1 << 20
 MIN_IN_SYNC: Final = 2
 """``min.insync.replicas`` where replication is 3 or more."""
+COMPACTION_LAG_MS: Final = DAY_MS
+"""For how long the cleaner leaves a record of a compacted topic alone."""
 ENFORCED: Final = ("cleanup.policy", "message.timestamp.type", "min.compaction.lag.ms", "max.message.bytes")
 """Settings in which a topic must equal the table; ``retention.ms`` may be longer."""
 
@@ -80,7 +83,7 @@ def _compacted(max_bytes: int) -> Mapping[str, str]:
             "cleanup.policy": "compact",
             "message.timestamp.type": "LogAppendTime",
             "max.message.bytes": str(max_bytes),
-            "min.compaction.lag.ms": str(DAY_MS),
+            "min.compaction.lag.ms": str(COMPACTION_LAG_MS),
             "unclean.leader.election.enable": "false",
         }
     )

@@ -151,9 +151,8 @@ class AnonymizeFold:
 
     def _begin_books(self, record: RawRecord) -> None:
         state, books = self._state, self._state.books
-        before = books.unbalanced
         state.out.ledger = books.begin(max(self.entry.append_time, record.append_time), self.entry.fence, state.graves)
-        state.out.unbalanced = books.unbalanced > before
+        state.out.unbalanced = books.unbalanced
 
     def _account(self, company: str) -> Account:
         state = self._state
@@ -180,18 +179,18 @@ class AnonymizeFold:
             self._state.books.moved += 1
             return
         self._state.books.received += len(decoded.refusals) + len(decoded.events)
+        company = (key or b"").decode("ascii", "replace")  # no company's name is anything but ASCII, or empty
         strangers = [
-            _refusal(event, Reason.KEY_MISMATCH, "/company")
-            for event in decoded.events
-            if event.company.encode() != key
+            _refusal(event, Reason.KEY_MISMATCH, "/company") for event in decoded.events if event.company != company
         ]
         for refusal in sorted([*decoded.refusals, *strangers], key=lambda each: each.index or 0):
             self._account("").received += 1
             self._reject(refusal)
-        for event in decoded.events:
-            if event.company.encode() == key:
-                self._account(event.company).received += 1
-                self._fold_event(event)
+        mine = [event for event in decoded.events if event.company == company] if strangers else decoded.events
+        if mine:
+            self._account(company).received += len(mine)
+        for event in mine:
+            self._fold_event(event)
         entry.closing_watermark = max(entry.closing_watermark, entry.event_watermark)
 
     def _fold_event(self, event: Event) -> None:

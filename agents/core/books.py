@@ -24,6 +24,7 @@ from agents.core.windows import NEVER
 from schemas.ledger import (
     COUNTED,
     OUTCOME_CODES,
+    REASONS_BY_CODE,
     HourLog,
     LedgerEntry,
     PreviousHour,
@@ -44,7 +45,6 @@ ACCOUNT_COST = 400
 """Bytes of a chunk's state that an account comes to at most, its company's name apart."""
 _WORD = 8
 _DUPLICATE = OUTCOME_CODES[Reason.DUPLICATE]
-_REASONS = {code: reason for reason, code in OUTCOME_CODES.items()}
 _decode = msgspec.msgpack.Decoder().decode
 
 LedgerRow = tuple[bytes, bytes]
@@ -120,7 +120,7 @@ class Account:
         self, partition: int, hour: str, company: str, log: HourLog | None, previous: PreviousHour | None
     ) -> bytes:
         """The entry of the closed hour."""
-        rejected = {_REASONS[code]: count for code, count in sorted(self._codes.items()) if code != _DUPLICATE}
+        rejected = {REASONS_BY_CODE[code]: count for code, count in sorted(self._codes.items()) if code != _DUPLICATE}
         return encode_entry(
             LedgerEntry(
                 partition,
@@ -172,8 +172,8 @@ class Books:
         self.gap = 0
         """Offsets before the next record that nobody has accounted for."""
         self.received = self.moved = self.ticks = self.controls = self.skipped = 0
-        self.unbalanced = 0
-        """Hours closed by this object in which what was received is not what was decided."""
+        self.unbalanced = False
+        """Whether in the hour that ``begin`` closed what was received is not what was decided."""
 
     def account(self, company: str) -> Account:
         """The account of a company, "" where none is known."""
@@ -192,6 +192,7 @@ class Books:
         first, and its keys go to ``graves``.
         """
         rows: list[LedgerRow] = []
+        self.unbalanced = False
         if append_time >= self.end:
             if self._hour != NEVER:
                 rows = self._close(fence - self.gap)
@@ -208,7 +209,7 @@ class Books:
         spine, hour = self.account(""), instant(self._hour)
         accounts = self._accounts.values()
         received, decided = sum(each.received for each in accounts), sum(each.decided for each in accounts)
-        self.unbalanced += not self.received == received == decided
+        self.unbalanced = not self.received == received == decided
         counts = (self.received, self.moved, self.ticks, self.controls, self.skipped)
         log = HourLog(self._first, last, len(accounts), *counts)
         rows = [

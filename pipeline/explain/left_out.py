@@ -13,12 +13,10 @@ from pipeline.oracle.judging import Judge
 from pipeline.reading import StoredRecord
 from schemas.clean import Shape
 from schemas.deciding import Deciding
-from schemas.ledger import COUNTED, OUTCOME_CODES, LedgerEntry, decode_entry
+from schemas.ledger import COUNTED, REASONS_BY_CODE, LedgerEntry, decode_entry
 from schemas.reasons import Outcome, Reason
 
 __all__ = ["FromBooks", "FromRaw", "LeftOut", "Source"]
-
-_REASONS = {code: reason for reason, code in OUTCOME_CODES.items()}
 
 
 class Source(StrEnum):
@@ -69,7 +67,7 @@ class FromRaw:
         if code == COUNTED:
             self._making.take(offset, event.time, shape, event.user, event.source)
         elif self._making.matches(event.time, shape, has_user=event.user is not None, counted=False):
-            self._found.by_reason[_REASONS[code]] += 1
+            self._found.by_reason[REASONS_BY_CODE[code]] += 1
 
     def result(self) -> LeftOut:
         """What was found."""

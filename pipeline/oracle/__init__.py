@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.oracle.counting import Books
 from pipeline.oracle.files import read_file
 from pipeline.oracle.judging import Judge, SourceMark
-from pipeline.oracle.ledger import Outcomes, closed_hours
+from pipeline.oracle.ledger import Outcomes, hours_of
 from pipeline.reading import StoredRecord
 from schemas.corrections import Correction
 from schemas.deciding import Deciding
@@ -84,10 +84,9 @@ def expect(
         result.rejections += judge.rejections
         result.counted += judge.counted
         result.moved += judge.moved
-        closed_books = closed_hours(number, outcomes)
-        result.ledger |= closed_books
-        every = closed_hours(number, outcomes, until_open=True)
-        result.open_hours |= {key: every[key] for key in every.keys() - closed_books.keys()}
+        closed_hours, open_hour = hours_of(number, outcomes)
+        result.ledger |= closed_hours
+        result.open_hours |= open_hour
         by_reason.update(judge.by_reason)
     result.by_reason = dict(by_reason)
     return result

@@ -20,7 +20,7 @@ from schemas.limits import HOUR_MS
 from schemas.reasons import Outcome, Reason
 from schemas.times import instant
 
-__all__ = ["Outcomes", "closed_hours"]
+__all__ = ["Outcomes", "hours_of"]
 
 Outcomes = list[tuple[str, int]]
 """Of each event of a record in order: its company, "" where none is known, and the code of what became of it."""
@@ -34,10 +34,10 @@ class _Hour:
     kinds: Counter[Outcome] = field(default_factory=Counter)
 
 
-def closed_hours(
-    partition: int, records: list[tuple[int, int, Outcome, Outcomes]], *, until_open: bool = False
-) -> dict[bytes, bytes]:
-    """Key to entry of every closed hour of one partition; with ``until_open`` of the open one as well.
+def hours_of(
+    partition: int, records: list[tuple[int, int, Outcome, Outcomes]]
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Key to entry of every closed hour of one partition, and of the open one, as it would be if it closed now.
 
     ``records`` are (raw offset, append time, what kind of record, outcomes) in order of offset.
     """
@@ -49,13 +49,14 @@ def closed_hours(
         hour.last, after = offset, offset + 1
         hour.kinds[kind] += 1
         hour.outcomes += [(offset, company, code) for company, code in outcomes]
-    entries: dict[bytes, bytes] = {}
+    closed: dict[bytes, bytes] = {}
+    last: dict[bytes, bytes] = {}
     previous: PreviousHour | None = None
-    for start, hour in sorted(hours.items())[: None if until_open else -1]:
-        written = _entries(partition, start, hour, previous)
-        entries |= written
-        previous = PreviousHour(instant(start), hash_hour(written.items()))
-    return entries
+    for start, hour in sorted(hours.items()):
+        closed |= last
+        last = _entries(partition, start, hour, previous)
+        previous = PreviousHour(instant(start), hash_hour(last.items()))
+    return closed, last
 
 
 def _entries(partition: int, start: int, hour: _Hour, previous: PreviousHour | None) -> dict[bytes, bytes]:

@@ -18,7 +18,7 @@ from pipeline.replay.comparing import Compared, note_surplus
 from pipeline.replay.folding import Folding, replay_partition, rows_of
 from pipeline.replay.live import Judge, Standing, Verdict, live_figures, standing_of
 from pipeline.replay.start import Stretch
-from pipeline.worker.appender import Appender, ForeignWriteError, SoleLog
+from pipeline.worker.appender import OUTPUT_BATCH_BYTES, Appender, ForeignWriteError, SoleLog
 from pipeline.worker.recovery import LogReader
 from schemas.aggregates import Status
 from schemas.topics import topic_name
@@ -27,7 +27,6 @@ __all__ = ["Promotion"]
 
 _ROWS: Final = 2000
 _BATCH_ROWS: Final = 20_000
-_CORRECTION_BYTES: Final = 1 << 20
 """Of one batch, whose topic takes 2 MB."""
 
 
@@ -194,7 +193,7 @@ class _Writing:
         """Write what has come together; refuses where worker aggregate wrote meanwhile."""
         state, sink = self._logs
         if self.corrections:
-            await self._appender.append(self._topic, sink.partition, self.corrections, _CORRECTION_BYTES)
+            await self._appender.append(self._topic, sink.partition, self.corrections, OUTPUT_BATCH_BYTES)
         try:
             for begin in range(0, len(self.state), _BATCH_ROWS):
                 rows = [*self.state[begin : begin + _BATCH_ROWS], self._entry]

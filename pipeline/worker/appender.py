@@ -6,13 +6,24 @@ from collections.abc import Callable, Iterable, Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-__all__ = ["BATCH_BYTES", "Appender", "ForeignWriteError", "Header", "ProduceError", "Rows", "SoleLog"]
+__all__ = [
+    "BATCH_BYTES",
+    "OUTPUT_BATCH_BYTES",
+    "Appender",
+    "ForeignWriteError",
+    "Header",
+    "ProduceError",
+    "Rows",
+    "SoleLog",
+]
 
 Header = tuple[str, bytes | None]
 Rows = Iterable[tuple[bytes | None, bytes | None, Sequence[Header]]]
 """(key, value, headers) of each record."""
 BATCH_BYTES = 15 << 20
 """Of one batch, uncompressed; below ``max.message.bytes`` of the topics that take state and chunks."""
+OUTPUT_BATCH_BYTES = 1 << 20
+"""The same where the topic takes less: whoever reads it need not take large ones."""
 _ACK_SECONDS = 30.0
 
 

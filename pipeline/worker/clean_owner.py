@@ -14,7 +14,7 @@ from agents.core.emission import Emission
 from agents.core.joins import JoinedLog
 from agents.core.records import LateChange
 from pipeline.errors import Refused
-from pipeline.worker.appender import SoleLog
+from pipeline.worker.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import CleanChunk, decode_chunk
 
@@ -23,7 +23,6 @@ __all__ = ["CleanOwner", "Stored"]
 Stored = tuple[int, bytes]
 """Clean offset and bytes of a chunk."""
 _DRAWN: Final = 5000
-_BATCH_BYTES: Final = 1 << 20
 """Of one batch of corrections, whose topic takes 2 MB."""
 
 
@@ -168,7 +167,7 @@ class CleanOwner(Owner[Stored]):
         rest = iter(corrections)
         while some := [*islice(rest, _DRAWN)]:
             rows = [(*change.record(self.partition), ()) for change in some]
-            await context.appender.append(topic, self.partition, rows, _BATCH_BYTES)
+            await context.appender.append(topic, self.partition, rows, OUTPUT_BATCH_BYTES)
         context.at("corrections-written")
         context.operations.corrected(len(corrections))
 

@@ -23,7 +23,7 @@ from pipeline.worker.recovery import LogReader, Recovered, joined_entry, last_en
 from schemas.operational import RecoveryWay
 from schemas.topics import topic_name
 
-__all__ = ["Context", "OwnStore", "Owner", "Record"]
+__all__ = ["Context", "Owner", "Record"]
 
 Record = TypeVar("Record")
 _QUEUED_CHUNKS: Final = 4
@@ -48,7 +48,7 @@ class Context:
     wall: Callable[[], float] = time.time
     at: Callable[[str], None] = lambda _name: None
     """Called at each of the points of :mod:`pipeline.worker.failpoints`."""
-    store: Callable[[int], "OwnStore | None"] = lambda _partition: None
+    store: Callable[[int], OwnStore | None] = lambda _partition: None
     """An empty store for an assignment of a partition, None where state lies in memory."""
 
     def topic(self, short: str) -> str:

@@ -14,6 +14,7 @@ from agents.core.joins import JoinedLog
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
+from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import decode_chunk, encode_chunk
 from schemas.rejections import encode_rejection
@@ -128,22 +129,22 @@ class RawOwner(Owner[RawRecord]):
                 self.left = self.fold.digest
 
     async def _write_outputs(self, folded: Folded) -> None:
-        context, chunk = self.context, folded.chunk
-        appends = [context.appender.append(context.topic("clean"), self.partition, [(None, encode_chunk(chunk), ())])]
+        append, topic = self.context.appender.append, self.context.topic
+        appends = [append(topic("clean"), self.partition, [(None, encode_chunk(folded.chunk), ())])]
         if folded.rejections:
             rows = [
                 (each.company.encode() if each.company else None, encode_rejection(each), ())
                 for each in folded.rejections
             ]
-            appends.append(context.appender.append(context.topic("rejected"), self.partition, rows, 1 << 20))
+            appends.append(append(topic("rejected"), self.partition, rows, OUTPUT_BATCH_BYTES))
         if folded.ledger:
             rows_closed = [(key, value, ()) for key, value in folded.ledger]
-            appends.append(context.appender.append(context.topic("ledger"), self.partition, rows_closed, 1 << 20))
+            appends.append(append(topic("ledger"), self.partition, rows_closed, OUTPUT_BATCH_BYTES))
         homes: dict[int, list[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]]] = {}
         for move in folded.moves:
             homes.setdefault(move.partition, []).append((move.key, move.value, move.headers))
         for home, rows_home in homes.items():
-            appends.append(context.appender.append(context.topic("raw"), home, rows_home, 1 << 20))
+            appends.append(append(topic("raw"), home, rows_home, OUTPUT_BATCH_BYTES))
         await asyncio.gather(*appends)
 
     async def in_between(self) -> None:

@@ -17,6 +17,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from agents.core.pseudonyms import Pseudonyms
+from agents.core.store import OwnStore
 from pipeline.app import FootfallApp, build_app
 from pipeline.broker.admin import admin, coordinated
 from pipeline.broker.digests import other_digest
@@ -31,7 +32,7 @@ from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.failpoints import failpoint
 from pipeline.worker.lease import Lease
 from pipeline.worker.manager import Owners
-from pipeline.worker.owner import Context, Owner, OwnStore
+from pipeline.worker.owner import Context, Owner
 from pipeline.worker.raw_owner import RawOwner
 from pipeline.worker.recovery import LogReader
 from pipeline.worker.standbys import Standbys

@@ -10,7 +10,7 @@ from agents.core.standby import Standby
 from agents.core.store import OwnStore
 from pipeline.operations import Operations
 from pipeline.worker.recovery import LogReader
-from schemas.limits import DAY_MS
+from schemas.topics import COMPACTION_LAG_MS
 
 __all__ = ["Standbys"]
 
@@ -18,8 +18,6 @@ _PAUSE_SECONDS = 0.2
 """Between two looks: a standby may be a little behind, and many records at once cost less."""
 _RETRY_SECONDS = 1.0
 _AT_ONCE = 5000
-_KEPT_MS = DAY_MS
-"""For as long as the log itself keeps what the cleaner may take (``min.compaction.lag.ms``)."""
 
 
 class Standbys:
@@ -106,4 +104,4 @@ class Standbys:
         for begin in range(0, len(records), _AT_ONCE):
             standby.take(records[begin : begin + _AT_ONCE])
             await asyncio.sleep(0)
-        standby.forget(standby.newest - _KEPT_MS)
+        standby.forget(standby.newest - COMPACTION_LAG_MS)  # until then the log keeps what the cleaner may take
