@@ -1,6 +1,6 @@
 """A Faust app for one stage: it joins the group, fetches chunks and runs the agent; state and positions are ours."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import faust
@@ -47,6 +47,7 @@ _Event = faust.Event
 class FootfallApp(faust.App):
     """A Faust app that knows where its state reads on, and its lease; :mod:`pipeline.transport` asks for both."""
 
+    footfall_failed: Callable[[BaseException], None]
     footfall_lease: Lease
     footfall_owners: Owners
     footfall_placing: StatePlacing
@@ -61,8 +62,18 @@ class FootfallApp(faust.App):
         return {TP(self.footfall_topic, number): at for number, at in self.footfall_owners.positions().items()}
 
 
-def build_app(kind: str, settings: Settings, owners: Owners, lease: Lease, will: LastWill) -> FootfallApp:
-    """The app of the stage ``kind``, its agent bound to ``owners``; nothing is started. ``brokers`` must be set."""
+def build_app(
+    kind: str,
+    settings: Settings,
+    owners: Owners,
+    lease: Lease,
+    will: LastWill,
+    failed: Callable[[BaseException], None],
+) -> FootfallApp:
+    """The app of the stage ``kind``, its agent bound to ``owners``; nothing is started.
+
+    ``brokers`` must be set; ``failed`` ends the process with what went wrong.
+    """
     stage = FLOW[kind]
     session = settings.session_timeout.total_seconds()
     app = FootfallApp(
@@ -86,6 +97,7 @@ def build_app(kind: str, settings: Settings, owners: Owners, lease: Lease, will:
         stream_recovery_delay=0.0,
         consumer_auto_offset_reset="none",
     )
+    app.footfall_failed = failed
     app.footfall_lease = lease
     app.footfall_owners = owners
     app.footfall_will = will

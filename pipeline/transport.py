@@ -4,6 +4,8 @@
 message's value is the whole list of fetched records; its offset is that of the last one.
 """
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -16,13 +18,15 @@ from faust.types import TP
 from pipeline.worker.lease import Lease
 from pipeline.worker.will import LastWill, leaving
 
-__all__ = ["Consumer", "FetchedChunk", "Positions", "Transport"]
+__all__ = ["Consumer", "FetchedChunk", "Positions", "Producer", "Transport", "connected"]
 
 Positions = Callable[[], Awaitable[Mapping[TP, int]]]
 """Where to read on, for every assigned partition."""
 _HEARTBEATS = 10
 """In a session timeout."""
 _FETCH_BYTES = 4 << 20
+_CONNECT_SECONDS = 15.0
+_RETRY_SECONDS = 0.5
 
 
 class FetchedChunk(NamedTuple):
@@ -72,8 +76,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
-        await super().on_start()
         app: Any = self.app
+        await connected(super().on_start, lambda: self._ensure_consumer().stop(), app.footfall_failed)
         _renew(self._ensure_consumer()._coordinator, app.footfall_lease, app.footfall_will)  # noqa: SLF001
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -114,6 +118,29 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         }
 
 
+async def connected(
+    start: Callable[[], Awaitable[None]],
+    stop: Callable[[], Awaitable[None]],
+    failed: Callable[[BaseException], None],
+    patience: float = _CONNECT_SECONDS,
+) -> None:
+    """``start`` a client, for ``patience`` seconds again where it cannot connect; then it has ``failed``.
+
+    Faust would end the app at the first error, with a traceback for each service on the way.
+    """
+    until = time.monotonic() + patience
+    while True:
+        try:
+            await start()
+        except (KafkaError, OSError) as error:
+            await stop()
+            if time.monotonic() >= until:
+                failed(error)
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
 def _renew(coordinator: Any, lease: Lease, will: LastWill) -> None:
     beat = coordinator._do_heartbeat  # noqa: SLF001 - there is no public hook
 
@@ -146,8 +173,17 @@ class Consumer(driver.Consumer):
         """Nothing: readiness tells of a partition that stands still."""
 
 
+class Producer(driver.Producer):
+    """The driver's producer, which Faust starts; nothing is written with it."""
+
+    async def on_start(self) -> None:
+        """Start, again where it cannot connect."""
+        await connected(super().on_start, lambda: self._ensure_producer().stop(), cast("Any", self.app).footfall_failed)
+
+
 class Transport(driver.Transport):
     """Registered as ``footfall``."""
 
     Consumer = Consumer
+    Producer = Producer
     driver_version = f"footfall, aiokafka={aiokafka.__version__}"

@@ -114,7 +114,7 @@ class _Worker:
             await pages.start(settings.metrics_host, settings.metrics_port)
             self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
             with LastWill() as will:
-                await self._serve(build_app(kind, settings, owners, self._lease, will), owners)
+                await self._serve(build_app(kind, settings, owners, self._lease, will, _end), owners)
             await pages.stop()
         self._log.info("stopped")
         return 0

@@ -1,4 +1,4 @@
-"""What the transport makes of a commit that the group does not take."""
+"""What the transport makes of a commit that the group does not take, and of brokers that are away at the start."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError
 from faust.types import TP
 
-from pipeline.transport import ConsumerThread
+from pipeline.transport import ConsumerThread, connected
 
 
 def thread_over(consumer: Any) -> Any:
@@ -47,3 +47,38 @@ async def test_what_is_not_assigned_is_not_committed() -> None:
     group = Group(None)
     assert await ConsumerThread._commit(thread_over(group), {TP("raw", 1): 6}) is False
     assert group.told == {}
+
+
+class Client:
+    """Starts at the given attempt; an earlier one cannot connect."""
+
+    def __init__(self, good: int, error: Exception) -> None:
+        self.starts = self.stops = 0
+        self._good = good
+        self._error = error
+
+    async def start(self) -> None:
+        self.starts += 1
+        if self.starts < self._good:
+            raise self._error
+
+    async def stop(self) -> None:
+        self.stops += 1
+
+    @staticmethod
+    def failed(error: BaseException) -> None:
+        raise SystemExit(type(error).__name__)
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError(), OSError(24, "too many open files")])
+async def test_a_client_that_cannot_connect_is_started_again_and_what_was_begun_is_stopped(error: Exception) -> None:
+    client = Client(2, error)
+    await connected(client.start, client.stop, client.failed)
+    assert (client.starts, client.stops) == (2, 1)
+
+
+async def test_a_client_that_never_connects_ends_the_worker() -> None:
+    client = Client(1000, KafkaConnectionError())
+    with pytest.raises(SystemExit, match="KafkaConnectionError"):
+        await connected(client.start, client.stop, client.failed, patience=0)
+    assert (client.starts, client.stops) == (1, 1)
