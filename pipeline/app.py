@@ -101,7 +101,7 @@ def build_app(
     app.footfall_lease = lease
     app.footfall_owners = owners
     app.footfall_will = will
-    app.footfall_placing = StatePlacing(settings.standby)
+    app.footfall_placing = StatePlacing(settings.standby, settings.partitions)
     app.footfall_topic = topic_name(settings.topic_prefix, stage.source)
     source = app.topic(app.footfall_topic, schema=_AsItIs(), acks=False)
     app.agent(source, name=kind)(_AGENTS[kind](owners.take))

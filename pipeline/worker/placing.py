@@ -78,6 +78,9 @@ def _owners(partitions: list[int], members: Mapping[str, Held]) -> dict[str, set
 class StatePlacing:
     """An assignor of aiokafka's group coordinator; one a consumer. ``held`` is what the last assignment said.
 
+    ``partitions`` says how many there are: the cluster that the leader knows may have none for a while, such as behind
+    a broker that has just started, and the group would then own nothing until the leader's metadata is next renewed.
+
     It goes by the name of the client's own so that a release without it may be in the group as well: what that one
     says of its partitions is nothing, and it follows none.
     """
@@ -85,8 +88,9 @@ class StatePlacing:
     name = "roundrobin"
     version = 0
 
-    def __init__(self, standbys: int) -> None:
+    def __init__(self, standbys: int, partitions: int) -> None:
         self._standbys = standbys
+        self._partitions = partitions
         self.held = Held()
 
     @property
@@ -99,14 +103,14 @@ class StatePlacing:
         return ConsumerProtocolMemberMetadata(self.version, list(topics), _encode(self.held))
 
     def assign(
-        self, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
+        self, _cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         """As the leader: place the partitions of the one topic that every member reads."""
         topics = sorted({topic for member in members.values() for topic in member.subscription})
         known = {name: _read(member.user_data) for name, member in members.items()}
         found: dict[str, ConsumerProtocolMemberAssignment] = {}
         for topic in topics:
-            placed = place(cluster.partitions_for_topic(topic) or (), known, self._standbys)
+            placed = place(range(self._partitions), known, self._standbys)
             for name, held in placed.items():
                 found[name] = ConsumerProtocolMemberAssignment(
                     self.version, [(topic, sorted(held.owned))] if held.owned else [], _encode(held)

@@ -44,8 +44,10 @@ def test_the_partitions_of_a_dead_worker_go_to_those_who_followed_them() -> None
 
 
 def test_a_leader_of_another_release_and_members_of_one_are_understood() -> None:
-    told = RoundRobinPartitionAssignor.assign(CLUSTER, {name: StatePlacing(1).metadata(["t"]) for name in ("a", "b")})
-    placing = StatePlacing(1)
+    told = RoundRobinPartitionAssignor.assign(
+        CLUSTER, {name: StatePlacing(1, 8).metadata(["t"]) for name in ("a", "b")}
+    )
+    placing = StatePlacing(1, 8)
     placing.on_assignment(ConsumerProtocolMemberAssignment.decode(told["a"].encode()))
     assert placing.held == Held(frozenset({0, 2, 4, 6}))
     unread = ConsumerProtocolMemberMetadata(0, ["t"], None)
@@ -57,8 +59,14 @@ def test_a_leader_of_another_release_and_members_of_one_are_understood() -> None
     assert {key.partition for key in found["new"].partitions()} == {0, 2, 4, 6}
 
 
+def test_a_leader_that_knows_no_partition_of_the_topic_for_now_gives_every_one_an_owner() -> None:
+    placing = StatePlacing(1, 8)
+    found = placing.assign(SimpleNamespace(partitions_for_topic=lambda _topic: None), {"a": placing.metadata(["t"])})
+    assert {key.partition for key in found["a"].partitions()} == {*range(8)}
+
+
 def test_a_worker_without_standbys_follows_nothing() -> None:
-    leader, member = StatePlacing(1), StatePlacing(0)
+    leader, member = StatePlacing(1, 8), StatePlacing(0, 8)
     found = leader.assign(CLUSTER, {"a": leader.metadata(["t"]), "b": member.metadata(["t"])})
     leader.on_assignment(found["a"])
     member.on_assignment(found["b"])
