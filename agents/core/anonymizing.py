@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from agents.core.books import ACCOUNT_COST, HOUR_KEY, Account
+from agents.core.compiled_run import CompiledRun
 from agents.core.consent import Consent
 from agents.core.home import placement
 from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, payload_of, seal
+from agents.core.native import IS_BUILT
 from agents.core.pending import Pending
-from agents.core.plain import parse_plain
 from agents.core.plain_run import PlainRun
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import CHUNK_BYTES, STORED, Folded, RawEntry, RawState
@@ -55,6 +56,8 @@ class AnonymizeFold:
         record_duplicates: bool = False,
     ) -> None:
         self.digest = digest
+        self.is_compiled = IS_BUILT
+        """Whether the plain part is the compiled one, where it is built."""
         self._state = RawState(deciding, pseudonyms, partition, partitions)
         self._decode = decode
         self._topic = topic
@@ -125,10 +128,10 @@ class AnonymizeFold:
         state.begin_chunk()
         self._begin_books(records[0])
         out, at, writes = state.out, 0, dict[bytes, bytes | None]()
-        events, plain = parse_plain(records), PlainRun(state)
+        plain = CompiledRun(state, records) if self.is_compiled else PlainRun(state, records)
         while at < len(records) and state.size < CHUNK_BYTES:
-            at = plain.run(records, events, at)
-            if at == len(records) or state.size >= CHUNK_BYTES:
+            at, taken = plain.run(at)
+            if at == len(records) or (state.size >= CHUNK_BYTES and not taken):
                 break
             record = records[at]
             control = _bare_header(record, FOLD_HEADER)
@@ -143,7 +146,7 @@ class AnonymizeFold:
                 out.outcomes[Outcome.CONTROL] += 1
                 state.books.controls += 1
                 break
-            self._fold_record(record)
+            self._fold_record(record, taken)
         out.count = at
         out.chunk = state.builder.build(entry.fence, entry.event_watermark, entry.closing_watermark, self.digest)
         self._write(writes)
@@ -162,7 +165,8 @@ class AnonymizeFold:
 
     # ---- one record
 
-    def _fold_record(self, record: RawRecord) -> None:
+    def _fold_record(self, record: RawRecord, taken: int) -> None:
+        """Fold a record of which the plain part took the first events, if any."""
         entry, out = self.entry, self._state.out
         self._offset = record.offset
         self._closing_before = entry.closing_watermark
@@ -178,7 +182,7 @@ class AnonymizeFold:
             out.outcomes[Outcome.MOVED] += 1
             self._state.books.moved += 1
             return
-        self._state.books.received += len(decoded.refusals) + len(decoded.events)
+        self._state.books.received += len(decoded.refusals) + len(decoded.events) - taken
         company = (key or b"").decode("ascii", "replace")  # no company's name is anything but ASCII, or empty
         strangers = [
             _refusal(event, Reason.KEY_MISMATCH, "/company") for event in decoded.events if event.company != company
@@ -186,7 +190,7 @@ class AnonymizeFold:
         for refusal in sorted([*decoded.refusals, *strangers], key=lambda each: each.index or 0):
             self._account("").received += 1
             self._reject(refusal)
-        mine = [event for event in decoded.events if event.company == company] if strangers else decoded.events
+        mine = [event for event in decoded.events[taken:] if event.company == company]
         if mine:
             self._account(company).received += len(mine)
         for event in mine:

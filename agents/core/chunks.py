@@ -1,4 +1,4 @@
-"""Building the columns of a clean chunk, one counted event after the other."""
+"""Building the columns of a clean chunk, one counted event after the other or many at once."""
 
 from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
 
@@ -6,12 +6,13 @@ __all__ = ["ChunkBuilder", "Row"]
 
 Row = tuple[int, int, int, int, int, int, int]
 """Offset, time, closing watermark before, then the numbers of company, shape, user (-1: none) and source."""
+_WIDTH = 7
 
 
 class ChunkBuilder:
     """The counted events of a chunk that begins at raw offset ``first``; ``add`` appends one."""
 
-    __slots__ = ("_companies", "_first", "_rows", "_shapes", "_sources", "_users", "add")
+    __slots__ = ("_columns", "_companies", "_first", "_rows", "_shapes", "_sources", "_users", "add")
 
     def __init__(self, first: int) -> None:
         self._first = first
@@ -19,6 +20,7 @@ class ChunkBuilder:
         self._shapes: dict[tuple[str, tuple[str, ...]], int] = {}
         self._users: dict[bytes, int] = {}
         self._sources: dict[bytes, int] = {}
+        self._columns: tuple[list[int], ...] = tuple([] for _ in range(_WIDTH))
         self._rows: list[Row] = []
         self.add = self._rows.append
 
@@ -38,9 +40,16 @@ class ChunkBuilder:
         """Its number in this chunk."""
         return self._sources.setdefault(pseudonym, len(self._sources))
 
+    def columns(self) -> tuple[list[int], ...]:
+        """One list for each number of a :data:`Row`, to be appended to before ``add`` is called again."""
+        if self._rows:
+            for column, more in zip(self._columns, zip(*self._rows, strict=True), strict=True):
+                column.extend(more)
+            self._rows.clear()
+        return self._columns
+
     def build(self, last: int, event_watermark: int, closing_watermark: int, digest: str) -> CleanChunk:
         """The chunk up to raw offset ``last`` with the watermarks and the digest after it."""
-        columns = [list(column) for column in zip(*self._rows, strict=True)] or [[] for _ in range(7)]
         return CleanChunk(
             CLEAN_VERSION,
             self._first,
@@ -52,5 +61,5 @@ class ChunkBuilder:
             [Shape(kind, values) for kind, values in self._shapes],
             list(self._users),
             list(self._sources),
-            *columns,
+            *self.columns(),
         )

@@ -60,6 +60,17 @@ class IntervalSet:
             grown += self._split(index)
         return grown + 18
 
+    def tail(self) -> tuple[int, int]:
+        """One past the last interval, -1 where there is none; by how much the state grows as that is extended."""
+        low, tail = self._lows[-1], self._tail
+        cost = 1 if self._dirty is not None and low in self._dirty else _KEY_COST + 9 * len(tail)
+        return tail[-1] if tail else -1, cost
+
+    def extend(self, end: int) -> None:
+        """Put everything from the end of the last interval up to below ``end`` in; there must be one."""
+        self._tail[-1] = end
+        self._touch(self._lows[-1], self._tail)
+
     def _touch(self, low: int, leaf: list[int]) -> int:
         if self._dirty is None:
             self._dirty = {low}

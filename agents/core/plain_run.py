@@ -1,7 +1,8 @@
 """The first fold's plain part: events in which nothing is out of the ordinary, one after the other, fast.
 
 It takes an event only where it is sure of everything that the record-wise fold would decide, and leaves no trace of
-one that it does not take; a property test holds that both come to the same chunk and the same state.
+one that it does not take; a property test holds that both come to the same chunk and the same state. It takes single
+events alone; :mod:`agents.core.compiled_run`, where it is built, takes batches too.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Final
 from agents.core.books import ACCOUNT_COST
 from agents.core.fast_decode import is_company, is_known_shape
 from agents.core.home import home
-from agents.core.plain import NO_DATA, PlainData, PlainEvent, plain_sequence, plain_time
+from agents.core.plain import NO_DATA, PlainData, parse_plain, plain_sequence, plain_time
 from agents.core.raw_state import CHUNK_BYTES, RawState
 from agents.core.records import RawRecord
 from agents.core.sources import Source
@@ -75,14 +76,20 @@ _READERS: Final = {
 class PlainRun:
     """The plain part of one chunk; what it remembers holds for that chunk alone."""
 
-    def __init__(self, state: RawState) -> None:
+    def __init__(self, state: RawState, records: Sequence[RawRecord]) -> None:
         self._state = state
+        self._records = records
+        self._events = parse_plain(records)
         self._companies: dict[bytes | None, _Company] = {}
         self._shapes: dict[tuple[str, Any], _Shape] = {}
 
     # One loop over local names: a call for each event, max() too, would cost as much as all the rest of it.
-    def run(self, records: Sequence[RawRecord], events: Sequence[PlainEvent | None], at: int) -> int:
-        """Fold ``records`` from index ``at`` for as long as they are plain; the index of the first that was not."""
+    def run(self, at: int) -> tuple[int, int]:
+        """Fold the records from index ``at`` for as long as they are plain.
+
+        Returns the index of the first that was not, and 0: none of its events was taken.
+        """
+        records, events = self._records, self._events
         state, entry, add = self._state, self._state.entry, self._state.builder.add
         companies, shapes, touch = self._companies, self._shapes, self._state.sources.touch
         ahead, lateness = state.deciding.clock_ahead, state.deciding.lateness
@@ -159,7 +166,7 @@ class PlainRun:
             state.out.outcomes[Outcome.COUNTED] += at - begin
             for hour in hours:
                 state.pending.fell(hour >> 1, active=bool(hour & 1))
-        return at
+        return at, 0
 
     def _company(self, key: bytes | None) -> _Company | None:
         """The company of a key that is at home here."""

@@ -107,11 +107,16 @@ class Sources:
 
     def touch(self, source: Source) -> int:
         """Have the source written with the chunk; by how many bytes at most the chunk's state grew."""
-        if source.dirty:
-            return 0
-        source.dirty = True
-        self._touched[source.key] = source
-        return _HEAD_COST + len(source.key)
+        cost = self.touch_cost(source)
+        if not source.dirty:
+            source.dirty = True
+            self._touched[source.key] = source
+        return cost
+
+    @staticmethod
+    def touch_cost(source: Source) -> int:
+        """What ``touch`` would return."""
+        return 0 if source.dirty else _HEAD_COST + len(source.key)
 
     def writes(self, fence: int) -> Iterator[tuple[bytes, bytes]]:
         """Every key that was touched since this was last asked."""

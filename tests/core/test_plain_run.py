@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from agents.core import anonymizing
 from agents.core.anonymizing import AnonymizeFold
+from agents.core.compiled_run import CompiledRun
 from agents.core.fast_decode import decode
+from agents.core.native import IS_BUILT
 from agents.core.plain import parse_plain
 from agents.core.plain_run import PlainRun
 from agents.core.records import RawRecord
@@ -20,8 +22,8 @@ from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.world import PSEUDONYMS
 
 
-def fold_of(deciding: Deciding, partition: int, partitions: int) -> AnonymizeFold:
-    return AnonymizeFold(
+def fold_of(deciding: Deciding, partition: int, partitions: int, *, compiled: bool) -> AnonymizeFold:
+    fold = AnonymizeFold(
         deciding,
         PSEUDONYMS,
         decode,
@@ -31,6 +33,8 @@ def fold_of(deciding: Deciding, partition: int, partitions: int) -> AnonymizeFol
         digest="d",
         record_duplicates=True,
     )
+    fold.is_compiled = compiled
+    return fold
 
 
 def outcome(fold: AnonymizeFold, records: Sequence[RawRecord], size: int) -> list[Any]:
@@ -44,13 +48,24 @@ def outcome(fold: AnonymizeFold, records: Sequence[RawRecord], size: int) -> lis
 
 
 def both(records: Sequence[RawRecord], deciding: Deciding, partition: int, partitions: int, size: int) -> list[Any]:
-    """What the fold comes to, after it was found to be what it comes to without its plain part."""
+    """What the fold comes to, after it was found to be what it comes to without its plain part, in either form."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(anonymizing, "parse_plain", lambda records: [None] * len(records))
-        wanted = outcome(fold_of(deciding, partition, partitions), records, size)
-    found = outcome(fold_of(deciding, partition, partitions), records, size)
-    assert found == wanted
-    return found
+        patch.setattr(anonymizing, "PlainRun", NoRun)
+        wanted = outcome(fold_of(deciding, partition, partitions, compiled=False), records, size)
+    for compiled in (False, IS_BUILT):
+        assert outcome(fold_of(deciding, partition, partitions, compiled=compiled), records, size) == wanted
+    return wanted
+
+
+class NoRun:
+    """Leaves every record to the record-wise fold."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    @staticmethod
+    def run(at: int) -> tuple[int, int]:
+        return at, 0
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -71,21 +86,22 @@ def test_hostile_events_come_to_the_same(values: list[bytes]) -> None:
     both(records, Deciding(), 0, 1, 5)
 
 
-def test_most_events_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("form", [PlainRun, CompiledRun])
+def test_most_events_are_plain(monkeypatch: pytest.MonkeyPatch, form: type[PlainRun | CompiledRun]) -> None:
     taken: list[int] = []
-    run = PlainRun.run
+    run = form.run
 
-    def counted(self: PlainRun, records: Any, events: Any, at: int) -> int:
-        reached = run(self, records, events, at)
+    def counted(self: Any, at: int) -> tuple[int, int]:
+        reached, events = run(self, at)
         taken.append(reached - at)
-        return reached
+        return reached, events
 
-    monkeypatch.setattr(PlainRun, "run", counted)
+    monkeypatch.setattr(form, "run", counted)
     events = [GOOD | {"id": f"{number}", "sequence": number} for number in range(100)]
     events += [GOOD | {"id": f"{number}", "source": "s2"} for number in range(100)]
     values = [json.dumps(event).encode() for event in events]
     records = [RawRecord(offset, 1793527200000, b"acme", value) for offset, value in enumerate(values)]
-    (folded,) = outcome(fold_of(Deciding(), 0, 1), records, 1000)
+    (folded,) = outcome(fold_of(Deciding(), 0, 1, compiled=form is CompiledRun), records, 1000)
     assert len(folded[1].offsets) == 200
     assert sum(taken) == 198
 

@@ -1,0 +1,152 @@
+"""The first fold's plain part where its compiled form is there: what that asks of the state, and what it leaves there.
+
+The compiled form (``agents/core/native``) reads records and decides; names come to it as numbers, and for each name it
+asks here once a chunk, or for a source once a run. :mod:`agents.core.plain_run` is the same without it, for events that
+come alone.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from agents.core.books import ACCOUNT_COST
+from agents.core.fast_decode import is_company, is_known_shape
+from agents.core.home import home
+from agents.core.native import Plain
+from agents.core.plain import PlainData
+from agents.core.raw_state import CHUNK_BYTES, RawState
+from agents.core.records import RawRecord
+from agents.core.sources import Source
+from schemas.events import EVENT_TYPES, Basis
+from schemas.names import Pseudonym
+from schemas.reasons import Outcome
+
+__all__ = ["CompiledRun"]
+
+_FLAGS: Final = ("granted",)
+"""Fields of ``data`` that are true or false."""
+_FIELDS: Final = tuple(name for name in PlainData.__struct_fields__ if name not in {"user", *_FLAGS})
+_PLACES: Final = {
+    kind.name: tuple(_FIELDS.index(name) + 1 for name in kind.allowed)
+    for kind in EVENT_TYPES.values()
+    if "granted" not in kind.data.model_fields
+}
+"""Where in a shape the allowed fields of a type are."""
+_PSEUDONYM_BYTES: Final = 16
+_FAR: Final = 1 << 62
+
+Told = tuple[str | None, ...]
+"""A shape: the type, then every field of ``_FIELDS``, None where it is absent."""
+
+
+class CompiledRun:
+    """The plain part of one chunk; what it remembers holds for that chunk alone."""
+
+    def __init__(self, state: RawState, records: Sequence[RawRecord]) -> None:
+        self._state = state
+        self._records = records
+        self._plain = Plain(list(records), _FIELDS, _FLAGS)
+
+    def run(self, at: int) -> tuple[int, int]:
+        """Fold the records from index ``at`` for as long as they are plain.
+
+        Returns the index of the first that was not, and how many of its events were taken before that was seen.
+        """
+        state, entry, books, deciding = self._state, self._state.entry, self._state.books, self._state.deciding
+        hours: set[int] = set()
+        stands = (entry.append_time, entry.event_watermark, entry.closing_watermark)
+        bounds = (books.end, deciding.clock_ahead, deciding.lateness, not state.consent.any_word)
+        facts = (*stands, *bounds, state.size, CHUNK_BYTES)
+        at, events, taken, *stands_now, size = self._plain.run(self, state.builder.columns(), hours, at, facts)
+        if taken:
+            entry.fence = self._records[at if events else at - 1].offset
+            entry.append_time, entry.event_watermark, entry.closing_watermark = stands_now
+            state.size = size
+            books.received += taken
+            state.out.outcomes[Outcome.COUNTED] += taken
+            for hour in hours:
+                state.pending.fell(hour >> 1, active=bool(hour & 1))
+        return at, events
+
+    # ---- what the compiled form asks
+
+    def company(self, key: bytes) -> str | None:
+        """The company of a key that is at home here."""
+        if home(key, self._state.partitions) != self._state.partition:
+            return None
+        name = key.decode("ascii", "replace")
+        return name if is_company(name) else None
+
+    def open(self, company: str, name: str) -> tuple[Source, Pseudonym, int, int, int, int] | None:
+        """A source that the state knows; of any other the first event is for the record-wise fold.
+
+        With its pseudonym, its last time, the end of its sequences, by how much the state grows as they are first
+        extended, and as the source is touched.
+        """
+        pseudonym = self._state.pseudonyms.source(company, name)
+        source = self._state.sources.find(company.encode() + b"|" + pseudonym)
+        if source is None:
+            return None
+        end, cost = self._tail(source)
+        return source, pseudonym, source.last_time, end, cost, self._state.sources.touch_cost(source)
+
+    @staticmethod
+    def _tail(source: Source) -> tuple[int, int]:
+        end, cost = source.sequences.tail()
+        return (end if end < _FAR else -1), cost
+
+    @staticmethod
+    def close(source: Source, last_time: int, end: int) -> None:
+        """What was seen of a source in a run; ``end`` is -1 where its last interval did not grow."""
+        source.last_time = last_time
+        if end >= 0:
+            source.sequences.extend(end)
+
+    def add(self, source: Source, end: int, sequence: int) -> tuple[int, int, int]:
+        """Put in a sequence out of order, ``end`` as in ``close``; by how much the state grew, then as ``open``."""
+        if end >= 0:
+            source.sequences.extend(end)
+        return source.sequences.add(sequence), *self._tail(source)
+
+    def remember(self, of: tuple[str, Source], identity: str, time: int) -> int:
+        """Put in an id; 0 where it was seen, else by how much the state grew."""
+        company, source = of
+        return self._state.remember_id(source, company, Pseudonym(source.key[-_PSEUDONYM_BYTES:]), identity, time)
+
+    def touch(self, source: Source) -> None:
+        """Have the source written with the chunk."""
+        self._state.sources.touch(source)
+
+    def enter(self, company: str) -> tuple[int, list[int], int]:
+        """A company's number, where its books take counted events, and by how much the state grows."""
+        counts = self._state.books.account(company).plain
+        return self._state.builder.company(company), counts, ACCOUNT_COST + len(company)
+
+    @staticmethod
+    def shape(told: Told) -> tuple[bool, bool, bool] | None:
+        """Whether a shape is active, always counted, and counted unless somebody refused; None in doubt."""
+        kind = told[0]
+        places = None if kind is None else _PLACES.get(kind)
+        if kind is None or places is None:
+            return None
+        if not is_known_shape(kind, tuple([told[place] for place in places])):
+            return None
+        entry = EVENT_TYPES[kind]
+        return entry.activates(_values(kind, told)), entry.basis is Basis.CONTRACT, entry.basis is Basis.OPT_OUT
+
+    def number_shape(self, told: Told) -> int:
+        """The shape's number in this chunk."""
+        kind = told[0] or ""
+        return self._state.builder.shape(kind, _values(kind, told))
+
+    def user(self, company: str, user: str) -> int:
+        """The user's number in this chunk."""
+        return self._state.builder.user(self._state.pseudonyms.user(company, user))
+
+    def number_source(self, pseudonym: Pseudonym) -> int:
+        """The source's number in this chunk."""
+        return self._state.builder.source(pseudonym)
+
+
+def _values(kind: str, told: Told) -> tuple[str, ...]:
+    """The allowed values of a shape that is known."""
+    return tuple([told[place] or "" for place in _PLACES[kind]])

@@ -1,0 +1,251 @@
+/* The compiled form of the plain part of the first fold (agents/core/plain_run.py): the same decisions in the same order
+   over records that parsed.h has read. What needs the state is asked of a host, see agents/core/compiled_run.py; a
+   property test holds both forms, and the record-wise fold, to the same chunk and the same state. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "run.h"
+
+PyDoc_STRVAR(run_doc,
+    "run(host, columns, hours, at, facts) -> (at, events, taken, append_time, watermark, closing, size)\n\n"
+    "Fold records from index `at` for as long as they are plain, into the seven lists `columns`. `facts` is\n"
+    "(append_time, watermark, closing, hour_end, clock_ahead, lateness, silent, size, limit). Returns the index of the\n"
+    "first record not wholly taken, how many of its events were, how many events in all, and how things stand then.");
+
+static PyObject *plain_run(Plain *self, PyObject *arguments) {
+    Run run = {.last_hour = -1};
+    PyObject *columns;
+    Py_ssize_t at;
+    if (!PyArg_ParseTuple(arguments, "OO!O!n(LLLLLLpLL)", &run.host, &PyTuple_Type, &columns, &PySet_Type, &run.hours,
+                          &at, &run.append_time, &run.watermark, &run.closing_before, &run.hour_end, &run.ahead,
+                          &run.lateness, &run.silent, &run.size, &run.limit)) {
+        return NULL;
+    }
+    if (PyTuple_GET_SIZE(columns) != COLUMNS || at < 0) {
+        return PyErr_Format(PyExc_ValueError, "%d columns", COLUMNS);
+    }
+    for (int column = 0; column < COLUMNS; column++) {
+        run.columns[column] = PyTuple_GET_ITEM(columns, column);
+        if (!PyList_Check(run.columns[column])) {
+            return PyErr_Format(PyExc_TypeError, "columns are lists");
+        }
+    }
+    self->run++;
+    self->opened_count = 0;
+    long long taken = 0;
+    int64_t events = 0;
+    while ((uint32_t)at < self->parsed.record_count && run.size < run.limit) {
+        const Record *record = &self->parsed.records[at];
+        events = fold_record(self, &run, record);
+        taken += events;
+        if (events < 0 || record->count == 0 || events < record->count) {
+            break;
+        }
+        events = 0;
+        at++;
+    }
+    const int held = events >= 0 && close_sources(self, &run) == 0;
+    Py_XDECREF(run.offset);
+    Py_XDECREF(run.closing);
+    if (!held) {
+        return NULL;
+    }
+    return Py_BuildValue("nLLLLLL", at, (long long)events, taken, run.append_time, run.watermark, run.closing_before,
+                         run.size);
+}
+
+/* ---- reading */
+
+static int slices_of(PyObject *names, Slice *found) {
+    const Py_ssize_t size = PyTuple_GET_SIZE(names);
+    if (size > MOST_FIELDS) {
+        PyErr_Format(PyExc_ValueError, "more than %d names", MOST_FIELDS);
+        return -1;
+    }
+    for (Py_ssize_t index = 0; index < size; index++) {
+        Py_ssize_t length;
+        found[index].at = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(names, index), &length);
+        if (found[index].at == NULL) {
+            return -1;
+        }
+        found[index].size = (uint32_t)length;
+    }
+    return (int)size;
+}
+
+static int number_attribute(PyObject *object, const char *name, int64_t *found) {
+    PyObject *value = PyObject_GetAttrString(object, name);
+    *found = value ? PyLong_AsLongLong(value) : -1;
+    Py_XDECREF(value);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* The bytes of an attribute, which the object keeps; empty where it is None. */
+static int bytes_attribute(PyObject *object, const char *name, Slice *found) {
+    PyObject *value = PyObject_GetAttrString(object, name);
+    if (value == NULL) {
+        return -1;
+    }
+    found->at = PyBytes_Check(value) ? PyBytes_AS_STRING(value) : "";
+    found->size = PyBytes_Check(value) ? (uint32_t)PyBytes_GET_SIZE(value) : 0;
+    Py_DECREF(value);
+    return 0;
+}
+
+static int read_one(Parsed *parsed, PyObject *object) {
+    Record *record = &parsed->records[parsed->record_count];
+    Slice key, value;
+    PyObject *headers = PyObject_GetAttrString(object, "headers");
+    const int headed = headers ? PyObject_IsTrue(headers) : -1;
+    Py_XDECREF(headers);
+    if (headed < 0 || number_attribute(object, "offset", &record->offset) < 0 ||
+        number_attribute(object, "append_time", &record->append_time) < 0 || bytes_attribute(object, "key", &key) < 0 ||
+        bytes_attribute(object, "value", &value) < 0) {
+        return -1;
+    }
+    if (headed) {
+        key.size = 0;
+    }
+    if (read_record(parsed, key, value, record) < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    parsed->record_count++;
+    return 0;
+}
+
+static void *zeroed(uint32_t count, size_t size) {
+    return PyMem_Calloc(count ? count : 1, size);
+}
+
+PyDoc_STRVAR(plain_doc,
+    "Plain(records, fields, flags)\n\n"
+    "The records, objects with offset, append_time, key, value and headers as RawRecord has, read as far as they are\n"
+    "plain. `fields` names the strings of `data` that may be counted, `flags` what is true or false there.");
+
+static PyObject *plain_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
+    PyObject *records, *fields, *flags;
+    if (!PyArg_ParseTuple(arguments, "O!O!O!", &PyList_Type, &records, &PyTuple_Type, &fields, &PyTuple_Type, &flags) ||
+        (named && PyDict_GET_SIZE(named))) {
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "Plain takes no keyword arguments");
+    }
+    Plain *self = (Plain *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    Parsed *parsed = &self->parsed;
+    const Py_ssize_t count = PyList_GET_SIZE(records);
+    self->owner = Py_BuildValue("NOO", PyList_GetSlice(records, 0, count), fields, flags);
+    parsed->event_room = (uint32_t)count + FIRST_ROOM;
+    parsed->records = malloc(((size_t)count + 1) * sizeof(Record));
+    parsed->events = malloc(parsed->event_room * sizeof(Event));
+    parsed->field_count = slices_of(fields, parsed->fields);
+    parsed->flag_count = slices_of(flags, parsed->flags);
+    int held = self->owner && parsed->records && parsed->events && parsed->field_count >= 0 && parsed->flag_count >= 0;
+    for (Py_ssize_t index = 0; held && index < count; index++) {
+        held = read_one(parsed, PyList_GET_ITEM(records, index)) == 0;
+    }
+    if (held) {
+        self->companies = zeroed(parsed->companies.count, sizeof(Company));
+        self->sources = zeroed(parsed->sources.count, sizeof(Source));
+        self->shapes = zeroed(parsed->shapes.count, sizeof(Shape));
+        self->users = zeroed(parsed->users.count, sizeof(PyObject *));
+        self->opened = zeroed(parsed->sources.count, sizeof(uint32_t));
+        held = self->companies && self->sources && self->shapes && self->users && self->opened;
+    }
+    if (!held) {
+        Py_DECREF(self);
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    }
+    return (PyObject *)self;
+}
+
+static void plain_dealloc(Plain *self) {
+    const Parsed *parsed = &self->parsed;
+    for (uint32_t index = 0; self->companies && index < parsed->companies.count; index++) {
+        Py_XDECREF(self->companies[index].name);
+        Py_XDECREF(self->companies[index].counts);
+        Py_XDECREF(self->companies[index].number);
+    }
+    for (uint32_t index = 0; self->sources && index < parsed->sources.count; index++) {
+        Py_XDECREF(self->sources[index].source);
+        Py_XDECREF(self->sources[index].pseudonym);
+        Py_XDECREF(self->sources[index].number);
+    }
+    for (uint32_t index = 0; self->shapes && index < parsed->shapes.count; index++) {
+        Py_XDECREF(self->shapes[index].number);
+    }
+    for (uint32_t index = 0; self->users && index < parsed->users.count; index++) {
+        Py_XDECREF(self->users[index]);
+    }
+    PyMem_Free(self->companies);
+    PyMem_Free(self->sources);
+    PyMem_Free(self->shapes);
+    PyMem_Free(self->users);
+    PyMem_Free(self->opened);
+    free_parsed(&self->parsed);
+    Py_XDECREF(self->owner);
+    PyTypeObject *type = Py_TYPE(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* ---- the module */
+
+static PyMethodDef plain_methods[] = {
+    {"run", (PyCFunction)plain_run, METH_VARARGS, run_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot plain_slots[] = {
+    {Py_tp_new, plain_new},
+    {Py_tp_dealloc, plain_dealloc},
+    {Py_tp_methods, plain_methods},
+    {Py_tp_doc, (void *)plain_doc},
+    {0, NULL},
+};
+
+static PyType_Spec plain_spec = {
+    .name = "agents.core.native.plain.Plain",
+    .basicsize = sizeof(Plain),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = plain_slots,
+};
+
+static int fill_module(PyObject *module) {
+    for (int method = 0; method < ASKED; method++) {
+        methods[method] = PyUnicode_InternFromString(asked[method]);
+        if (methods[method] == NULL) {
+            return -1;
+        }
+    }
+    PyObject *seed = PyUnicode_FromString("table");
+    const Py_hash_t hash = seed ? PyObject_Hash(seed) : -1; /* other in each process, as Python's own tables have it */
+    Py_XDECREF(seed);
+    table_seed = (uint64_t)hash;
+    PyObject *type = PyType_FromSpec(&plain_spec);
+    if (hash == -1 || type == NULL || PyModule_AddIntConstant(module, "MOST_EVENTS", MOST_EVENTS) < 0 ||
+        PyModule_AddIntConstant(module, "MOST_BYTES", MOST_BYTES) < 0) {
+        Py_XDECREF(type);
+        return -1;
+    }
+    const int held = PyModule_AddObjectRef(module, "Plain", type);
+    Py_DECREF(type);
+    return held;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, fill_module},
+    {0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "agents.core.native.plain",
+    .m_doc = "The plain part of the first fold, compiled.",
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit_plain(void) {
+    return PyModuleDef_Init(&module);
+}

@@ -1,0 +1,139 @@
+"""The compiled plain part reads what it reads as the strict path does, and says nothing about anything else."""
+
+import json
+import shutil
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.core.compiled_run import CompiledRun
+from agents.core.fast_decode import decode
+from agents.core.native import IS_BUILT, plain
+from agents.core.raw_state import RawState
+from agents.core.records import RawRecord
+from schemas.deciding import Deciding
+from schemas.envelope import parse_time
+from schemas.limits import MAX_EVENTS, MAX_RECORD_BYTES
+from tests.core.events_hostile import DAMAGED, EVENT, GOOD
+from tests.core.test_plain_run import both
+from tests.core.world import PSEUDONYMS
+
+NOON = 1793527200000
+EVENTS = st.lists(EVENT, min_size=1, max_size=6)
+SPACE = st.text(" \t\r\n", max_size=2)
+VALUES = (
+    st.builds(lambda events: json.dumps(events).encode(), EVENTS)
+    | st.builds(lambda events, space: json.dumps(events, indent=1).replace(" ", space).encode(), EVENTS, SPACE)
+    | st.builds(lambda events, part: json.dumps(events).encode()[:-1] + b"," + part + b"]", EVENTS, DAMAGED)
+    | st.builds(lambda event: json.dumps(event, ensure_ascii=False).encode(errors="replace"), EVENT)
+    | DAMAGED
+)
+
+
+def test_it_is_built_where_there_is_a_compiler() -> None:
+    assert IS_BUILT or shutil.which("cc") is None
+
+
+def test_its_limits_are_those_of_the_contract() -> None:
+    assert plain.MOST_EVENTS == MAX_EVENTS
+    assert plain.MOST_BYTES == MAX_RECORD_BYTES - 4096
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(VALUES, max_size=8), st.integers(1, 5))
+def test_hostile_records_come_to_the_same(values: list[bytes], size: int) -> None:
+    records = [RawRecord(offset, NOON, b"acme", value) for offset, value in enumerate(values)]
+    both(records, Deciding(), 0, 1, size)
+
+
+def taken(value: bytes) -> list[int]:
+    """Times of the events that the compiled part takes of a record, whose sources are known."""
+    state = RawState(Deciding(clock_ahead=10**15, lateness=10**9), PSEUDONYMS, 0, 1)
+    names = {event.source for event in decode(RawRecord(0, NOON, b"acme", value)).events}
+    for name in names:
+        state.sources.of(b"acme|" + PSEUDONYMS.source("acme", name), 0, 0, [])
+    state.books.begin(NOON, -1, [])
+    run = CompiledRun(state, [RawRecord(0, NOON, b"acme", value)])
+    run.run(0)
+    return list(state.builder.columns()[1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"sequence": 7},
+        {"sequence": "7"},
+        {"sequence": 0},
+        {"sequence": None, "installation": None},
+        {"installation": "elsewhere", "x": {"y": [1, -2.5e3, True, None, "\n"]}},
+        {"data": {"user": "é" * 100}},
+        {"data": None},
+        {"data": {"user": None, "granted": True, "scope": "app", "more": [[]]}},
+        {"type": "message.sent", "data": {"role": "user", "assistant": "not of its type"}},
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_what_is_in_no_doubt_is_taken(change: dict[str, Any], batch: int) -> None:
+    events = [GOOD | change for _ in range(batch)]
+    for number, event in enumerate(events):
+        event["id"] = f"e{number}"
+        if event.get("sequence") is not None:
+            event["sequence"] = type(event["sequence"])(int(event["sequence"]) + number)
+    value = json.dumps(events if batch > 1 else events[0], ensure_ascii=False, indent=1).encode()
+    assert len(taken(value)) == batch
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-01T10:00:00Z",
+        "2026-11-01t10:00:00z",
+        "2024-02-29T23:59:59.999Z",
+        "2026-11-01T10:00:00.1Z",
+        "2026-11-01T10:00:00.12345678901234567890+02:00",
+        "2026-12-31T23:59:59-23:59",
+        "2001-01-01T00:00:00Z",
+        "2998-12-31T23:59:59Z",
+        "2400-02-29T00:00:00Z",
+        "2026-03-01T00:00:00+00:01",
+    ],
+)
+def test_times_are_read_as_they_are_elsewhere(text: str) -> None:
+    assert taken(json.dumps(GOOD | {"time": text}).encode()) == [parse_time(text)]
+
+
+@given(
+    st.datetimes().map(lambda moment: moment.isoformat()),
+    st.sampled_from(["Z", "+05:30", "-00:01", "", ".5Z", "+24:00"]),
+)
+def test_no_time_is_read_otherwise(text: str, tail: str) -> None:
+    for time in taken(json.dumps(GOOD | {"time": text + tail}).encode()):
+        assert time == parse_time(text + tail)
+
+
+def test_a_batch_is_taken_up_to_what_is_in_doubt_and_the_rest_record_wise() -> None:
+    events = [GOOD | {"id": f"e{number}", "sequence": number} for number in (0, 1, 2, 3, 1, 4, 5)]
+    values = [json.dumps(GOOD | {"id": "first", "sequence": 100}).encode(), json.dumps(events).encode()]
+    records = [RawRecord(offset, NOON, b"acme", value) for offset, value in enumerate(values)]
+    ((count, chunk, rejections, *_),) = both(records, Deciding(), 0, 1, 10)
+    assert (count, len(chunk.offsets), [each.path for each in rejections]) == (2, 7, ["/4"])
+
+
+def test_many_names_of_every_kind_keep_their_numbers() -> None:
+    events = [
+        {
+            **GOOD,
+            "id": f"{number}",
+            "source": f"s{number % 700}",
+            "sequence": number,
+            "type": "app.started",
+            "data": {"user": f"u{number % 900}", "application": f"a{number % 300}", "version": "1", "environment": "e"},
+        }
+        for number in range(3000)
+    ]
+    records = [RawRecord(offset, NOON, b"acme", json.dumps(event).encode()) for offset, event in enumerate(events)]
+    ((_, chunk, *_),) = both(records, Deciding(), 0, 1, 5000)
+    assert [len(chunk.sources), len(chunk.users), len(chunk.shapes), len(chunk.offsets)] == [700, 900, 300, 3000]
