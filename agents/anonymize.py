@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
+from agents.core.native import Records
 from agents.core.records import RawRecord
 
 __all__ = ["anonymize"]
@@ -18,11 +19,16 @@ def anonymize(
 
     async def agent(stream: Any) -> AsyncIterator[int]:
         async for event in stream.events():
-            records = [
-                RawRecord(record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
-                for record in event.value
-            ]
-            await take(event.message.partition, records)
+            await take(event.message.partition, _records(event.value))
             yield event.message.offset
 
     return agent
+
+
+def _records(fetched: Any) -> Sequence[RawRecord]:
+    if isinstance(fetched, Records):
+        return fetched
+    return [
+        RawRecord(record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
+        for record in fetched
+    ]

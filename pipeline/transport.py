@@ -15,6 +15,8 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from agents.core.records import RawRecord
+from pipeline.batches import hand_over_blocks, joined
 from pipeline.worker.lease import Lease
 from pipeline.worker.will import LastWill, leaving
 
@@ -25,6 +27,8 @@ Positions = Callable[[], Awaitable[Mapping[TP, int]]]
 _HEARTBEATS = 10
 """In a session timeout."""
 _FETCH_BYTES = 4 << 20
+_APPEND_TIME = 1
+"""Kafka's number of that type of time: every topic of ours has it."""
 _CONNECT_SECONDS = 15.0
 _RETRY_SECONDS = 0.5
 
@@ -78,6 +82,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
         app: Any = self.app
         await connected(super().on_start, lambda: self._ensure_consumer().stop(), app.footfall_failed)
+        if app.footfall_blocks:
+            hand_over_blocks(self._ensure_consumer()._fetcher)  # noqa: SLF001 - as below
         _renew(self._ensure_consumer()._coordinator, app.footfall_lease, app.footfall_will)  # noqa: SLF001
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -111,11 +117,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         except NoOffsetForPartitionError:  # the position comes from the state, with perform_seek
             return {}
-        return {
-            tp: [FetchedChunk(tp.topic, tp.partition, last.offset, last.timestamp, last.timestamp_type, records)]
-            for tp, records in fetched.items()
-            if records and (last := records[-1])
-        }
+        if cast("Any", self.app).footfall_blocks:
+            parts = {tp: joined(blocks) for tp, blocks in fetched.items()}
+        else:
+            parts = {tp: [records] for tp, records in fetched.items() if records}
+        return {tp: [_chunk(tp, part) for part in found] for tp, found in parts.items() if found}
+
+
+def _chunk(tp: TP, records: Any) -> FetchedChunk:
+    """Of records of the client's or of ours, of which there is one at least."""
+    last = records[-1]
+    time = last.append_time if isinstance(last, RawRecord) else last.timestamp
+    return FetchedChunk(tp.topic, tp.partition, last.offset, time, _APPEND_TIME, records)
 
 
 async def connected(

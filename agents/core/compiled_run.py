@@ -11,7 +11,7 @@ from typing import Final
 from agents.core.books import ACCOUNT_COST
 from agents.core.fast_decode import is_company, is_known_shape
 from agents.core.home import home
-from agents.core.native import Plain
+from agents.core.native import Plain, Records
 from agents.core.plain import PlainData
 from agents.core.raw_state import CHUNK_BYTES, RawState
 from agents.core.records import RawRecord
@@ -44,7 +44,7 @@ class CompiledRun:
     def __init__(self, state: RawState, records: Sequence[RawRecord]) -> None:
         self._state = state
         self._records = records
-        self._plain = Plain(list(records), _FIELDS, _FLAGS)
+        self._plain = Plain(records if isinstance(records, Records) else list(records), _FIELDS, _FLAGS)
 
     def run(self, at: int) -> tuple[int, int]:
         """Fold the records from index ``at`` for as long as they are plain.

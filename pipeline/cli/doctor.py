@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from rich.table import Table
 
+from agents.core.native import IS_BUILT
 from pipeline.broker.topics import diff
 from pipeline.cli.show import console
 from pipeline.errors import Refused
@@ -71,7 +72,15 @@ def examine() -> list[Finding]:
     except Refused as refusal:
         return [_wrong("settings", refusal)]
     local = [Finding("settings", Verdict.FINE, "all known and good"), _key(settings), _folder(settings.data_dir)]
+    local.append(_compiled())
     return local + asyncio.run(_remote(settings))
+
+
+def _compiled() -> Finding:
+    if IS_BUILT:
+        return Finding("compiled part", Verdict.FINE, "built")
+    mend = "for full speed install a C compiler, then the package again"
+    return Finding("compiled part", Verdict.WARNING, "not built: as exact, and slower", mend)
 
 
 def _plain(text: str) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from agents.core.anonymizing import FOLD_HEADER, TICK_HEADER, AnonymizeFold
 from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
+from agents.core.native import Records
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
@@ -112,8 +113,7 @@ class RawOwner(Owner[RawRecord]):
 
     async def handle(self, records: Sequence[RawRecord]) -> None:
         """See :class:`Owner`."""
-        fence = self.fold.entry.fence
-        rest = [record for record in records if record.offset > fence]
+        rest = _after(records, self.fold.entry.fence)
         while rest and not self.holding and self.left is None and await self.may_begin():
             began = time.perf_counter()
             folded = self.fold.fold(rest[: _fitting(rest)])
@@ -161,8 +161,16 @@ class RawOwner(Owner[RawRecord]):
             await self.context.appender.append(raw, self.partition, [(None, None, [(TICK_HEADER, b"1")])])
 
 
+def _after(records: Sequence[RawRecord], fence: int) -> Sequence[RawRecord]:
+    if isinstance(records, Records):
+        return records.after(fence)
+    return [record for record in records if record.offset > fence]
+
+
 def _fitting(records: Sequence[RawRecord]) -> int:
     """How many of the records make a chunk: by number, and by their bytes; at least one."""
+    if isinstance(records, Records):
+        return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES)
     size = 0
     for count, record in enumerate(records[:_CHUNK_RECORDS]):
         size += len(record.value or b"")

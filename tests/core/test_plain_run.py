@@ -1,10 +1,12 @@
 """The plain part of the first fold leaves nothing else than the record-wise part alone would."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ from agents.core import anonymizing
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.compiled_run import CompiledRun
 from agents.core.fast_decode import decode
-from agents.core.native import IS_BUILT
+from agents.core.native import IS_BUILT, Records
 from agents.core.plain import parse_plain
 from agents.core.plain_run import PlainRun
 from agents.core.records import RawRecord
@@ -20,6 +22,9 @@ from schemas.deciding import Deciding
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.world import PSEUDONYMS
+
+NEEDS_COMPILER = pytest.mark.skipif(not IS_BUILT, reason="the compiled part is not built: there is no C compiler")
+_BATCH_HEADER = 61
 
 
 def fold_of(deciding: Deciding, partition: int, partitions: int, *, compiled: bool) -> AnonymizeFold:
@@ -52,9 +57,21 @@ def both(records: Sequence[RawRecord], deciding: Deciding, partition: int, parti
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(anonymizing, "PlainRun", NoRun)
         wanted = outcome(fold_of(deciding, partition, partitions, compiled=False), records, size)
-    for compiled in (False, IS_BUILT):
-        assert outcome(fold_of(deciding, partition, partitions, compiled=compiled), records, size) == wanted
+    assert outcome(fold_of(deciding, partition, partitions, compiled=False), records, size) == wanted
+    if IS_BUILT:
+        for given_as in (records, fetched(records)):
+            assert outcome(fold_of(deciding, partition, partitions, compiled=True), given_as, size) == wanted
     return wanted
+
+
+def fetched(records: Sequence[RawRecord]) -> Records:
+    """The records as a fetch brings them, each in a batch of its own."""
+    blocks = []
+    for record in records:
+        builder = DefaultRecordBatchBuilder(2, 0, False, -1, 0, 0, 1 << 20)
+        assert builder.append(0, 0, record.key, record.value, list(record.headers))
+        blocks.append((bytes(builder.build())[_BATCH_HEADER:], record.offset, 0, record.append_time, 1, 0))
+    return Records(blocks, RawRecord)
 
 
 class NoRun:
@@ -86,7 +103,7 @@ def test_hostile_events_come_to_the_same(values: list[bytes]) -> None:
     both(records, Deciding(), 0, 1, 5)
 
 
-@pytest.mark.parametrize("form", [PlainRun, CompiledRun])
+@pytest.mark.parametrize("form", [PlainRun, pytest.param(CompiledRun, marks=NEEDS_COMPILER)])
 def test_most_events_are_plain(monkeypatch: pytest.MonkeyPatch, form: type[PlainRun | CompiledRun]) -> None:
     taken: list[int] = []
     run = form.run
@@ -104,6 +121,10 @@ def test_most_events_are_plain(monkeypatch: pytest.MonkeyPatch, form: type[Plain
     (folded,) = outcome(fold_of(Deciding(), 0, 1, compiled=form is CompiledRun), records, 1000)
     assert len(folded[1].offsets) == 200
     assert sum(taken) == 198
+
+
+def test_it_is_built_where_there_is_a_compiler() -> None:
+    assert IS_BUILT or shutil.which("cc") is None
 
 
 FRAGMENTS = st.sampled_from(

@@ -6,6 +6,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from typer.testing import CliRunner
 
+from agents.core.native import IS_BUILT
 from pipeline.broker.digests import append_bare, fold
 from pipeline.broker.topics import apply, diff, standing
 from pipeline.cli import doctor as doctor_command
@@ -180,6 +181,7 @@ def test_doctor_says_what_is_wrong_and_what_is_fine(brokers: str, prefix: str, m
     assert CliRunner().invoke(topics_command.app, ["apply"]).exit_code == 0
     fine = {finding.check: finding.verdict for finding in examine()}
     assert fine.pop("replication") is Verdict.WARNING
+    assert fine.pop("compiled part") is (Verdict.FINE if IS_BUILT else Verdict.WARNING)
     assert set(fine.values()) == {Verdict.FINE}
     assert set(fine) == {"settings", "pseudonym key", "data folder", "broker", "topics", "clock"}
     doctor_command.doctor()

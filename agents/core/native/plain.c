@@ -4,6 +4,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "records.h"
 #include "run.h"
 
 PyDoc_STRVAR(run_doc,
@@ -114,18 +115,43 @@ static int read_one(Parsed *parsed, PyObject *object) {
     return 0;
 }
 
+/* As `read_one`, of every record of a sequence of ours. */
+static int read_stored_records(Parsed *parsed, const Records *records) {
+    for (Py_ssize_t index = 0; index < records->count; index++) {
+        const Stored *stored = &records->stored[index];
+        Record *record = &parsed->records[parsed->record_count++];
+        record->offset = stored->offset;
+        record->append_time = stored->append_time;
+        const Slice key = {stored->key, stored->key_size > 0 && !stored->header_count ? (uint32_t)stored->key_size : 0};
+        const Slice value = {stored->value, stored->value_size > 0 ? (uint32_t)stored->value_size : 0};
+        if (read_record(parsed, key, value, record) < 0) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int read_listed_records(Parsed *parsed, PyObject *records) {
+    for (Py_ssize_t index = 0; index < PyList_GET_SIZE(records); index++) {
+        if (read_one(parsed, PyList_GET_ITEM(records, index)) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static void *zeroed(uint32_t count, size_t size) {
     return PyMem_Calloc(count ? count : 1, size);
 }
 
 PyDoc_STRVAR(plain_doc,
     "Plain(records, fields, flags)\n\n"
-    "The records, objects with offset, append_time, key, value and headers as RawRecord has, read as far as they are\n"
-    "plain. `fields` names the strings of `data` that may be counted, `flags` what is true or false there.");
+    "The records, Records or a list of objects as RawRecord is one, read as far as they are plain. `fields` names the strings of `data` that may be counted, `flags` what is true or false there.");
 
 static PyObject *plain_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
     PyObject *records, *fields, *flags;
-    if (!PyArg_ParseTuple(arguments, "O!O!O!", &PyList_Type, &records, &PyTuple_Type, &fields, &PyTuple_Type, &flags) ||
+    if (!PyArg_ParseTuple(arguments, "OO!O!", &records, &PyTuple_Type, &fields, &PyTuple_Type, &flags) ||
         (named && PyDict_GET_SIZE(named))) {
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "Plain takes no keyword arguments");
     }
@@ -134,16 +160,23 @@ static PyObject *plain_new(PyTypeObject *type, PyObject *arguments, PyObject *na
         return NULL;
     }
     Parsed *parsed = &self->parsed;
-    const Py_ssize_t count = PyList_GET_SIZE(records);
-    self->owner = Py_BuildValue("NOO", PyList_GetSlice(records, 0, count), fields, flags);
+    const int are_ours = Py_IS_TYPE(records, records_type);
+    const Py_ssize_t count = are_ours ? ((Records *)records)->count : PyList_Check(records) ? PyList_GET_SIZE(records) : -1;
+    if (count < 0) {
+        Py_DECREF(self);
+        return PyErr_Format(PyExc_TypeError, "neither Records nor a list");
+    }
+    self->owner = are_ours ? Py_BuildValue("OOO", records, fields, flags)
+                           : Py_BuildValue("NOO", PyList_GetSlice(records, 0, count), fields, flags);
     parsed->event_room = (uint32_t)count + FIRST_ROOM;
     parsed->records = malloc(((size_t)count + 1) * sizeof(Record));
     parsed->events = malloc(parsed->event_room * sizeof(Event));
     parsed->field_count = slices_of(fields, parsed->fields);
     parsed->flag_count = slices_of(flags, parsed->flags);
     int held = self->owner && parsed->records && parsed->events && parsed->field_count >= 0 && parsed->flag_count >= 0;
-    for (Py_ssize_t index = 0; held && index < count; index++) {
-        held = read_one(parsed, PyList_GET_ITEM(records, index)) == 0;
+    if (held) {
+        held = (are_ours ? read_stored_records(parsed, (Records *)records)
+                         : read_listed_records(parsed, PyTuple_GET_ITEM(self->owner, 0))) == 0;
     }
     if (held) {
         self->companies = zeroed(parsed->companies.count, sizeof(Company));
@@ -229,9 +262,11 @@ static int fill_module(PyObject *module) {
         Py_XDECREF(type);
         return -1;
     }
-    const int held = PyModule_AddObjectRef(module, "Plain", type);
+    records_type = (PyTypeObject *)PyType_FromSpec(&records_spec);
+    const int held = records_type && PyModule_AddObjectRef(module, "Plain", type) == 0 &&
+                     PyModule_AddObjectRef(module, "Records", (PyObject *)records_type) == 0;
     Py_DECREF(type);
-    return held;
+    return held ? 0 : -1;
 }
 
 static PyModuleDef_Slot module_slots[] = {

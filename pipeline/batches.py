@@ -1,0 +1,144 @@
+"""Fetched record batches handed over whole: the records of each where they lie, not an object for each.
+
+The client makes five objects of every record that it hands over; for the compiled fold it need make none. What is not a
+simple batch (of a transaction, a marker, an old format) is read by the client's own code, record by record.
+"""
+
+from collections.abc import Callable, Iterator
+from struct import Struct
+from types import FunctionType, MethodType
+from typing import Any, Final, NamedTuple
+
+from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
+
+from agents.core.native import Records
+from agents.core.records import RawRecord
+
+__all__ = ["FetchedBlock", "hand_over_blocks", "joined"]
+
+# Base offset, length, leader epoch, format, CRC, attributes, last offset delta, base time, greatest time, producer and
+# its epoch, base sequence, count; see "Record Batch" in Kafka's description of its message format.
+_HEADER: Final = Struct(">qiibIhiqqqhii")
+_LENGTH: Final = Struct(">qi")
+_CRC_FROM: Final = 21
+_FORMAT: Final = 2
+_COMPRESSION, _APPEND_TIME, _TRANSACTION, _CONTROL = 0x07, 0x08, 0x10, 0x20
+_DECODERS: Final[dict[int, Callable[[bytes], bytes]]] = {
+    0: bytes,
+    1: gzip_decode,
+    2: snappy_decode,
+    3: lz4_decode,
+    4: zstd_decode,
+}
+
+
+_Block = tuple[bytes, int, int, int, int, int]
+
+
+class FetchedBlock(NamedTuple):
+    """The records of one batch as ``Records`` takes them, or those that the client read, one by one."""
+
+    last: int
+    """The last offset of the batch."""
+    block: _Block | None
+    read: list[Any]
+
+
+class _Batches:
+    """The whole batches of a fetch; in place of the client's ``MemoryRecords``, with what its fetcher asks of that."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        at = 0
+        while (end := self._end(at)) is not None:
+            yield self._data[at:end]
+            at = end
+
+    def _end(self, at: int) -> int | None:
+        """Where the batch that begins at ``at`` ends, None where it is not whole."""
+        if len(self._data) - at < _HEADER.size:
+            return None
+        end: int = at + _LENGTH.size + _LENGTH.unpack_from(self._data, at)[1]
+        return end if at + _LENGTH.size < end <= len(self._data) else None
+
+    def has_next(self) -> bool:
+        """Whether there is a whole batch."""
+        return self._end(0) is not None
+
+    def size_in_bytes(self) -> int:
+        """Of all that was fetched."""
+        return len(self._data)
+
+
+class _BlockRecords(PartitionRecords):  # type: ignore[misc]
+    """What a fetch brought of one partition; yields blocks."""
+
+    _records: Any
+    next_fetch_offset: int
+
+    def _unpack_records(self) -> Iterator[FetchedBlock]:
+        for batch in self._records:
+            yield from self._block(batch)
+
+    def _block(self, batch: memoryview) -> Iterator[FetchedBlock]:
+        base, _, _, form, crc, attributes, last, base_time, greatest, *_, count = _HEADER.unpack_from(batch)
+        decode = _DECODERS.get(attributes & _COMPRESSION)
+        if form != _FORMAT or decode is None or attributes & (_TRANSACTION | _CONTROL):
+            read = self._read(batch)
+            if read:
+                yield FetchedBlock(read[-1].offset, None, read)
+            return
+        if self._check_crcs and calc_crc32c(batch[_CRC_FROM:]) != crc:
+            raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+        append_time = greatest if attributes & _APPEND_TIME else -1
+        least, self.next_fetch_offset = self.next_fetch_offset, base + last + 1
+        block = (decode(bytes(batch[_HEADER.size :])), base, base_time, append_time, count, least)
+        yield FetchedBlock(base + last, block, [])
+
+    def _read(self, batch: memoryview) -> list[Any]:
+        """By the client's own code, which also keeps account of transactions."""
+        whole, self._records = self._records, MemoryRecords(bytes(batch))
+        try:
+            return list(super()._unpack_records())
+        finally:
+            self._records = whole
+
+
+def hand_over_blocks(fetcher: Any) -> None:
+    """Have a fetcher that has fetched nothing yet hand over :class:`FetchedBlock`; see :func:`joined`.
+
+    Its method is called with two other classes in place of those that it looks up: there is no hook for that.
+    """
+    method = type(fetcher)._proc_fetch_request  # noqa: SLF001 - see above
+    classes = {"MemoryRecords": _Batches, "PartitionRecords": _BlockRecords}
+    ours = FunctionType(method.__code__, method.__globals__ | classes, method.__name__, method.__defaults__)
+    fetcher._proc_fetch_request = MethodType(ours, fetcher)  # noqa: SLF001
+
+
+def joined(blocks: list[FetchedBlock]) -> list[Any]:
+    """The records of fetched blocks in their order: ``Records``, and lists of the client's records in between.
+
+    Raises :class:`aiokafka.errors.CorruptRecordException` where a batch does not hold what it says.
+    """
+    found: list[Any] = []
+    simple: list[_Block] = []
+    for each in [*blocks, FetchedBlock(0, None, [])]:
+        if each.block is not None:
+            simple.append(each.block)
+            continue
+        if simple:
+            try:
+                records = Records(simple, RawRecord)
+            except ValueError as error:
+                raise CorruptRecordException(str(error)) from None
+            found += [records] if len(records) else []
+            simple = []
+        if each.read:
+            found.append(each.read)
+    return found
