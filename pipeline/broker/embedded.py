@@ -134,8 +134,9 @@ class EmbeddedBroker:
                 check=False,
             )
             if done.returncode:
-                last = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()[-1:]
-                raise Refused(f"Apache Kafka cannot use the folder {self.folder}", " ".join(last) or "empty it")
+                told = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
+                why = next((line for line in told if not line.startswith("\t")), f"exit code {done.returncode}")
+                raise Refused(f"Apache Kafka cannot use the folder {self.folder} ({why.strip()})", "empty it")
         with self.log.open("ab") as sink:
             self.process = subprocess.Popen(  # noqa: S603 - as above
                 [*_java(jars, "768m"), "kafka.Kafka", str(properties)],
