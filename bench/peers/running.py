@@ -1,0 +1,203 @@
+"""One peer over a loaded topic: started as processes, watched until its sink is right, measured, ended by their ids."""
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from bench.peers.catalogue import Command, Peer, Run
+from bench.peers.expected import Figures
+from bench.peers.figures import Difference, Sink, create_sink, differences, watched
+
+__all__ = ["PeerResult", "measure", "run_peer"]
+
+_DEADLINE = 600.0
+_SETTLE = 3.0
+"""Seconds that a right sink must stay right: longer than any peer's interval of commits and of emission."""
+_SAMPLE = 0.2
+_GRACE = 10.0
+
+
+@dataclass(slots=True)
+class PeerResult:
+    """What one run did. A sink that is not as expected gives no rate, whatever the times say.
+
+    The steady part runs from the first figures seen in the sink to the last; what they counted is not in it.
+    """
+
+    events: int
+    """That are counted once, by the expected figures."""
+    seconds: float = 0
+    """From the start of the processes to the last figure, start-up included."""
+    steady_events: int = 0
+    steady_seconds: float = 0
+    cpu: float = 0
+    """CPU seconds of all its processes from their start to the last figure."""
+    steady_cpu: float = 0
+    peak_rss: int = 0
+    """Greatest resident set of all its processes together, bytes, of samples every 0.2 s."""
+    figures: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    problem: str | None = None
+    """Why it came to no right sink: a process ended, or time ran out."""
+
+    @property
+    def right(self) -> bool:
+        """Whether its sink came to be the expected one, and stayed so."""
+        return self.problem is None and not self.differences
+
+    @property
+    def rate(self) -> float | None:
+        """Events a second in the steady part, of the whole run where it saw all at once; None where it is wrong."""
+        if not self.right:
+            return None
+        return self.steady_events / self.steady_seconds if self.steady_seconds else self.events / self.seconds
+
+    @property
+    def cpu_per_million(self) -> float | None:
+        """CPU seconds for a million events, of the same part as the rate; None where it is wrong."""
+        if not self.right:
+            return None
+        if self.steady_seconds:
+            return self.steady_cpu / self.steady_events * 1e6
+        return self.cpu / self.events * 1e6
+
+
+async def run_peer(
+    peer: Peer,
+    brokers: str,
+    raw: str,
+    folder: Path,
+    expected: Figures,
+    *,
+    partitions: int,
+    workers: int = 2,
+    deadline: float = _DEADLINE,
+) -> PeerResult:
+    """Run a prepared peer over all of ``raw``, with a fresh sink topic and state folder; ``deadline`` in seconds."""
+    app = f"peer-{secrets.token_hex(4)}"
+    sink = f"{app}-figures"
+    await create_sink(brokers, sink, partitions)
+    run = Run(brokers, raw, sink, folder / app, app, secrets.token_hex(32), partitions, workers)
+    async with watched(brokers, sink, partitions) as seen:
+        with _started(peer.commands(run)) as processes:
+            return await measure(processes, seen, expected, deadline=deadline)
+
+
+async def measure(
+    processes: list[subprocess.Popen[bytes]],
+    sink: Sink,
+    expected: Figures,
+    *,
+    deadline: float = _DEADLINE,
+    settle: float = _SETTLE,
+) -> PeerResult:
+    """Watch ``sink`` until it has been as expected for ``settle`` seconds, or ``deadline`` seconds have passed."""
+    began = time.perf_counter()
+    result = PeerResult(_counted(expected))
+    usage = _Usage(processes)
+    first: tuple[float, int, float] | None = None
+    right_since: float | None = None
+    while (now := time.perf_counter()) - began < deadline:
+        changed = await sink.poll()
+        usage.sample()
+        if changed:
+            now = time.perf_counter()
+            if first is None:
+                first = now, _counted(sink.figures), usage.cpu
+            right_since = now if sink.figures == expected else None
+            result.seconds, result.cpu = now - began, usage.cpu
+            result.steady_seconds, result.steady_cpu = now - first[0], usage.cpu - first[2]
+            result.steady_events = result.events - first[1]
+        elif right_since is not None and now - right_since >= settle:
+            break
+        ended = next((process for process in processes if process.poll() is not None), None)
+        if ended is not None:
+            result.problem = f"process {ended.pid} ended with exit code {ended.returncode}"
+            break
+    else:
+        result.problem = f"its sink was not right within {deadline:.0f} s"
+    result.peak_rss, result.figures = usage.peak_rss, len(sink.figures)
+    result.differences = differences(expected, sink.figures)
+    return result
+
+
+def _counted(figures: Figures) -> int:
+    return sum(value for figure, value in figures.items() if "|dau|" not in figure)
+
+
+class _Usage:
+    """CPU and memory of processes and of all that they started, looked at every now and then."""
+
+    def __init__(self, processes: Iterable[subprocess.Popen[bytes]]) -> None:
+        self.cpu = 0.0
+        self.peak_rss = 0
+        self._roots: list[psutil.Process] = []
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that has ended already is told of elsewhere
+                self._roots.append(psutil.Process(process.pid))
+        self._next = 0.0
+
+    def sample(self) -> None:
+        """Look, where it is time to."""
+        if time.perf_counter() < self._next:
+            return
+        self._next = time.perf_counter() + _SAMPLE
+        cpu, rss = 0.0, 0
+        for process in self._all():
+            with contextlib.suppress(psutil.Error), process.oneshot():
+                times = process.cpu_times()
+                cpu += sum(times[:4])  # its own, and that of children that have ended
+                rss += process.memory_info().rss
+        self.cpu = max(self.cpu, cpu)
+        self.peak_rss = max(self.peak_rss, rss)
+
+    def _all(self) -> Iterator[psutil.Process]:
+        for root in self._roots:
+            yield root
+            with contextlib.suppress(psutil.Error):
+                yield from root.children(recursive=True)
+
+
+@contextmanager
+def _started(commands: Iterable[Command]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The processes, each the head of a session of its own with a ``log`` in its folder; ended on the way out."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for command in commands:
+            command.folder.mkdir(parents=True, exist_ok=True)
+            with (command.folder / "log").open("ab") as log:
+                processes.append(
+                    subprocess.Popen(
+                        command.argv,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        env=dict(command.environment),
+                        cwd=command.folder,
+                        start_new_session=True,
+                    )
+                )
+        yield processes
+    finally:
+        _end(processes)
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """SIGTERM to each session, SIGKILL after a grace to what is left of it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+        until = time.monotonic() + _GRACE
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, until - time.monotonic()))
