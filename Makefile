@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo picture docs test faults bench lint clean
+.PHONY: setup demo picture docs test faults bench bench-quick lint clean
 
 setup: .venv/.ready
 
@@ -35,9 +35,13 @@ faults: setup
 	$(if $(filter-out =%,$(SEEDS)),$(BIN)/python -m tests.protocol --steps $(STEPS))
 	$(BIN)/python -m tests.faults $(SEEDS) $(FAULTS)
 
-# Speed on this machine, as one table; options as in `.venv/bin/python -m bench --help`.
+# Speed on this machine beside other systems, as one table; options as in `.venv/bin/python -m bench.compare --help`.
 bench: setup
-	$(BIN)/python -m bench $(BENCH)
+	$(BIN)/python -m bench.compare $(BENCH)
+
+# The same in two minutes, beside Kafka Streams alone.
+bench-quick: setup
+	$(BIN)/python -m bench.compare --events 300000 --runs 1 --only "Kafka Streams"
 
 lint: setup
 	$(BIN)/ruff check .

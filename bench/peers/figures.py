@@ -1,7 +1,7 @@
 """A peer's sink, read as it grows: the last value of each figure, as a reader of committed records sees it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -11,10 +11,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from bench.peers.expected import Figures
 
-__all__ = ["Difference", "Sink", "TopicSink", "create_sink", "differences", "watched"]
+__all__ = ["Difference", "Reader", "Sink", "TopicSink", "create_sink", "differences", "number_of", "watched"]
 
 Difference = tuple[str, int | None, int | None]
 """Id, expected value, found value; None where there is none."""
+Reader = Callable[[bytes], int | None]
+"""The value of a figure from that of its record; None where the record is of no figure that is compared."""
 NOT_A_NUMBER = -1
 """Stands for a sink value that is no JSON integer: no figure is expected to be negative."""
 _POLL_MS = 100
@@ -48,29 +50,33 @@ async def create_sink(brokers: str, topic: str, partitions: int) -> None:
 class TopicSink:
     """A sink topic on a broker."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, read: Reader) -> None:
         self.figures: dict[str, int] = {}
         self._consumer = consumer
+        self._read = read
 
     async def poll(self) -> bool:
         """Read what has come; whether anything had."""
         fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=50_000)
         for records in fetched.values():
             for record in records:
-                self.figures[(record.key or b"").decode(errors="replace")] = _number(record.value)
+                number = self._read(record.value or b"")
+                if number is not None:
+                    self.figures[(record.key or b"").decode(errors="replace")] = number
         return bool(fetched)
 
 
-def _number(value: bytes | None) -> int:
+def number_of(value: bytes) -> int:
+    """The number that is the value of a peer's record."""
     try:
-        number = orjson.loads(value or b"")
+        number = orjson.loads(value)
     except ValueError:
         return NOT_A_NUMBER
     return number if type(number) is int else NOT_A_NUMBER
 
 
 @asynccontextmanager
-async def watched(brokers: str, topic: str, partitions: int) -> AsyncIterator[TopicSink]:
+async def watched(brokers: str, topic: str, partitions: int, read: Reader = number_of) -> AsyncIterator[TopicSink]:
     """The sink ``topic`` from its start, read in no consumer group, committed records only."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=brokers,
@@ -84,6 +90,6 @@ async def watched(brokers: str, topic: str, partitions: int) -> AsyncIterator[To
         all_partitions = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(all_partitions)
         await consumer.seek_to_beginning(*all_partitions)
-        yield TopicSink(consumer)
+        yield TopicSink(consumer, read)
     finally:
         await asyncio.shield(consumer.stop())

@@ -15,7 +15,7 @@ import psutil
 
 from bench.peers.catalogue import Command, Peer, Run
 from bench.peers.expected import Figures
-from bench.peers.figures import Difference, Sink, create_sink, differences, watched
+from bench.peers.figures import Difference, Reader, Sink, create_sink, differences, number_of, watched
 
 __all__ = ["PeerResult", "measure", "run_peer"]
 
@@ -81,13 +81,18 @@ async def run_peer(
     partitions: int,
     workers: int = 2,
     deadline: float = _DEADLINE,
+    own_sink: tuple[str, Reader] | None = None,
 ) -> PeerResult:
-    """Run a prepared peer over all of ``raw``, with a fresh sink topic and state folder; ``deadline`` in seconds."""
+    """Run a prepared peer over all of ``raw``, with a fresh sink topic and state folder; ``deadline`` in seconds.
+
+    ``own_sink`` is the empty topic of a system that has one, and how the values in it are read.
+    """
     app = f"peer-{secrets.token_hex(4)}"
-    sink = f"{app}-figures"
-    await create_sink(brokers, sink, partitions)
+    sink, read = own_sink or (f"{app}-figures", number_of)
+    if own_sink is None:
+        await create_sink(brokers, sink, partitions)
     run = Run(brokers, raw, sink, folder / app, app, secrets.token_hex(32), partitions, workers)
-    async with watched(brokers, sink, partitions) as seen:
+    async with watched(brokers, sink, partitions, read) as seen:
         with _started(peer.commands(run)) as processes:
             return await measure(processes, seen, expected, deadline=deadline)
 

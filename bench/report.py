@@ -1,0 +1,120 @@
+"""``python -m bench.report``: docs/performance.md and its chart from the results that ``bench.compare --write`` kept.
+
+Of each size of records the newest result is shown; nothing on the page is written by hand but its frame.
+"""
+
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import orjson
+
+__all__ = ["chart", "main", "page"]
+
+_FOLDER = Path(__file__).resolve().parents[1] / "docs" / "performance"
+_PAGE = _FOLDER.with_suffix(".md")
+_HEAD = ("system", "guarantee", "events", "events/s", "spread", "CPU s per million", "events per CPU s", "ratio", "MB")
+_WIDTH, _LEFT, _BAR, _GAP = 760, 230, 22, 10
+Result = dict[str, Any]
+
+
+def main() -> None:
+    """Write the page and one chart for each size of records."""
+    results = newest([orjson.loads(line) for line in (_FOLDER / "results.jsonl").read_bytes().splitlines()])
+    for result in results:
+        (_FOLDER / f"{_name(result)}.svg").write_text(chart(result), "utf-8")
+    frame = (_FOLDER / "template.md").read_text("utf-8")
+    _PAGE.write_text(frame.replace("{results}\n", page(results)), "utf-8")
+
+
+def newest(results: Iterable[Result]) -> list[Result]:
+    """The last result of each size of records, single records first."""
+    last = {result["workload"]["batch"]: result for result in results}
+    return [last[batch] for batch in sorted(last)]
+
+
+def page(results: Iterable[Result]) -> str:
+    """The tables, in Markdown."""
+    return "\n".join(line for result in results for line in _section(result)) + "\n"
+
+
+def _section(result: Result) -> list[str]:
+    workload = result["workload"]
+    lines = [
+        f"## {_kind(result).capitalize()}",
+        "",
+        f"{workload['events']:,} events, {workload['companies']:,} companies, {workload['users']:,} users,"
+        f" {workload['partitions']} partitions; median of {result['runs']} interleaved runs. {result['date']},"
+        f" commit `{result['commit']}`, {result['machine']}, shared with the broker.",
+        "",
+        f"![{_kind(result)}: events for a CPU second]({_FOLDER.name}/{_name(result)}.svg)",
+        "",
+        "| " + " | ".join(_HEAD) + " |",
+        "| --- | --- |" + " ---: |" * (len(_HEAD) - 2),
+    ]
+    lines += ["| " + " | ".join(cells) + " |" for cells in _rows(result)]
+    lines += ["", "| step alone, in one process | CPU s per million | events per CPU s |", "| --- | ---: | ---: |"]
+    lines += [f"| {name} | {cost:.2f} | {1e6 / cost:,.0f} |" for name, cost in result["limits"].items()]
+    return [*lines, ""]
+
+
+def _rows(result: Result) -> Iterable[list[str]]:
+    base = next((_per_cpu(row) for row in result["rows"] if row["guarantee"] == "exactly_once_v2"), 0.0)
+    for row in result["rows"]:
+        if not row["rates"] or row["problem"]:
+            yield [row["name"], row["guarantee"], "", row["problem"] or "not run", *[""] * 5]
+            continue
+        rates = row["rates"]
+        yield [
+            row["name"],
+            row["guarantee"],
+            f"{row['events']:,}",
+            f"{median(rates):,.0f}",
+            f"{min(rates):,.0f} to {max(rates):,.0f}",
+            f"{median(row['cpu']):.2f}",
+            f"{_per_cpu(row):,.0f}",
+            f"{_per_cpu(row) / base:.2f}" if base else "",
+            f"{max(row['rss']) / 1e6:,.0f}",
+        ]
+
+
+def _per_cpu(row: Result) -> float:
+    return 1e6 / median(row["cpu"]) if row["cpu"] and not row["problem"] else 0.0
+
+
+def _kind(result: Result) -> str:
+    batch = result["workload"]["batch"]
+    return "single records" if batch == 1 else f"records of {batch} events"
+
+
+def _name(result: Result) -> str:
+    return f"batch-{result['workload']['batch']}"
+
+
+def chart(result: Result) -> str:
+    """Bars of events for a CPU second, as SVG; a system without a speed has none."""
+    rows = [row for row in result["rows"] if _per_cpu(row)]
+    most = max((_per_cpu(row) for row in rows), default=1.0)
+    height = 40 + len(rows) * (_BAR + _GAP)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" '
+        'font-size="13"><rect width="100%" height="100%" fill="white"/>',
+        f'<text x="10" y="22" font-weight="bold">events for a CPU second, {escape(_kind(result))}</text>',
+    ]
+    for number, row in enumerate(rows):
+        y, value = 36 + number * (_BAR + _GAP), _per_cpu(row)
+        width = max(1.0, (_WIDTH - _LEFT - 90) * value / most)
+        colour = "#2563eb" if row["name"] == "Footfall" else "#94a3b8"
+        label = escape(f"{row['name']}, {row['guarantee']}")
+        parts.append(
+            f'<text x="{_LEFT - 8}" y="{y + 16}" text-anchor="end">{label}</text>'
+            f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" rx="3" fill="{colour}"/>'
+            f'<text x="{_LEFT + width + 6:.1f}" y="{y + 16}">{value:,.0f}</text>'
+        )
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+if __name__ == "__main__":
+    main()
