@@ -22,6 +22,7 @@ picture: setup
 docs: setup
 	$(BIN)/python -m pipeline.documents
 	$(BIN)/python -m tests.faults.reliability
+	$(BIN)/python -m bench.report
 
 # Two files of tests at a time: most of the time is waiting for brokers and workers to start, stop and time out.
 test: setup
