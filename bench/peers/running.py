@@ -92,7 +92,17 @@ async def run_peer(
     run = Run(brokers, raw, sink, folder / app, app, secrets.token_hex(32), partitions, workers)
     async with watched(brokers, sink, partitions) as seen:
         with _started(peer.commands(run)) as processes:
-            return await measure(processes, seen, expected, deadline=deadline)
+            result = await measure(processes, seen, expected, deadline=deadline)
+    if result.problem:
+        result.problem = "; ".join([result.problem, *_last_lines(run.folder)])
+    return result
+
+
+def _last_lines(folder: Path) -> Iterator[str]:
+    for log in sorted(folder.rglob("log")):
+        lines = [line for line in log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
+        if lines:
+            yield f"{log.parent.name} said: {lines[-1].strip()}"
 
 
 async def measure(
