@@ -55,20 +55,23 @@ class PeerResult:
         return self.problem is None and not self.differences
 
     @property
+    def steady(self) -> bool:
+        """Whether the steady part says enough: a second, and half of the events, at least."""
+        return self.steady_seconds >= 1 and self.steady_events * 2 >= self.events
+
+    @property
     def rate(self) -> float | None:
-        """Events a second in the steady part, of the whole run where it saw all at once; None where it is wrong."""
-        if not self.right:
+        """Events a second in the steady part, of the whole run where that says too little; None where it is wrong."""
+        if not self.right or not self.seconds:
             return None
-        return self.steady_events / self.steady_seconds if self.steady_seconds else self.events / self.seconds
+        return self.steady_events / self.steady_seconds if self.steady else self.events / self.seconds
 
     @property
     def cpu_per_million(self) -> float | None:
         """CPU seconds for a million events, of the same part as the rate; None where it is wrong."""
-        if not self.right:
+        if not self.right or not self.events:
             return None
-        if self.steady_seconds:
-            return self.steady_cpu / self.steady_events * 1e6
-        return self.cpu / self.events * 1e6
+        return (self.steady_cpu / self.steady_events if self.steady else self.cpu / self.events) * 1e6
 
 
 async def run_peer(
@@ -94,7 +97,17 @@ async def run_peer(
     run = Run(brokers, raw, sink, folder / app, app, secrets.token_hex(32), partitions, workers)
     async with watched(brokers, sink, partitions, read) as seen:
         with _started(peer.commands(run)) as processes:
-            return await measure(processes, seen, expected, deadline=deadline)
+            result = await measure(processes, seen, expected, deadline=deadline)
+    if result.problem:
+        result.problem = "; ".join([result.problem, *_last_lines(run.folder)])
+    return result
+
+
+def _last_lines(folder: Path) -> Iterator[str]:
+    for log in sorted(folder.rglob("log")):
+        lines = [line for line in log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
+        if lines:
+            yield f"{log.parent.name} said: {lines[-1].strip()}"
 
 
 async def measure(
@@ -111,18 +124,18 @@ async def measure(
     usage = _Usage(processes)
     first: tuple[float, int, float] | None = None
     right_since: float | None = None
-    while (now := time.perf_counter()) - began < deadline:
+    while time.perf_counter() - began < deadline:
         changed = await sink.poll()
-        usage.sample()
-        if changed:
-            now = time.perf_counter()
-            if first is None:
-                first = now, _counted(sink.figures), usage.cpu
-            right_since = now if sink.figures == expected else None
+        now = time.perf_counter()
+        usage.sample(now=changed)
+        right = sink.figures == expected
+        if changed and not (right and right_since):  # a figure sent once more takes no more time
+            first = first or (now, _counted(sink.figures), usage.cpu)
             result.seconds, result.cpu = now - began, usage.cpu
             result.steady_seconds, result.steady_cpu = now - first[0], usage.cpu - first[2]
             result.steady_events = result.events - first[1]
-        elif right_since is not None and now - right_since >= settle:
+        right_since = (right_since or now) if right else None
+        if right_since and now - right_since >= settle:
             break
         ended = next((process for process in processes if process.poll() is not None), None)
         if ended is not None:
@@ -151,9 +164,9 @@ class _Usage:
                 self._roots.append(psutil.Process(process.pid))
         self._next = 0.0
 
-    def sample(self) -> None:
-        """Look, where it is time to."""
-        if time.perf_counter() < self._next:
+    def sample(self, *, now: bool) -> None:
+        """Look, ``now`` or where it is time to."""
+        if not now and time.perf_counter() < self._next:
             return
         self._next = time.perf_counter() + _SAMPLE
         cpu, rss = 0.0, 0

@@ -13,6 +13,7 @@ from bench.peers.expected import expected_figures
 from bench.peers.figures import NOT_A_NUMBER, differences
 from bench.peers.running import PeerResult, measure
 from bench.workload import Record, Workload, records
+from schemas.metrics import METRICS, Kind
 
 HOUR = "2026-11-01T10:00:00Z"
 DAY = "2026-11-01T00:00:00Z"
@@ -115,6 +116,16 @@ def test_differences_name_what_is_missing_what_is_wrong_and_what_nobody_expects(
     assert not differences({"a": 1}, {"a": 1})
 
 
+def test_the_java_peer_knows_every_hourly_count_of_the_catalogue() -> None:
+    source = (catalogue.HERE / "kafka_streams/src/main/java/footfall/bench/Counting.java").read_text("utf-8")
+    counted = [metric for metric in METRICS.values() if metric.kind is Kind.COUNT]
+    assert counted
+    for metric in counted:
+        assert f'"{metric.name}"' in source
+        assert f'"{metric.event_type}"' in source
+        assert all(f"{name}=" in source for name in metric.dimensions)
+
+
 class ScriptedSink:
     """Gives one step of a script at each look, then nothing more."""
 
@@ -144,7 +155,8 @@ async def test_a_sink_that_comes_to_the_expected_figures_has_a_rate(process: sub
     result = await look(process, {"a": 1}, {"a": 2, "x|dau|": 1})
     assert result.right
     assert (result.events, result.steady_events, result.figures) == (2, 1, 2)
-    assert result.rate is not None
+    assert not result.steady
+    assert result.rate == result.events / result.seconds
     assert result.peak_rss > 0
 
 
