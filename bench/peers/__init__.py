@@ -9,7 +9,6 @@ lateness, closing of windows, days, months and sliding windows.
 environment of its own (``environment``, from the two hash-pinned lock files here), with ``work`` in common.
 ``catalogue`` lists the peers and says why one is left out; ``running`` runs one over a loaded topic and measures it;
 ``figures`` reads its sink; ``expected`` holds what must be in it. A peer whose sink differs has no speed.
-``python -m bench.peers --help`` runs them alone.
 
 Sink records: key ``company|metric|window size|window start|name=value,name=value``, value a JSON integer; the last
 value of a key is the truth.

@@ -150,7 +150,7 @@ PEERS: tuple[Peer, ...] = (
         _python("bytewax_flow", "at-least-once", "bytewax"),
     ),
     *(
-        # One process: of two that start together, its rebalance may lose records or restart tables (1 run of 5 here).
+        # One process: of two that started together some runs stood still with records missing; why was not traced.
         Peer("stock Faust", guarantee, _why_not(_here), _python("stock_faust", guarantee, None, 1))
         for guarantee in ("exactly_once", "at_least_once")
     ),

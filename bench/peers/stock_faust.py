@@ -5,8 +5,8 @@ partition), tables in memory with changelog topics, a timer of one second, ``pro
 throughput: uvloop, large fetches and buffers, batches that linger and are compressed, a commit every second, the web
 server off, no log lines about full buffers. It runs in Footfall's environment, on its own transport.
 
-Not shown by a run without faults: killed under load, it lost single changes of tables here with either guarantee, since
-a commit does not wait for what its producer still buffers.
+Not shown by a run without faults: killed under load, it lost single changes of tables here with either guarantee. With
+``exactly_once`` every record was read and sent; a commit does not first flush what its producer buffers.
 """
 
 import asyncio
