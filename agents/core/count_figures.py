@@ -25,6 +25,11 @@ class Window:
         self.figures: dict[tuple[str, ...], Figure] = {}
         self.named = 0
 
+    @property
+    def last(self) -> int:
+        """The raw offset of the last change of any of its figures."""
+        return max((figure.last for figure in self.figures.values()), default=-1)
+
 
 class Figure:
     """One figure; ``sent`` is the last revision drawn for the sink by this owner, -1 if none.
@@ -151,7 +156,8 @@ class Figures:
         while self._end_times and left:
             bucket = self._ends[self._end_times[0]]
             while bucket and left:
-                if not span_expired(self.windows[bucket[-1]].span, entry, self.deciding):
+                window = self.windows[bucket[-1]]
+                if not span_expired(window.span, entry, self.deciding) or window.last > entry.emitted_fence:
                     return dropped
                 dropped += self.windows.pop(bucket.pop()).figures.values()
                 left -= 1

@@ -27,6 +27,7 @@ from schemas.metrics import WindowSize
 __all__ = ["Entry", "Named", "StateError", "alive", "days_of", "is_expired", "name_of", "payload", "span_expired"]
 
 _decode = msgspec.msgpack.Decoder().decode
+_FIGURE_PARTS = 3
 _decode_days = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
 
 
@@ -94,7 +95,11 @@ def name_of(identity: str) -> Named:
 
 
 def span_expired(span: Span, entry: Entry, deciding: Deciding) -> bool:
-    """Whether no legal event can fall into the window any more and its last word is in the sink."""
+    """Whether no legal event can fall into the window any more, and that it closed is in the sink.
+
+    A figure of it is to be kept for as long as its last change is not: with another lateness than that under which the
+    change was folded it may be too late at once.
+    """
     return (
         span.end <= entry.emitted_event_watermark - deciding.lateness and span.closes <= entry.emitted_closing_watermark
     )
@@ -109,8 +114,17 @@ def is_expired(key: bytes, value: bytes, entry: Entry, deciding: Deciding) -> bo
     if kind in {b"f", b"m"}:
         identity = b"|".join(key[1:].split(b"|", 5)[:5]).decode()
         named = name_of(identity)
-        return span_expired(span_of(named.size, named.anchor, deciding), entry, deciding)
+        over = span_expired(span_of(named.size, named.anchor, deciding), entry, deciding)
+        return over and (kind == b"m" or last_change(value) <= entry.emitted_fence)
     return False
+
+
+def last_change(value: bytes) -> int:
+    """The raw offset of a figure's last change, of its value in the state."""
+    content = payload(value)
+    if not isinstance(content, list) or len(content) != _FIGURE_PARTS:
+        raise StateError("a figure has another shape")
+    return int(content[1])
 
 
 def days_of(value: bytes) -> tuple[int, bytes]:

@@ -146,6 +146,7 @@ class Refold:
         """Tell what has expired; having "emitted" that far the fold forgets it by and by."""
         entry, windows = self.entry, self._fold.figures.windows
         entry.emitted_event_watermark, entry.emitted_closing_watermark = entry.event_watermark, entry.closing_watermark
+        entry.emitted_fence = entry.fence
         for window in windows.values():
             if span_expired(window.span, entry, self._deciding):
                 yield from self._tell(window.figures.values())
