@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import orjson
 import typer
@@ -24,6 +25,7 @@ from bench.limits import fetch_alone, steps_alone
 from bench.peers.catalogue import PEERS, Peer
 from bench.peers.expected import expected_figures
 from bench.peers.running import PeerResult, run_peer
+from bench.report import base_of, kind_of, per_cpu_second
 from bench.workload import Workload, load, records
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
@@ -59,11 +61,6 @@ class Row:
         self.cpu.append(result.cpu_per_million)
         self.rss.append(result.peak_rss)
 
-    @property
-    def per_cpu_second(self) -> float:
-        """Events for a CPU second, the median; 0 where no run was right."""
-        return 1e6 / median(self.cpu) if self.cpu and not self.problem else 0.0
-
 
 def main(
     events: int = typer.Option(2_400_000, min=10_000, help="Of each run."),
@@ -77,11 +74,12 @@ def main(
     """Measure Footfall beside what a user would pick instead."""
     workload = Workload(int(time.time() * 1000), events, companies, users, batch=batch)
     rows, limits = asyncio.run(_run(workload, runs, [peer for peer in PEERS if not only or peer.name in only]))
-    console.print(_table(rows, limits, workload))
+    result = _result(rows, limits, workload, runs)
+    console.print(_table(result))
     if write:
         _RESULTS.parent.mkdir(parents=True, exist_ok=True)
         with _RESULTS.open("ab") as file:
-            file.write(orjson.dumps(_result(rows, limits, workload, runs)) + b"\n")
+            file.write(orjson.dumps(result) + b"\n")
     raise typer.Exit(1 if rows[0].problem else 0)
 
 
@@ -135,31 +133,31 @@ def _told(row: Row, result: PeerResult) -> str:
     )
 
 
-def _table(rows: list[Row], limits: dict[str, float], workload: Workload) -> Table:
-    kind = "single records" if workload.batch == 1 else f"records of {workload.batch} events"
-    table = Table(title=f"{workload.events:,} events in {kind}, {workload.companies:,} companies")
+def _table(result: dict[str, Any]) -> Table:
+    workload, base = result["workload"], base_of(result)
+    table = Table(title=f"{workload['events']:,} events in {kind_of(result)}, {workload['companies']:,} companies")
     for name in ("system", "guarantee", "events/s", "CPU s per million", "events per CPU s", "ratio", "MB"):
         table.add_column(name, justify="left" if name in {"system", "guarantee"} else "right")
-    base = next((row.per_cpu_second for row in rows if row.guarantee == "exactly_once_v2"), 0.0)
-    for row in rows:
-        if row.problem or not row.rates:
-            table.add_row(row.name, row.guarantee, row.problem or "not run")
+    for row in result["rows"]:
+        speed = per_cpu_second(row)
+        if not speed:
+            table.add_row(row["name"], row["guarantee"], row["problem"] or "not run")
             continue
         table.add_row(
-            row.name,
-            row.guarantee,
-            f"{median(row.rates):,.0f}",
-            f"{median(row.cpu):.2f}",
-            f"{row.per_cpu_second:,.0f}",
-            f"{row.per_cpu_second / base:.2f}" if base else "",
-            f"{max(row.rss) / 1e6:,.0f}",
+            row["name"],
+            row["guarantee"],
+            f"{median(row['rates']):,.0f}",
+            f"{median(row['cpu']):.2f}",
+            f"{speed:,.0f}",
+            f"{speed / base:.2f}" if base else "",
+            f"{max(row['rss']) / 1e6:,.0f}",
         )
-    for name, per_million in limits.items():
+    for name, per_million in result["limits"].items():
         table.add_row(f"[dim]{name}[/dim]", "", "", f"{per_million:.2f}", f"{1e6 / per_million:,.0f}")
     return table
 
 
-def _result(rows: list[Row], limits: dict[str, float], workload: Workload, runs: int) -> dict[str, object]:
+def _result(rows: list[Row], limits: dict[str, float], workload: Workload, runs: int) -> dict[str, Any]:
     asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
     commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
     return {

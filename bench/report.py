@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["chart", "main", "page"]
+__all__ = ["base_of", "chart", "kind_of", "main", "page", "per_cpu_second"]
 
 _FOLDER = Path(__file__).resolve().parents[1] / "docs" / "performance"
 _PAGE = _FOLDER.with_suffix(".md")
@@ -43,13 +43,13 @@ def page(results: Iterable[Result]) -> str:
 def _section(result: Result) -> list[str]:
     workload = result["workload"]
     lines = [
-        f"## {_kind(result).capitalize()}",
+        f"## {kind_of(result).capitalize()}",
         "",
         f"{workload['events']:,} events, {workload['companies']:,} companies, {workload['users']:,} users,"
         f" {workload['partitions']} partitions; median of {result['runs']} interleaved runs. {result['date']},"
         f" commit `{result['commit']}`, {result['machine']}, shared with the broker.",
         "",
-        f"![{_kind(result)}: events for a CPU second]({_FOLDER.name}/{_name(result)}.svg)",
+        f"![{kind_of(result)}: events for a CPU second]({_FOLDER.name}/{_name(result)}.svg)",
         "",
         "| " + " | ".join(_HEAD) + " |",
         "| --- | --- |" + " ---: |" * (len(_HEAD) - 2),
@@ -61,7 +61,7 @@ def _section(result: Result) -> list[str]:
 
 
 def _rows(result: Result) -> Iterable[list[str]]:
-    base = next((_per_cpu(row) for row in result["rows"] if row["guarantee"] == "exactly_once_v2"), 0.0)
+    base = base_of(result)
     for row in result["rows"]:
         if not row["rates"] or row["problem"]:
             yield [row["name"], row["guarantee"], "", row["problem"] or "not run", *[""] * 5]
@@ -74,17 +74,24 @@ def _rows(result: Result) -> Iterable[list[str]]:
             f"{median(rates):,.0f}",
             f"{min(rates):,.0f} to {max(rates):,.0f}",
             f"{median(row['cpu']):.2f}",
-            f"{_per_cpu(row):,.0f}",
-            f"{_per_cpu(row) / base:.2f}" if base else "",
+            f"{per_cpu_second(row):,.0f}",
+            f"{per_cpu_second(row) / base:.2f}" if base else "",
             f"{max(row['rss']) / 1e6:,.0f}",
         ]
 
 
-def _per_cpu(row: Result) -> float:
+def base_of(result: Result) -> float:
+    """What ratios are to: events for a CPU second of Kafka Streams ``exactly_once_v2``, 0 where that has no speed."""
+    return next((per_cpu_second(row) for row in result["rows"] if row["guarantee"] == "exactly_once_v2"), 0.0)
+
+
+def per_cpu_second(row: Result) -> float:
+    """Events for a CPU second of a row, the median; 0 where a run was wrong."""
     return 1e6 / median(row["cpu"]) if row["cpu"] and not row["problem"] else 0.0
 
 
-def _kind(result: Result) -> str:
+def kind_of(result: Result) -> str:
+    """How the events came."""
     batch = result["workload"]["batch"]
     return "single records" if batch == 1 else f"records of {batch} events"
 
@@ -95,16 +102,16 @@ def _name(result: Result) -> str:
 
 def chart(result: Result) -> str:
     """Bars of events for a CPU second, as SVG; a system without a speed has none."""
-    rows = [row for row in result["rows"] if _per_cpu(row)]
-    most = max((_per_cpu(row) for row in rows), default=1.0)
+    rows = [row for row in result["rows"] if per_cpu_second(row)]
+    most = max((per_cpu_second(row) for row in rows), default=1.0)
     height = 40 + len(rows) * (_BAR + _GAP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" '
         'font-size="13"><rect width="100%" height="100%" fill="white"/>',
-        f'<text x="10" y="22" font-weight="bold">events for a CPU second, {escape(_kind(result))}</text>',
+        f'<text x="10" y="22" font-weight="bold">events for a CPU second, {escape(kind_of(result))}</text>',
     ]
     for number, row in enumerate(rows):
-        y, value = 36 + number * (_BAR + _GAP), _per_cpu(row)
+        y, value = 36 + number * (_BAR + _GAP), per_cpu_second(row)
         width = max(1.0, (_WIDTH - _LEFT - 90) * value / most)
         colour = "#2563eb" if row["name"] == "Footfall" else "#94a3b8"
         label = escape(f"{row['name']}, {row['guarantee']}")

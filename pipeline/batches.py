@@ -5,9 +5,10 @@ simple batch (of a transaction, a marker, an old format) is read by the client's
 """
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from struct import Struct
 from types import FunctionType, MethodType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 from aiokafka.consumer.fetcher import PartitionRecords
@@ -18,7 +19,7 @@ from aiokafka.record.util import calc_crc32c
 from agents.core.native import Records
 from agents.core.records import RawRecord
 
-__all__ = ["FetchedBlock", "hand_over_blocks", "joined"]
+__all__ = ["Fetched", "hand_over_blocks", "joined"]
 
 # Base offset, length, leader epoch, format, CRC, attributes, last offset delta, base time, greatest time, producer and
 # its epoch, base sequence, count; see "Record Batch" in Kafka's description of its message format.
@@ -36,16 +37,8 @@ _DECODERS: Final[dict[int, Callable[[bytes], bytes]]] = {
 }
 
 
-_Block = tuple[bytes, int, int, int, int, int]
-
-
-class FetchedBlock(NamedTuple):
-    """The records of one batch as ``Records`` takes them, or those that the client read, one by one."""
-
-    last: int
-    """The last offset of the batch."""
-    block: _Block | None
-    read: list[Any]
+Fetched = tuple[bytes, int, int, int, int, int] | list[Any]
+"""The records of one batch as ``Records`` takes them, or a list of those that the client read, one by one."""
 
 
 class _Batches:
@@ -82,24 +75,19 @@ class _BlockRecords(PartitionRecords):  # type: ignore[misc]
     _records: Any
     next_fetch_offset: int
 
-    def _unpack_records(self) -> Iterator[FetchedBlock]:
-        for batch in self._records:
-            yield from self._block(batch)
+    def _unpack_records(self) -> Iterator[Fetched]:
+        return filter(None, map(self._block, self._records))
 
-    def _block(self, batch: memoryview) -> Iterator[FetchedBlock]:
+    def _block(self, batch: memoryview) -> Fetched:
         base, _, _, form, crc, attributes, last, base_time, greatest, *_, count = _HEADER.unpack_from(batch)
         decode = _DECODERS.get(attributes & _COMPRESSION)
         if form != _FORMAT or decode is None or attributes & (_TRANSACTION | _CONTROL):
-            read = self._read(batch)
-            if read:
-                yield FetchedBlock(read[-1].offset, None, read)
-            return
+            return self._read(batch)
         if self._check_crcs and calc_crc32c(batch[_CRC_FROM:]) != crc:
             raise CorruptRecordException(f"Invalid CRC - {self._tp}")
         append_time = greatest if attributes & _APPEND_TIME else -1
         least, self.next_fetch_offset = self.next_fetch_offset, base + last + 1
-        block = (decode(bytes(batch[_HEADER.size :])), base, base_time, append_time, count, least)
-        yield FetchedBlock(base + last, block, [])
+        return decode(bytes(batch[_HEADER.size :])), base, base_time, append_time, count, least
 
     def _read(self, batch: memoryview) -> list[Any]:
         """By the client's own code, which also keeps account of transactions."""
@@ -111,7 +99,7 @@ class _BlockRecords(PartitionRecords):  # type: ignore[misc]
 
 
 def hand_over_blocks(fetcher: Any) -> None:
-    """Have a fetcher that has fetched nothing yet hand over :class:`FetchedBlock`; see :func:`joined`.
+    """Have a fetcher that has fetched nothing yet hand over :data:`Fetched`; see :func:`joined`.
 
     Its method is called with two other classes in place of those that it looks up: there is no hook for that.
     """
@@ -121,24 +109,19 @@ def hand_over_blocks(fetcher: Any) -> None:
     fetcher._proc_fetch_request = MethodType(ours, fetcher)  # noqa: SLF001
 
 
-def joined(blocks: list[FetchedBlock]) -> list[Any]:
+def joined(blocks: list[Fetched]) -> list[Any]:
     """The records of fetched blocks in their order: ``Records``, and lists of the client's records in between.
 
     Raises :class:`aiokafka.errors.CorruptRecordException` where a batch does not hold what it says.
     """
     found: list[Any] = []
-    simple: list[_Block] = []
-    for each in [*blocks, FetchedBlock(0, None, [])]:
-        if each.block is not None:
-            simple.append(each.block)
+    for kind, group in groupby(blocks, type):
+        if kind is list:
+            found += group
             continue
-        if simple:
-            try:
-                records = Records(simple, RawRecord)
-            except ValueError as error:
-                raise CorruptRecordException(str(error)) from None
-            found += [records] if len(records) else []
-            simple = []
-        if each.read:
-            found.append(each.read)
+        try:
+            records = Records([each for each in group if isinstance(each, tuple)], RawRecord)
+        except ValueError as error:
+            raise CorruptRecordException(str(error)) from None
+        found += [records] if len(records) else []
     return found

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from agents.core.books import ACCOUNT_COST
-from agents.core.fast_decode import is_company, is_known_shape
-from agents.core.home import home
+from agents.core.fast_decode import is_known_shape
 from agents.core.native import Plain, Records
 from agents.core.plain import PlainData
 from agents.core.raw_state import CHUNK_BYTES, RawState
@@ -18,7 +17,6 @@ from agents.core.records import RawRecord
 from agents.core.sources import Source
 from schemas.events import EVENT_TYPES, Basis
 from schemas.names import Pseudonym
-from schemas.reasons import Outcome
 
 __all__ = ["CompiledRun"]
 
@@ -56,25 +54,16 @@ class CompiledRun:
         stands = (entry.append_time, entry.event_watermark, entry.closing_watermark)
         bounds = (books.end, deciding.clock_ahead, deciding.lateness, not state.consent.any_word)
         facts = (*stands, *bounds, state.size, CHUNK_BYTES)
-        at, events, taken, *stands_now, size = self._plain.run(self, state.builder.columns(), hours, at, facts)
+        at, events, taken, *now, size = self._plain.run(self, state.builder.columns(), hours, at, facts)
         if taken:
-            entry.fence = self._records[at if events else at - 1].offset
-            entry.append_time, entry.event_watermark, entry.closing_watermark = stands_now
-            state.size = size
-            books.received += taken
-            state.out.outcomes[Outcome.COUNTED] += taken
-            for hour in hours:
-                state.pending.fell(hour >> 1, active=bool(hour & 1))
+            state.took(taken, self._records[at if events else at - 1].offset, (now[0], now[1], now[2]), size, hours)
         return at, events
 
     # ---- what the compiled form asks
 
     def company(self, key: bytes) -> str | None:
         """The company of a key that is at home here."""
-        if home(key, self._state.partitions) != self._state.partition:
-            return None
-        name = key.decode("ascii", "replace")
-        return name if is_company(name) else None
+        return self._state.company_of(key)
 
     def open(self, company: str, name: str) -> tuple[Source, Pseudonym, int, int, int, int] | None:
         """A source that the state knows; of any other the first event is for the record-wise fold.

@@ -10,8 +10,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from agents.core.books import ACCOUNT_COST
-from agents.core.fast_decode import is_company, is_known_shape
-from agents.core.home import home
+from agents.core.fast_decode import is_known_shape
 from agents.core.plain import NO_DATA, PlainData, parse_plain, plain_sequence, plain_time
 from agents.core.raw_state import CHUNK_BYTES, RawState
 from agents.core.records import RawRecord
@@ -19,7 +18,6 @@ from agents.core.sources import Source
 from schemas.events import EVENT_TYPES, Basis
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
-from schemas.reasons import Outcome
 
 __all__ = ["PlainRun"]
 
@@ -159,21 +157,13 @@ class PlainRun:
             if size >= CHUNK_BYTES:
                 break
         if at > begin:
-            entry.fence = records[at - 1].offset
-            entry.append_time, entry.event_watermark, entry.closing_watermark = append_time, watermark, closing
-            state.size = size
-            books.received += at - begin
-            state.out.outcomes[Outcome.COUNTED] += at - begin
-            for hour in hours:
-                state.pending.fell(hour >> 1, active=bool(hour & 1))
+            state.took(at - begin, records[at - 1].offset, (append_time, watermark, closing), size, hours)
         return at, 0
 
     def _company(self, key: bytes | None) -> _Company | None:
         """The company of a key that is at home here."""
-        if not key or home(key, self._state.partitions) != self._state.partition:
-            return None
-        name = key.decode("ascii", "replace")
-        if not is_company(name):
+        name = self._state.company_of(key) if key else None
+        if key is None or name is None:
             return None
         company = self._companies[key] = _Company(name)
         return company

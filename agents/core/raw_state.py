@@ -1,11 +1,14 @@
 """The state of the first fold, and what one chunk comes to: shared by its record-wise and its plain part."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 
 from agents.core.books import Books, LedgerRow
 from agents.core.chunks import ChunkBuilder
 from agents.core.consent import Consent
+from agents.core.fast_decode import is_company
+from agents.core.home import home
 from agents.core.joins import seal
 from agents.core.pending import Pending
 from agents.core.pseudonyms import Pseudonyms
@@ -112,6 +115,28 @@ class RawState:
         self.builder = ChunkBuilder(self.entry.fence + 1)
         self.out = Folded(0, self.builder.build(0, 0, 0, ""))
         self.size = 0
+
+    def company_of(self, key: bytes) -> str | None:
+        """The company of a key that is at home here."""
+        if home(key, self.partitions) != self.partition:
+            return None
+        name = key.decode("ascii", "replace")
+        return name if is_company(name) else None
+
+    def took(self, count: int, fence: int, stands: tuple[int, int, int], size: int, hours: Iterable[int]) -> None:
+        """The plain part has counted ``count`` events up to raw offset ``fence``.
+
+        ``stands`` are append time, event watermark and closing watermark now; ``hours`` are hours since 1970 into which
+        events fell, each doubled, and one more where somebody was active.
+        """
+        entry = self.entry
+        entry.fence = fence
+        entry.append_time, entry.event_watermark, entry.closing_watermark = stands
+        self.size = size
+        self.books.received += count
+        self.out.outcomes[Outcome.COUNTED] += count
+        for hour in hours:
+            self.pending.fell(hour >> 1, active=bool(hour & 1))
 
     def remember_id(self, source: Source, company: str, pseudonym: Pseudonym, identity: str, time: int) -> int:
         """Put an id in; 0 where it was seen on its day or one beside it, else by how much the state grew."""

@@ -147,7 +147,8 @@ static void *zeroed(uint32_t count, size_t size) {
 
 PyDoc_STRVAR(plain_doc,
     "Plain(records, fields, flags)\n\n"
-    "The records, Records or a list of objects as RawRecord is one, read as far as they are plain. `fields` names the strings of `data` that may be counted, `flags` what is true or false there.");
+    "The records, Records or a list of objects as RawRecord is one, read as far as they are plain. `fields` names the\n"
+    "strings of `data` that may be counted, `flags` what is true or false there.");
 
 static PyObject *plain_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
     PyObject *records, *fields, *flags;
