@@ -117,32 +117,36 @@ async def apply(settings: Settings) -> list[str]:
         async with admin(brokers) as client:
             there = await _standing(client, settings.topic_prefix, with_config=False)
             missing = [short for short in TOPICS if short not in there]
-            if missing:
-                await _create(client, settings, missing)
+            made = await _create(client, settings, missing) if missing else []
             await _until_led(client, settings.topic_prefix)
-            return [topic_name(settings.topic_prefix, short) for short in missing]
+            return made
     except (KafkaError, TimeoutError) as error:
         raise failed("make the topics", error) from None
 
 
-async def _create(client: AIOKafkaAdminClient, settings: Settings, missing: list[str]) -> None:
+async def _create(client: AIOKafkaAdminClient, settings: Settings, missing: list[str]) -> list[str]:
     replication = settings.replication or await _default_replication(client)
     names = {topic_name(settings.topic_prefix, short): short for short in missing}
-    await _create_like(client, names, settings.partitions, replication)
+    return await _create_like(client, names, settings.partitions, replication)
 
 
 async def _create_like(
     client: AIOKafkaAdminClient, names: Mapping[str, str], partitions: int, replication: int
-) -> None:
-    """Make topics; ``names`` maps each to the short name of the topic of the table that it is like."""
+) -> list[str]:
+    """Make topics; ``names`` maps each to the short name of the topic of the table that it is like.
+
+    Returns those that it made: what another has just made need not be shown yet.
+    """
     new = [
         NewTopic(name, partitions, replication, topic_configs=topic_config(short, replication))
         for name, short in names.items()
     ]
     answer = await client.create_topics(new)
     for name, code, message in answer.topic_errors:
-        if code not in (0, _EXISTS):  # another may have made it meanwhile
+        if code not in (0, _EXISTS):
             raise Refused(f"the broker does not make {name}", message or f"it says error {code}")
+    made = {name for name, code, _ in answer.topic_errors if not code}
+    return [name for name in names if name in made]
 
 
 async def _default_replication(client: AIOKafkaAdminClient) -> int:
