@@ -121,6 +121,8 @@ class Activity:
         packed = users.get(user)
         if packed is None and self._store is not None:
             packed = self._recall(users, company, user)
+        if packed is not None and packed >> MASK_DAYS == day:
+            return None
         changed = add_day(packed, day, self.keep)
         if changed is None:
             return None

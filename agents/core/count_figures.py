@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
+from agents.core.count_plan import Targets
 from agents.core.count_state import Entry, Named, name_of, span_expired
-from agents.core.windows import NEVER, Span, span_of
+from agents.core.windows import NEVER, Span, anchor_of, span_of
 from schemas.aggregates import Status, aggregate_id, dimensions_text, encode_aggregate
 from schemas.deciding import Deciding
-from schemas.limits import OTHER
+from schemas.limits import HOUR_MS, OTHER
 from schemas.metrics import Metric, WindowSize
 
 __all__ = ["Figure", "Figures", "Window"]
+
+_MOST_COUNTED = 50_000
+"""Combinations of company, hour and shape of which the figures are remembered."""
 
 
 class Window:
@@ -96,6 +100,7 @@ class Figures:
         self._due_times: list[int] = []
         self._ends: dict[int, list[tuple[str, str, WindowSize, int]]] = {}
         self._end_times: list[int] = []
+        self._counted: dict[tuple[str, int, Targets], tuple[Figure, ...]] = {}
 
     def window(self, company: str, metric: Metric, size: WindowSize, anchor: int) -> Window:
         """The window, made if it is not there."""
@@ -123,6 +128,20 @@ class Figures:
             values = (OTHER,) * len(values)
             figure = window.figures.get(values)
         return self.make(window, values) if figure is None else figure
+
+    def counted(self, company: str, hour: int, targets: Targets) -> tuple[Figure, ...]:
+        """The figures of ``targets`` for an hour since 1970; those asked for lately are remembered."""
+        key = (company, hour, targets)
+        found = self._counted.get(key)
+        if found is None:
+            if len(self._counted) >= _MOST_COUNTED:
+                self._counted.clear()
+            found = self._counted[key] = tuple(
+                self.figure(self.window(company, metric, size, anchor_of(size, hour * HOUR_MS)), values)
+                for metric, values in targets.pairs
+                for size in metric.windows
+            )
+        return found
 
     @staticmethod
     def make(window: Window, values: tuple[str, ...]) -> Figure:
@@ -160,6 +179,7 @@ class Figures:
                 if not span_expired(window.span, entry, self.deciding) or window.last > entry.emitted_fence:
                     return dropped
                 dropped += self.windows.pop(bucket.pop()).figures.values()
+                self._counted.clear()
                 left -= 1
             if not bucket:
                 del self._ends[heappop(self._end_times)]

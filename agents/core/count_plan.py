@@ -7,7 +7,7 @@ from schemas.clean import Shape
 from schemas.events import EVENT_TYPES
 from schemas.metrics import METRICS, Distinct, Kind, Metric
 
-__all__ = ["CatalogueError", "Plan", "ShapePlan", "Target"]
+__all__ = ["CatalogueError", "Plan", "ShapePlan", "Targets"]
 
 _MOST_SHAPES = 100_000
 """Shapes remembered before the memory is begun anew: producers choose the values in them."""
@@ -20,25 +20,33 @@ class CatalogueError(ValueError):
     """A metric of a kind that this fold cannot make."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """Where events of a shape belong; each is its own, and may be a key."""
+
+    pairs: tuple[Target, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.pairs)
+
+    @property
+    def rows(self) -> int:
+        """How many figures of one hour they name."""
+        return sum(len(metric.windows) for metric, _ in self.pairs)
+
+
 @dataclass(frozen=True, slots=True)
 class ShapePlan:
     """Whether a user of the event was active, the counts it belongs to, the metrics that count its source.
 
-    ``rows`` bounds the keys of the state that one event touches, those of active users' windows not counted.
     ``untold`` names the metrics of which the shape does not tell whether or where the event belongs: it was written
     when fewer fields of its type were allowed. Shapes of the catalogue in force leave nothing untold.
     """
 
     active: bool
-    counts: tuple[Target, ...]
-    sources: tuple[Target, ...]
+    counts: Targets
+    sources: Targets
     untold: frozenset[str] = frozenset()
-
-    @property
-    def rows(self) -> int:
-        """See the class."""
-        counted = sum(len(metric.windows) for metric, _ in self.counts)
-        return counted + 2 * sum(len(metric.windows) for metric, _ in self.sources) + self.active
 
 
 class Plan:
@@ -88,7 +96,7 @@ class Plan:
         fields = dict(zip(entry.allowed[: len(shape.values)], shape.values, strict=True))
         untold: set[str] = set()
 
-        def targets(metrics: list[Metric]) -> tuple[Target, ...]:
+        def targets(metrics: list[Metric]) -> Targets:
             found = []
             for metric in metrics:
                 if metric.where is not None and fields.get(metric.where[0], metric.where[1]) != metric.where[1]:
@@ -97,7 +105,7 @@ class Plan:
                     found.append((metric, tuple(fields[name] for name in metric.dimensions)))
                 else:
                     untold.add(metric.name)
-            return tuple(found)
+            return Targets(tuple(found))
 
         decided = not isinstance(entry.passive, tuple) or entry.passive[0] in fields
         if not decided:

@@ -4,20 +4,21 @@ A pure function of the chunks: the state after a fence is the same however the c
 """
 
 from bisect import bisect_right
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from agents.core.activity import Activity, pack_days, unpack_days, user_key
 from agents.core.count_figures import Figure, Figures, Window
-from agents.core.count_plan import Plan, Target
+from agents.core.count_plan import Plan, ShapePlan
 from agents.core.count_state import Entry, StateError, alive, days_of, is_expired, name_of, payload
 from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, seal
 from agents.core.late import LateChanges
 from agents.core.members import Members, member_key
 from agents.core.records import LateChange, Part, StateWrite
-from agents.core.slices import BATCH_COST, slices
+from agents.core.slices import BATCH_COST, Slice, slices
 from agents.core.store import Store, all_but
-from agents.core.windows import anchor_of, month_start_day
+from agents.core.tally import Tally
+from agents.core.windows import month_start_day
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
@@ -29,6 +30,8 @@ _MOST_GRAVES = 1000
 """Keys deleted with one chunk at most."""
 _MOST_SWEPT = 4000
 """Users looked at for expiry with one chunk at most."""
+_Group = tuple[int, int, int]
+"""Company and shape as numbers of a chunk, hour."""
 _STORED = (b"a", b"m")
 """Kinds of keys that stay in a store, where there is one: there are as many as people and sources."""
 
@@ -64,6 +67,7 @@ class AggregateFold:
         self._members: list[tuple[Figure, bytes]] = []
         self._late = LateChanges()
         self._corrections: list[LateChange] = []
+        self._row_bytes = 0
 
     # ---- restore
 
@@ -141,22 +145,23 @@ class AggregateFold:
         are skipped. Raises :class:`GapError`, before anything of that chunk is folded, where a chunk begins past
         the fence + 1, unless ``accept_gap``; the fold is then no longer to be used.
         """
-        entry, held = self.entry, 0
+        entry = self.entry
         for clean_offset, chunk in chunks:
             if chunk.first > entry.fence + 1 and not accept_gap:
                 raise GapError(self.partition, entry.fence, chunk.first)
             if chunk.last > entry.fence:
-                hours = [time // HOUR_MS for time in chunk.times]
-                for begin, end, cost in slices(chunk, bisect_right(chunk.offsets, entry.fence), self.plan):
-                    if held and held + cost > BATCH_COST:
+                plans = [self.plan.of(shape) for shape in chunk.shapes]
+                begin = bisect_right(chunk.offsets, entry.fence)
+                for part in slices(chunk, begin, plans, self.plan.user_windows):
+                    self._row_bytes = max(self._row_bytes, part.row_bytes)
+                    if self._rows and (self._rows + part.rows) * self._row_bytes > BATCH_COST:
                         yield self._part()
-                        held = 0
-                    self._fold_events(chunk, hours[:end], begin)
-                    held += cost
-                    self.folded += end - begin
-                    if end < len(chunk.offsets):  # up to before the record of the next event
-                        entry.fence = chunk.offsets[end] - 1
-                        entry.closing_watermark = max(entry.closing_watermark, chunk.closings[end])
+                        self._row_bytes = part.row_bytes
+                    self._fold_events(chunk, plans, part)
+                    self.folded += part.end - part.begin
+                    if part.end < len(chunk.offsets):  # up to before the record of the next event
+                        entry.fence = chunk.offsets[part.end] - 1
+                        entry.closing_watermark = max(entry.closing_watermark, chunk.closings[part.end])
                 entry.fence = chunk.last
                 entry.event_watermark = max(entry.event_watermark, chunk.event_watermark)
                 entry.closing_watermark = max(entry.closing_watermark, chunk.closing_watermark)
@@ -167,86 +172,49 @@ class AggregateFold:
         """The partition's own entry, to be the last record of every batch."""
         return StateWrite(ENTRY_KEY, self.entry.write())
 
-    def _fold_events(self, chunk: CleanChunk, hours: list[int], begin: int) -> None:
-        """The events from index ``begin`` on of which ``hours`` tells."""
-        plans = [self.plan.of(shape) for shape in chunk.shapes]
-        self._count(chunk, hours, begin)
-        if any(plan.active for plan in plans):
-            self._activate(chunk, hours, begin, [plan.active for plan in plans])
-        if any(plan.sources for plan in plans):
-            self._install(chunk, hours, begin, [bool(plan.sources) for plan in plans])
+    @property
+    def _rows(self) -> int:
+        """Keys touched since the last part."""
+        return len(self._touched) + len(self._members) + len(self._users)
+
+    def _fold_events(self, chunk: CleanChunk, plans: Sequence[ShapePlan], part: Slice) -> None:
+        self._count(chunk, plans, part)
+        self._activate(chunk, part.tally)
+        self._install(chunk, plans, part.tally)
         self._corrections += self._late.settle(chunk)
 
-    def _count(self, chunk: CleanChunk, hours: list[int], begin: int) -> None:
-        """Counts by (company, shape, hour): of a group only its size and its last event matter.
+    def _count(self, chunk: CleanChunk, plans: Sequence[ShapePlan], part: Slice) -> None:
+        """Counts by company, shape and hour: of a group only its size and its last event matter.
 
         The closing watermark never falls, so where any event of a group came after closing its last did, and only
         then its single events are looked at. Groups come in the order of their first event, as ``max_series`` asks.
         """
-        shapes, companies = len(chunk.shapes), len(chunk.companies)
-        end = len(hours)
-        columns = zip(hours[begin:], chunk.shape[begin:end], chunk.company[begin:end], strict=True)
-        groups = [(hour * shapes + shape) * companies + company for hour, shape, company in columns]
-        sizes = Counter(groups)
-        lasts = dict(zip(groups, range(begin, end), strict=True))
-        late: dict[int, tuple[Figure, ...]] = {}
-        for group, last in lasts.items():
-            rest, company = divmod(group, companies)
-            hour, shape = divmod(rest, shapes)
-            counts = self.plan.of(chunk.shapes[shape]).counts
-            if counts:
-                facts = (sizes[group], chunk.offsets[last], chunk.closings[last])
-                corrected = self._add(chunk.companies[company], hour * HOUR_MS, counts, facts)
-                if corrected:
-                    late[group] = corrected
-        if late:
-            events: dict[int, list[int]] = {group: [] for group in late}
-            for at, group in enumerate(groups, begin):
-                if group in late:
-                    events[group].append(at)
-            for group, figures in late.items():
-                for figure in figures:
-                    self._late.note(figure, events[group])
-
-    def _add(
-        self, company: str, time: int, counts: tuple[Target, ...], facts: tuple[int, int, int]
-    ) -> tuple[Figure, ...]:
-        """The figures whose windows the last event found closed."""
-        figures, touched = self.figures, self._touched
-        late: tuple[Figure, ...] = ()
-        for metric, values in counts:
-            for size in metric.windows:
-                window = figures.window(company, metric, size, anchor_of(size, time))
-                figure = figures.figure(window, values)
-                if figure.change(*facts):
-                    late += (figure,)
+        companies, offsets, closings = chunk.companies, chunk.offsets, chunk.closings
+        figures_of, touched = self.figures.counted, self._touched
+        late: list[tuple[_Group, Figure]] = []
+        for company, shape, hour, size, last in part.tally.counts:
+            offset, closing = offsets[last], closings[last]
+            for figure in figures_of(companies[company], hour, plans[shape].counts):
+                if figure.change(size, offset, closing):
+                    late.append(((company, shape, hour), figure))
                 touched[figure] = None
-        return late
+        if late:
+            events = _events_of({group for group, _ in late}, chunk, part)
+            for group, figure in late:
+                self._late.note(figure, events[group])
 
-    def _activate(self, chunk: CleanChunk, hours: list[int], begin: int, active: list[bool]) -> None:
+    def _activate(self, chunk: CleanChunk, tally: Tally) -> None:
         """New active days in raw order; changes of alike windows are added up before they are applied."""
-        users, companies = len(chunk.users), len(chunk.companies)
-        end = len(hours)
-        columns = zip(
-            hours[begin:], chunk.shape[begin:end], chunk.user[begin:end], chunk.company[begin:end], strict=True
-        )
-        days = [
-            (hour // 24 * users + user) * companies + company if user >= 0 and active[shape] else -1
-            for hour, shape, user, company in columns
-        ]
-        days.reverse()
-        firsts = dict(zip(days, range(end - 1, begin - 1, -1), strict=True))
-        firsts.pop(-1, None)
         changes: dict[tuple[str, int, int, int], list[int]] = {}
-        for at in sorted(firsts.values()):
-            company, user = chunk.companies[chunk.company[at]], chunk.users[chunk.user[at]]
-            turn = self.activity.turn(company, user, hours[at] // 24)
+        companies, users, turn_of = chunk.companies, chunk.users, self.activity.turn
+        for company, user, day, at in tally.users:
+            turn = turn_of(companies[company], users[user], day)
             if turn is not None:
-                self._users[company, user] = None
-                changes.setdefault((company, *turn), []).append(at)
-        for (company, day, before, after), turns in changes.items():
+                self._users[companies[company], users[user]] = None
+                changes.setdefault((companies[company], *turn), []).append(at)
+        for (name, day, before, after), turns in changes.items():
             by, offset, closing = len(turns), chunk.offsets[turns[-1]], chunk.closings[turns[-1]]
-            for window in self._windows_of(company, day, before, after):
+            for window in self._windows_of(name, day, before, after):
                 figure = self.figures.figure(window, ())
                 if figure.change(by, offset, closing):
                     self._late.note(figure, turns)
@@ -268,21 +236,12 @@ class AggregateFold:
                     if before < month and (after < 0 or month_start_day(after) != month):
                         yield self.figures.window(company, metric, size, month * DAY_MS)
 
-    def _install(self, chunk: CleanChunk, hours: list[int], begin: int, counted: list[bool]) -> None:
-        """Sources by (company, shape, hour): of a group only its first event matters."""
-        firsts: dict[tuple[int, int, int, int], int] = {}
-        for at in range(begin, len(hours)):
-            shape = chunk.shape[at]
-            if counted[shape]:
-                firsts.setdefault((chunk.company[at], shape, chunk.source[at], hours[at]), at)
-        for (company, shape, source, hour), at in firsts.items():
-            for metric, values in self.plan.of(chunk.shapes[shape]).sources:
-                for size in metric.windows:
-                    anchor = anchor_of(size, hour * HOUR_MS)
-                    window = self.figures.window(chunk.companies[company], metric, size, anchor)
-                    figure = self.figures.figure(window, values)
-                    if self._join_source(figure, chunk.sources[source], chunk.offsets[at], chunk.closings[at]):
-                        self._late.note(figure, (at,))
+    def _install(self, chunk: CleanChunk, plans: Sequence[ShapePlan], tally: Tally) -> None:
+        """Sources by company, shape and hour: of a group only its first event matters."""
+        for company, shape, source, hour, at in tally.installs:
+            for figure in self.figures.counted(chunk.companies[company], hour, plans[shape].sources):
+                if self._join_source(figure, chunk.sources[source], chunk.offsets[at], chunk.closings[at]):
+                    self._late.note(figure, (at,))
 
     def _join_source(self, figure: Figure, source: bytes, offset: int, closing: int) -> bool:
         """Whether the source is new and found the window closed."""
@@ -339,3 +298,13 @@ class AggregateFold:
             return False
         company, user = key[1:].split(b"|", 1)
         return self.activity.is_alive(company.decode(), user, self.entry.event_watermark)
+
+
+def _events_of(groups: Collection[_Group], chunk: CleanChunk, part: Slice) -> dict[_Group, list[int]]:
+    """The indices of the events of some of its groups."""
+    events: dict[_Group, list[int]] = {group: [] for group in groups}
+    for at in range(part.begin, part.end):
+        group = (chunk.company[at], chunk.shape[at], chunk.times[at] // HOUR_MS)
+        if group in events:
+            events[group].append(at)
+    return events

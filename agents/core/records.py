@@ -1,6 +1,6 @@
 """What goes into the folds and what comes out of them, as plain values."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -65,12 +65,11 @@ class Move(msgspec.Struct, frozen=True, gc=False):
     headers: tuple[tuple[str, bytes | None], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StateWrite:
+class StateWrite(msgspec.Struct, frozen=True, gc=False):
     """One key of a chunk's state batch; ``value`` None deletes."""
 
     key: bytes
-    value: bytes | None = field(default=None)
+    value: bytes | None = None
 
 
 class LateChange(msgspec.Struct, frozen=True, gc=False):

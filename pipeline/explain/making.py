@@ -52,7 +52,9 @@ class Making:
         plan, name = self._plan.of(shape), wanted.metric.name
         if wanted.metric.distinct is Distinct.USER:
             return has_user and plan.active
-        values = next((values for metric, values in (*plan.counts, *plan.sources) if metric.name == name), None)
+        values = next(
+            (values for metric, values in (*plan.counts.pairs, *plan.sources.pairs) if metric.name == name), None
+        )
         return values is not None and self._named(values, learn=counted) == wanted.values
 
     def _named(self, values: tuple[str, ...], *, learn: bool) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ def test_a_short_shape_tells_what_it_can() -> None:
     assert is_short(shape)
     plan = Plan().of(shape)
     assert plan.untold == {"installations"}
-    assert [metric.name for metric, _ in plan.sources] == ["active_installations"]
+    assert [metric.name for metric, _ in plan.sources.pairs] == ["active_installations"]
     assert Plan().of(Shape("app.started", ("web", "1", "prod"))).untold == frozenset()
     assert not is_short(Shape("chat.created", ()))
     passive = Plan().of(Shape("message.sent", ()))

@@ -1,0 +1,247 @@
+/* The compiled form of agents/core/tally.py: the events of a stretch of a clean chunk, grouped by what they have in common.
+   A property test holds both forms to the same answer. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TIMES, COMPANY, SHAPE, USER, SOURCE, COLUMNS };
+enum { HOUR_MS = 3600000, DAY_HOURS = 24, FIRST_ROOM = 256 };
+
+/* Hour or day and shape or user, company and source: two numbers of 32 bits in each half. */
+typedef struct {
+    uint64_t high, low;
+} Key;
+
+typedef struct {
+    Key key;
+    int64_t first, last, size;
+} Group;
+
+/* Groups in the order of their first event, found by their key. */
+typedef struct {
+    Group *groups;
+    uint32_t *slots; /* number + 1 of a group, 0 where free */
+    uint32_t count, room, mask, latest;
+} Groups;
+
+static inline Key key_of(int64_t when, int64_t what, int64_t company, int64_t source) {
+    return (Key){(uint64_t)when << 32 | (uint64_t)what, (uint64_t)company << 32 | (uint64_t)source};
+}
+
+static inline int are_same(Key key, Key other) {
+    return key.high == other.high && key.low == other.low;
+}
+
+static inline uint32_t hash_of(Key key) {
+    const uint64_t factor = 0x9E3779B97F4A7C15ULL;
+    uint64_t found = key.high * factor;
+    found = (found ^ found >> 29 ^ key.low) * factor;
+    return (uint32_t)(found >> 32);
+}
+
+static int grow(Groups *all) {
+    const uint32_t room = all->room ? all->room * 2 : FIRST_ROOM;
+    Group *groups = realloc(all->groups, room * sizeof(Group));
+    if (groups == NULL) {
+        return -1;
+    }
+    all->groups = groups;
+    uint32_t *slots = calloc((size_t)room * 2, sizeof(uint32_t));
+    if (slots == NULL) {
+        return -1;
+    }
+    free(all->slots);
+    all->slots = slots;
+    all->room = room;
+    all->mask = room * 2 - 1;
+    for (uint32_t number = 0; number < all->count; number++) {
+        uint32_t slot = hash_of(groups[number].key) & all->mask;
+        while (slots[slot]) {
+            slot = (slot + 1) & all->mask;
+        }
+        slots[slot] = number + 1;
+    }
+    return 0;
+}
+
+/* Put the event at index `at` into the group of `key`; -1 without memory. */
+static inline int put(Groups *all, Key key, int64_t at) {
+    if (all->count && are_same(all->groups[all->latest].key, key)) {
+        all->groups[all->latest].last = at;
+        all->groups[all->latest].size++;
+        return 0;
+    }
+    if (all->count == all->room && grow(all) < 0) {
+        return -1;
+    }
+    uint32_t slot = hash_of(key) & all->mask;
+    for (; all->slots[slot]; slot = (slot + 1) & all->mask) {
+        Group *known = &all->groups[all->slots[slot] - 1];
+        if (are_same(known->key, key)) {
+            known->last = at;
+            known->size++;
+            all->latest = all->slots[slot] - 1;
+            return 0;
+        }
+    }
+    all->groups[all->count] = (Group){key, at, at, 1};
+    all->latest = all->count;
+    all->slots[slot] = ++all->count;
+    return 0;
+}
+
+static void forget(Groups *all) {
+    free(all->groups);
+    free(all->slots);
+}
+
+/* ---- what is given */
+
+typedef struct {
+    PyObject *columns[COLUMNS];
+    Py_ssize_t begin, end;
+    Py_buffer active, installs;
+    long long companies, users, sources;
+} Given;
+
+/* The number in a column, from `least` to before `bound`; raises IndexError, OverflowError or TypeError. */
+static inline int take(const Given *given, int column, Py_ssize_t at, long long least, long long bound, int64_t *found) {
+    *found = PyLong_AsLongLong(PyList_GET_ITEM(given->columns[column], at));
+    if (*found >= least && *found < bound) {
+        return 0;
+    }
+    if (!PyErr_Occurred()) {
+        PyErr_SetString(PyExc_IndexError, "a column points past its dictionary");
+    }
+    return -1;
+}
+
+static int fill(const Given *given, Groups *counts, Groups *users, Groups *installs) {
+    const char *active = given->active.buf, *installed = given->installs.buf;
+    const int64_t shapes = given->active.len;
+    const long long latest = (long long)INT32_MAX * HOUR_MS;
+    for (Py_ssize_t at = given->begin; at < given->end; at++) {
+        int64_t time, company, shape, user, source;
+        if (take(given, TIMES, at, 0, latest, &time) < 0 ||
+            take(given, COMPANY, at, 0, given->companies, &company) < 0 ||
+            take(given, SHAPE, at, 0, shapes, &shape) < 0 || take(given, USER, at, -1, given->users, &user) < 0 ||
+            take(given, SOURCE, at, 0, given->sources, &source) < 0) {
+            return -1;
+        }
+        const int64_t hour = time / HOUR_MS;
+        int held = put(counts, key_of(hour, shape, company, 0), at) == 0;
+        if (held && user >= 0 && active[shape]) {
+            held = put(users, key_of(hour / DAY_HOURS, user, company, 0), at) == 0;
+        }
+        if (held && installed[shape]) {
+            held = put(installs, key_of(hour, shape, company, source), at) == 0;
+        }
+        if (!held) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- what is answered: lists of tuples of numbers */
+
+static PyObject *tuple_of(int size, const int64_t *numbers) {
+    PyObject *tuple = PyTuple_New(size);
+    for (int index = 0; tuple && index < size; index++) {
+        PyObject *number = PyLong_FromLongLong(numbers[index]);
+        if (number == NULL) {
+            Py_CLEAR(tuple);
+            break;
+        }
+        PyTuple_SET_ITEM(tuple, index, number);
+    }
+    return tuple;
+}
+
+enum { OF_COUNTS, OF_USERS, OF_INSTALLS };
+
+static PyObject *list_of(const Groups *all, int kind) {
+    PyObject *list = PyList_New(all->count);
+    for (uint32_t index = 0; list && index < all->count; index++) {
+        const Group *group = &all->groups[index];
+        const int64_t when = (int64_t)(group->key.high >> 32), what = (int64_t)(uint32_t)group->key.high;
+        const int64_t company = (int64_t)(group->key.low >> 32), source = (int64_t)(uint32_t)group->key.low;
+        const int64_t numbers[3][5] = {{company, what, when, group->size, group->last},
+                                       {company, what, when, group->first},
+                                       {company, what, source, when, group->first}};
+        PyObject *tuple = tuple_of(kind == OF_USERS ? 4 : 5, numbers[kind]);
+        if (tuple == NULL) {
+            Py_CLEAR(list);
+            break;
+        }
+        PyList_SET_ITEM(list, index, tuple);
+    }
+    return list;
+}
+
+static int is_usable(const Given *given) {
+    for (int column = 0; column < COLUMNS; column++) {
+        if (!PyList_Check(given->columns[column]) || PyList_GET_SIZE(given->columns[column]) < given->end) {
+            PyErr_SetString(PyExc_TypeError, "columns are lists of one length");
+            return 0;
+        }
+    }
+    if (given->begin < 0 || given->installs.len != given->active.len || given->active.len > INT32_MAX ||
+        given->companies > INT32_MAX || given->users > INT32_MAX || given->sources > INT32_MAX) {
+        PyErr_SetString(PyExc_ValueError, "a chunk of another shape");
+        return 0;
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(tally_doc,
+    "tally(columns, begin, end, active, installs, sizes) -> (counts, users, installs)\n\n"
+    "See agents/core/tally.py. `columns` are the lists times, company, shape, user and source; `active` and `installs`\n"
+    "one byte a shape; `sizes` how many companies, users and sources there are.");
+
+static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *arguments) {
+    Given given = {0};
+    PyObject **columns = given.columns, *answer = NULL;
+    if (!PyArg_ParseTuple(arguments, "(OOOOO)nny*y*(LLL)", &columns[TIMES], &columns[COMPANY], &columns[SHAPE],
+                          &columns[USER], &columns[SOURCE], &given.begin, &given.end, &given.active, &given.installs,
+                          &given.companies, &given.users, &given.sources)) {
+        return NULL;
+    }
+    Groups counts = {0}, users = {0}, installs = {0};
+    if (is_usable(&given) && fill(&given, &counts, &users, &installs) == 0) {
+        PyObject *found[3] = {list_of(&counts, OF_COUNTS), list_of(&users, OF_USERS),
+                              list_of(&installs, OF_INSTALLS)};
+        if (found[0] && found[1] && found[2]) {
+            answer = PyTuple_Pack(3, found[0], found[1], found[2]);
+        }
+        for (int index = 0; index < 3; index++) {
+            Py_XDECREF(found[index]);
+        }
+    }
+    forget(&counts);
+    forget(&users);
+    forget(&installs);
+    PyBuffer_Release(&given.active);
+    PyBuffer_Release(&given.installs);
+    return answer;
+}
+
+static PyMethodDef module_methods[] = {
+    {"tally", tally, METH_VARARGS, tally_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "agents.core.native.tally",
+    .m_doc = "Grouping the events of clean chunks, compiled.",
+    .m_methods = module_methods,
+};
+
+PyMODINIT_FUNC PyInit_tally(void) {
+    return PyModuleDef_Init(&module);
+}

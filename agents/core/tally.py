@@ -1,0 +1,62 @@
+"""The events of a stretch of a clean chunk, grouped by what they have in common, before any state is asked.
+
+Of a group only its size and its first or last event matter to the second fold. Groups come in the order of their first
+events. The compiled form is ``agents/core/native/tally.c``.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+from agents.core.native import tally_columns
+from schemas.clean import CleanChunk
+from schemas.limits import HOUR_MS
+
+__all__ = ["Tally", "tally", "tally_in_python"]
+
+_DAY_HOURS = 24
+
+
+class Tally(NamedTuple):
+    """Numbers are those of the chunk's dictionaries and columns; hours and days count from 1970-01-01 UTC."""
+
+    counts: list[tuple[int, int, int, int, int]]
+    """Company, shape, hour; how many events, the index of the last."""
+    users: list[tuple[int, int, int, int]]
+    """Company, user, day; the index of the first event. Only of events by which their user was active."""
+    installs: list[tuple[int, int, int, int, int]]
+    """Company, shape, source, hour; the index of the first event. Only of shapes that count their source."""
+
+
+def tally(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: bytes) -> Tally:
+    """The events from index ``begin`` to before ``end``; ``active`` and ``installs`` hold a byte a shape, 1 for yes.
+
+    Raises IndexError where a column points past its dictionary: no fold wrote such a chunk.
+    """
+    if tally_columns is None:
+        return tally_in_python(chunk, begin, end, active, installs)
+    columns = (chunk.times, chunk.company, chunk.shape, chunk.user, chunk.source)
+    sizes = (len(chunk.companies), len(chunk.users), len(chunk.sources))
+    return Tally(*tally_columns(columns, begin, end, active, installs, sizes))
+
+
+def tally_in_python(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: bytes) -> Tally:
+    """As :func:`tally`, without the compiled form."""
+    hours = [time // HOUR_MS for time in chunk.times[begin:end]]
+    company, shape, user = chunk.company[begin:end], chunk.shape[begin:end], chunk.user[begin:end]
+    groups = [*zip(company, shape, hours, strict=True)]
+    sizes, lasts = Counter(groups), dict(zip(groups, range(begin, end), strict=True))
+    users: dict[tuple[int, int, int], int] = {}
+    if any(active):
+        for at, (of, who, kind, hour) in enumerate(zip(company, user, shape, hours, strict=True), begin):
+            if who >= 0 and active[kind]:
+                users.setdefault((of, who, hour // _DAY_HOURS), at)
+    sources: dict[tuple[int, int, int, int], int] = {}
+    if any(installs):
+        for at, ((of, kind, hour), source) in enumerate(zip(groups, chunk.source[begin:end], strict=True), begin):
+            if installs[kind]:
+                sources.setdefault((of, kind, source, hour), at)
+    return Tally(
+        [(*group, sizes[group], last) for group, last in lasts.items()],
+        [(*key, at) for key, at in users.items()],
+        [(*key, at) for key, at in sources.items()],
+    )

@@ -1,0 +1,101 @@
+"""Both forms of grouping a chunk's events come to the same, which is what a plain count says."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.core.native import IS_BUILT, tally_columns
+from agents.core.tally import Tally, tally, tally_in_python
+from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
+from schemas.limits import DAY_MS, HOUR_MS
+from tests.core.test_plain_run import NEEDS_COMPILER
+
+LATEST = 32_503_680_000_000  # the year 3000
+ROW = st.tuples(
+    st.integers(0, 40 * HOUR_MS) | st.integers(0, LATEST),
+    st.integers(0, 3),
+    st.integers(0, 4),
+    st.integers(-1, 5),
+    st.integers(0, 2),
+)
+
+
+def chunk_of(rows: list[tuple[int, int, int, int, int]]) -> CleanChunk:
+    times, company, shape, user, source = map(list, zip(*rows, strict=True)) if rows else ([], [], [], [], [])
+    names = [f"c{number}" for number in range(4)]
+    shapes = [Shape("chat.created", (str(number),)) for number in range(5)]
+    users, sources = [bytes([number]) for number in range(6)], [bytes([number]) for number in range(3)]
+    offsets = list(range(len(rows)))
+    return CleanChunk(
+        CLEAN_VERSION, 0, len(rows), 0, 0, "d", names, shapes, users, sources, offsets, times, offsets, company, shape,
+        user, source,
+    )  # fmt: skip
+
+
+@NEEDS_COMPILER
+@given(st.lists(ROW, max_size=60), st.binary(min_size=5, max_size=5), st.binary(min_size=5, max_size=5), st.data())
+def test_both_forms_come_to_the_same(
+    rows: list[tuple[int, int, int, int, int]], active: bytes, installs: bytes, data: st.DataObject
+) -> None:
+    begin = data.draw(st.integers(0, len(rows)))
+    end = data.draw(st.integers(begin, len(rows)))
+    chunk = chunk_of(rows)
+    assert tally(chunk, begin, end, active, installs) == tally_in_python(chunk, begin, end, active, installs)
+
+
+@pytest.mark.parametrize("form", [tally_in_python, pytest.param(tally, marks=NEEDS_COMPILER)])
+def test_many_groups_are_counted(form: type[Tally]) -> None:
+    rows = [(at * 977 * HOUR_MS % LATEST, at % 4, at % 5, at % 7 - 1, at % 3) for at in range(5000)]
+    found = form(chunk_of(rows), 100, 5000, b"\1\0\1\1\0", b"\0\0\1\0\1")
+    kept = [*enumerate(rows)][100:]
+    sizes = Counter((company, shape, time // HOUR_MS) for _, (time, company, shape, _, _) in kept)
+    assert {group[:3]: group[3] for group in found.counts} == sizes
+    assert [rows[last][1:3] for *_, last in found.counts] == [group[:2] for group in found.counts]
+    days = {
+        (company, user, time // DAY_MS)
+        for _, (time, company, shape, user, _) in kept
+        if user >= 0 and shape in {0, 2, 3}
+    }
+    assert {user[:3] for user in found.users} == days
+    assert [at for *_, at in found.users] == sorted(at for *_, at in found.users)
+    assert len(found.installs) == len(
+        {(company, shape, source, time // HOUR_MS) for _, (time, company, shape, _, source) in kept if shape in {2, 4}}
+    )
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ((0, 4, 0, 0, 0), IndexError),
+        ((0, -1, 0, 0, 0), IndexError),
+        ((0, 0, 5, 0, 0), IndexError),
+        ((0, 0, 0, 6, 0), IndexError),
+        ((0, 0, 0, -2, 0), IndexError),
+        ((0, 0, 0, 0, 3), IndexError),
+        ((-1, 0, 0, 0, 0), IndexError),
+        ((2**63, 0, 0, 0, 0), OverflowError),
+        ((2**62, 0, 0, 0, 0), IndexError),
+    ],
+)
+def test_the_compiled_form_reads_nothing_past_its_dictionaries(
+    row: tuple[int, int, int, int, int], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        tally(chunk_of([row]), 0, 1, bytes(5), bytes(5))
+
+
+@NEEDS_COMPILER
+def test_the_compiled_form_takes_no_columns_of_another_length() -> None:
+    chunk = chunk_of([(0, 0, 0, 0, 0)])
+    assert IS_BUILT
+    with pytest.raises(TypeError):
+        tally(chunk, 0, 2, bytes(5), bytes(5))
+    with pytest.raises(ValueError, match="shape"):
+        tally(chunk, -1, 1, bytes(5), bytes(5))
+    with pytest.raises(ValueError, match="shape"):
+        tally(chunk, 0, 1, bytes(5), bytes(4))
+    with pytest.raises(TypeError):
+        tally_columns(([0], [0], [0], [0], (0,)), 0, 1, bytes(1), bytes(1), (1, 1, 1))  # type: ignore[arg-type]
