@@ -11,7 +11,7 @@ from bench.workload import Record
 from schemas.events import EVENT_TYPES
 from schemas.metrics import METRICS, Kind, Metric, WindowSize
 
-__all__ = ["Figures", "expected_figures"]
+__all__ = ["Figures", "expected_figures", "hourly_figures"]
 
 Figures = Mapping[str, int]
 """Value by id: ``company|metric|window size|window start|name=value,name=value``."""
@@ -27,15 +27,26 @@ def expected_figures(records: Iterable[Record]) -> dict[str, int]:
         if identity in counted:
             continue
         counted.add(identity)
-        moment = datetime.fromisoformat(event["time"]).astimezone(UTC)
-        for metric in METRICS.values():
-            if _counts(metric, event):
-                dimensions = ",".join(f"{name}={event['data'][name]}" for name in metric.dimensions)
-                figures[f"{event['company']}|{metric.name}|PT1H|{moment:%Y-%m-%dT%H}:00:00Z|{dimensions}"] += 1
+        figures.update(_hourly(event))
         if _activates(event):
+            moment = datetime.fromisoformat(event["time"]).astimezone(UTC)
             day = f"{event['company']}|dau|P1D|{moment:%Y-%m-%d}T00:00:00Z|"
             active.setdefault(day, set()).add(event["data"]["user"])
     return dict(figures) | {day: len(users) for day, users in active.items()}
+
+
+def hourly_figures(record: Record) -> Iterator[str]:
+    """The hourly figures in which the events of a record count, in the order of the events."""
+    for event in _events([record]):
+        yield from _hourly(event)
+
+
+def _hourly(event: Any) -> Iterator[str]:
+    hour = f"{datetime.fromisoformat(event['time']).astimezone(UTC):%Y-%m-%dT%H}"
+    for metric in METRICS.values():
+        if _counts(metric, event):
+            dimensions = ",".join(f"{name}={event['data'][name]}" for name in metric.dimensions)
+            yield f"{event['company']}|{metric.name}|PT1H|{hour}:00:00Z|{dimensions}"
 
 
 def _events(records: Iterable[Record]) -> Iterator[Any]:

@@ -52,17 +52,21 @@ class TopicSink:
 
     def __init__(self, consumer: AIOKafkaConsumer, read: Reader) -> None:
         self.figures: dict[str, int] = {}
+        self.latest: dict[str, int] = {}
+        """What the last poll brought."""
         self._consumer = consumer
         self._read = read
 
     async def poll(self) -> bool:
         """Read what has come; whether anything had."""
         fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=50_000)
+        self.latest = {}
         for records in fetched.values():
             for record in records:
                 number = self._read(record.value or b"")
                 if number is not None:
-                    self.figures[(record.key or b"").decode(errors="replace")] = number
+                    self.latest[(record.key or b"").decode(errors="replace")] = number
+        self.figures |= self.latest
         return bool(fetched)
 
 

@@ -17,7 +17,7 @@ from bench.peers.catalogue import Command, Peer, Run
 from bench.peers.expected import Figures
 from bench.peers.figures import Difference, Reader, Sink, create_sink, differences, number_of, watched
 
-__all__ = ["PeerResult", "measure", "run_peer"]
+__all__ = ["PeerResult", "measure", "run_peer", "started"]
 
 _DEADLINE = 600.0
 _SETTLE = 3.0
@@ -96,7 +96,7 @@ async def run_peer(
         await create_sink(brokers, sink, partitions)
     run = Run(brokers, raw, sink, folder / app, app, secrets.token_hex(32), partitions, workers)
     async with watched(brokers, sink, partitions, read) as seen:
-        with _started(peer.commands(run)) as processes:
+        with started(peer.commands(run)) as processes:
             result = await measure(processes, seen, expected, deadline=deadline)
     if result.problem:
         result.problem = "; ".join([result.problem, *_last_lines(run.folder)])
@@ -186,7 +186,7 @@ class _Usage:
 
 
 @contextmanager
-def _started(commands: Iterable[Command]) -> Iterator[list[subprocess.Popen[bytes]]]:
+def started(commands: Iterable[Command]) -> Iterator[list[subprocess.Popen[bytes]]]:
     """The processes, each the head of a session of its own with a ``log`` in its folder; ended on the way out."""
     processes: list[subprocess.Popen[bytes]] = []
     try:

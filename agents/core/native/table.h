@@ -25,7 +25,8 @@ static uint64_t table_seed; /* set once, so that nobody can choose names that co
 
 static inline uint64_t hash_name(uint32_t group, Slice name) {
     const uint64_t factor = 0x9E3779B97F4A7C15ULL;
-    uint64_t found = table_seed ^ ((uint64_t)group << 32 | name.size);
+    uint64_t found = (table_seed ^ ((uint64_t)group << 32 | name.size)) * factor;
+    found ^= found >> 29; /* else a name's first bytes would cancel out with its group */
     const char *at = name.at, *end = at + name.size;
     for (; end - at >= 8; at += 8) {
         uint64_t word;
