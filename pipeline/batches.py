@@ -10,11 +10,11 @@ from struct import Struct
 from types import FunctionType, MethodType
 from typing import Any, Final
 
+import google_crc32c
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
-from aiokafka.record.util import calc_crc32c
 
 from agents.core.native import Records
 from agents.core.records import RawRecord
@@ -28,8 +28,7 @@ _LENGTH: Final = Struct(">qi")
 _CRC_FROM: Final = 21
 _FORMAT: Final = 2
 _COMPRESSION, _APPEND_TIME, _TRANSACTION, _CONTROL = 0x07, 0x08, 0x10, 0x20
-_DECODERS: Final[dict[int, Callable[[bytes], bytes]]] = {
-    0: bytes,
+_DECODERS: Final[dict[int, Callable[[memoryview], bytes]]] = {
     1: gzip_decode,
     2: snappy_decode,
     3: lz4_decode,
@@ -37,7 +36,7 @@ _DECODERS: Final[dict[int, Callable[[bytes], bytes]]] = {
 }
 
 
-Fetched = tuple[bytes, int, int, int, int, int] | list[Any]
+Fetched = tuple[bytes, int, int, int, int, int, int] | list[Any]
 """The records of one batch as ``Records`` takes them, or a list of those that the client read, one by one."""
 
 
@@ -80,14 +79,17 @@ class _BlockRecords(PartitionRecords):  # type: ignore[misc]
 
     def _block(self, batch: memoryview) -> Fetched:
         base, _, _, form, crc, attributes, last, base_time, greatest, *_, count = _HEADER.unpack_from(batch)
-        decode = _DECODERS.get(attributes & _COMPRESSION)
-        if form != _FORMAT or decode is None or attributes & (_TRANSACTION | _CONTROL):
+        codec = attributes & _COMPRESSION
+        if form != _FORMAT or (codec and codec not in _DECODERS) or attributes & (_TRANSACTION | _CONTROL):
             return self._read(batch)
-        if self._check_crcs and calc_crc32c(batch[_CRC_FROM:]) != crc:
+        data, begin = bytes(batch[_CRC_FROM:]), _HEADER.size - _CRC_FROM
+        if self._check_crcs and google_crc32c.value(data) != crc:
             raise CorruptRecordException(f"Invalid CRC - {self._tp}")
         append_time = greatest if attributes & _APPEND_TIME else -1
         least, self.next_fetch_offset = self.next_fetch_offset, base + last + 1
-        return decode(bytes(batch[_HEADER.size :])), base, base_time, append_time, count, least
+        if codec:
+            data, begin = _DECODERS[codec](memoryview(data)[begin:]), 0
+        return data, begin, base, base_time, append_time, count, least
 
     def _read(self, batch: memoryview) -> list[Any]:
         """By the client's own code, which also keeps account of transactions."""

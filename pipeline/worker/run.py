@@ -36,6 +36,7 @@ from pipeline.worker.owner import Context, Owner
 from pipeline.worker.raw_owner import RawOwner
 from pipeline.worker.recovery import LogReader
 from pipeline.worker.standbys import Standbys
+from pipeline.worker.tuning import tune
 from pipeline.worker.will import LastWill
 from schemas.topics import topic_name
 
@@ -51,6 +52,7 @@ _FRAMES = 5
 def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> int:
     """Run until SIGTERM or SIGINT; returns 0. A refusal raises Refused; anything else ends the process with 1."""
     _log_to_stdout()
+    tune()
     try:
         return asyncio.run(_Worker(kind, settings, accept_gap=accept_gap).run())
     except (KafkaError, OSError, TimeoutError) as error:  # the brokers went away while the worker looked around

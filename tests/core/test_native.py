@@ -1,5 +1,6 @@
 """The compiled plain part reads what it reads as the strict path does, and says nothing about anything else."""
 
+import itertools
 import json
 from typing import Any
 
@@ -55,6 +56,21 @@ def taken(value: bytes) -> list[int]:
     run = CompiledRun(state, [RawRecord(0, NOON, b"acme", value)])
     run.run(0)
     return list(state.builder.columns()[1])
+
+
+def test_names_alike_in_many_companies_do_not_collide() -> None:
+    """A table takes a name within 64 places or not at all, and what it does not take is folded the slow way."""
+    state = RawState(Deciding(), PSEUDONYMS, 0, 1)
+    companies = [f"company-{number}" for number in range(100)]
+    for company in companies:
+        state.sources.of(company.encode() + b"|" + PSEUDONYMS.source(company, GOOD["source"]), 0, 0, [])
+    state.books.begin(NOON, -1, [])
+    records = [
+        RawRecord(offset, NOON, company.encode(), json.dumps(event).encode())
+        for offset, (user, company) in enumerate(itertools.product(range(100), companies))
+        for event in [GOOD | {"company": company, "sequence": user, "data": {"user": f"user{user}@example.org"}}]
+    ]
+    assert CompiledRun(state, records).run(0) == (len(records), 0)
 
 
 @pytest.mark.parametrize(

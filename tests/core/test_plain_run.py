@@ -70,7 +70,7 @@ def fetched(records: Sequence[RawRecord]) -> Records:
     for record in records:
         builder = DefaultRecordBatchBuilder(2, 0, False, -1, 0, 0, 1 << 20)
         assert builder.append(0, 0, record.key, record.value, list(record.headers))
-        blocks.append((bytes(builder.build())[_BATCH_HEADER:], record.offset, 0, record.append_time, 1, 0))
+        blocks.append((bytes(builder.build()), _BATCH_HEADER, record.offset, 0, record.append_time, 1, 0))
     return Records(blocks, RawRecord)
 
 

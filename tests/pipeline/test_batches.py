@@ -132,10 +132,10 @@ def test_a_batch_that_holds_other_than_it_says_is_refused(count: int) -> None:
         by_blocks(bytes(data), [], 0)
 
 
-@given(st.binary(max_size=60), st.integers(0, 9))
-def test_records_of_bytes_that_are_none_are_refused(data: bytes, count: int) -> None:
+@given(st.binary(max_size=60), st.integers(-1, 61), st.integers(0, 9))
+def test_records_of_bytes_that_are_none_are_refused(data: bytes, begin: int, count: int) -> None:
     try:
-        found = Records([(data, 0, 0, 0, count, 0)], RawRecord)
+        found = Records([(data, begin, 0, 0, 0, count, 0)], RawRecord)
     except ValueError:
         return
     assert len(found) <= count
@@ -144,7 +144,7 @@ def test_records_of_bytes_that_are_none_are_refused(data: bytes, count: int) -> 
 
 def records(offsets: Iterable[int]) -> Records:
     payload = Batch(0, [(0, b"k", b"v" * 10, [])]).data()[61:]
-    return Records([(payload, offset, 0, NOON, 1, 0) for offset in offsets], RawRecord)
+    return Records([(payload, 0, offset, 0, NOON, 1, 0) for offset in offsets], RawRecord)
 
 
 def test_a_part_of_records_is_what_a_part_of_a_list_is() -> None:

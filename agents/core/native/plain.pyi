@@ -6,7 +6,7 @@ from agents.core.records import RawRecord
 
 MOST_EVENTS: int
 MOST_BYTES: int
-Block = tuple[bytes, int, int, int, int, int]
+Block = tuple[bytes, int, int, int, int, int, int]
 Headers = tuple[tuple[str, bytes | None], ...]
 
 class Records(Sequence[RawRecord]):

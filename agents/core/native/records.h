@@ -90,16 +90,22 @@ static const char *read_stored(const char *at, const char *end, int64_t base_off
 
 /* ---- the sequence */
 
-/* Read a block, (records, base offset, base time, append time or -1, count, least offset); -1 with an exception. */
+/* Read a block, (bytes, begin, base offset, base time, append time or -1, count, least offset); -1 with an exception. */
 static int read_block(Records *self, PyObject *block, Py_ssize_t *room) {
     PyObject *bytes;
     long long base_offset, base_time, append_time, least;
-    Py_ssize_t count;
-    if (!PyArg_ParseTuple(block, "O!LLLnL", &PyBytes_Type, &bytes, &base_offset, &base_time, &append_time, &count, &least)) {
+    Py_ssize_t begin, count;
+    if (!PyArg_ParseTuple(block, "O!nLLLnL", &PyBytes_Type, &bytes, &begin, &base_offset, &base_time, &append_time,
+                          &count, &least)) {
         return -1;
     }
-    const char *at = PyBytes_AS_STRING(bytes), *end = at + PyBytes_GET_SIZE(bytes);
-    if (count < 0 || count > PyBytes_GET_SIZE(bytes) / SHORTEST_RECORD + 1) {
+    const Py_ssize_t size = PyBytes_GET_SIZE(bytes);
+    if (begin < 0 || begin > size) {
+        PyErr_SetString(PyExc_ValueError, "a batch begins past its end");
+        return -1;
+    }
+    const char *at = PyBytes_AS_STRING(bytes) + begin, *end = PyBytes_AS_STRING(bytes) + size;
+    if (count < 0 || count > size / SHORTEST_RECORD + 1) {
         PyErr_SetString(PyExc_ValueError, "a batch says it holds more records than its bytes can");
         return -1;
     }
@@ -133,9 +139,9 @@ static int read_block(Records *self, PyObject *block, Py_ssize_t *room) {
 
 PyDoc_STRVAR(records_doc,
     "Records(blocks, make)\n\n"
-    "The records of blocks: (bytes of the records of a batch, base offset, base time, append time of all or -1, how many,\n"
-    "the least offset that is wanted). An item is make(offset, append_time, key, value, headers). Raises ValueError where\n"
-    "a block is malformed.");
+    "The records of blocks: (bytes, where in them the records of a batch begin, base offset, base time, append time of all\n"
+    "or -1, how many, the least offset that is wanted). An item is make(offset, append_time, key, value, headers). Raises\n"
+    "ValueError where a block is malformed.");
 
 static PyObject *records_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
     PyObject *blocks, *make;
