@@ -11,11 +11,25 @@ from typing import Any
 
 import orjson
 
-__all__ = ["base_of", "chart", "kind_of", "main", "page", "per_cpu_second"]
+__all__ = ["LATER", "base_of", "chart", "kind_of", "later", "main", "page", "per_cpu_second"]
+
+LATER = ("p50 / p95 / p99 s", "changelog B/event")
+"""Columns of what was measured beside the speed; :func:`later` fills them."""
 
 _FOLDER = Path(__file__).resolve().parents[1] / "docs" / "performance"
 _PAGE = _FOLDER.with_suffix(".md")
-_HEAD = ("system", "guarantee", "events", "events/s", "spread", "CPU s per million", "events per CPU s", "ratio", "MB")
+_HEAD = (
+    "system",
+    "guarantee",
+    "events",
+    "events/s",
+    "spread",
+    "CPU s per million",
+    "events per CPU s",
+    "ratio",
+    "MB",
+    *LATER,
+)
 _WIDTH, _LEFT, _BAR, _GAP = 760, 230, 22, 10
 Result = dict[str, Any]
 
@@ -64,7 +78,7 @@ def _rows(result: Result) -> Iterable[list[str]]:
     base = base_of(result)
     for row in result["rows"]:
         if not row["rates"] or row["problem"]:
-            yield [row["name"], row["guarantee"], "", row["problem"] or "not run", *[""] * 5]
+            yield [row["name"], row["guarantee"], "", row["problem"] or "not run", *[""] * 7]
             continue
         rates = row["rates"]
         yield [
@@ -77,7 +91,15 @@ def _rows(result: Result) -> Iterable[list[str]]:
             f"{per_cpu_second(row):,.0f}",
             f"{per_cpu_second(row) / base:.2f}" if base else "",
             f"{max(row['rss']) / 1e6:,.0f}",
+            *later(row),
         ]
+
+
+def later(row: Result) -> tuple[str, str]:
+    """Latency from append to sink at half load, each the median of the runs, and changelog bytes; empty where not."""
+    latency, changelog = row.get("latency") or (), row.get("changelog")
+    shares = " / ".join(f"{median(run[place] for run in latency):.2f}" for place in range(3)) if latency else ""
+    return shares, f"{changelog:,.1f}" if changelog else ""
 
 
 def base_of(result: Result) -> float:

@@ -10,7 +10,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 
 from agents.core.home import home
-from schemas.limits import DAY_MS
+from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
 
 __all__ = ["Record", "Workload", "append_all", "load", "records"]
@@ -30,7 +30,10 @@ _KINDS: tuple[tuple[str, dict[str, str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """``events`` over one day up to ``end`` (ms); companies and users after Pareto, ``sources`` a company."""
+    """``events`` over one day up to ``end`` (ms); companies and users after Pareto, ``sources`` a company.
+
+    Each event is up to ``disorder`` - 1 whole hours older than its place: so many hours are open at once.
+    """
 
     end: int
     events: int = 1_000_000
@@ -40,6 +43,7 @@ class Workload:
     batch: int = 1
     partitions: int = 4
     seed: int = 1
+    disorder: int = 1
 
 
 def records(workload: Workload) -> Iterator[Record]:
@@ -59,13 +63,16 @@ def records(workload: Workload) -> Iterator[Record]:
             number = numbers.get((company, source), 0)
             numbers[company, source] = number + 1
             kind, data = rng.choice(_KINDS)
+            moment = start + DAY_MS * (made + at) // workload.events
+            if workload.disorder > 1:
+                moment -= rng.randrange(workload.disorder) * HOUR_MS
             events.append(
                 {
                     "specversion": "1.0",
                     "id": f"{source}-{number}",
                     "source": f"site-{source}.{company}",
                     "type": kind,
-                    "time": instant(start + DAY_MS * (made + at) // workload.events, fraction=True),
+                    "time": instant(moment, fraction=True),
                     "company": company,
                     "sequence": str(number),
                     "data": {"user": f"user{int(rng.random() ** 2 * share)}@example.org", **data},

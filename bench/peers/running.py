@@ -48,6 +48,8 @@ class PeerResult:
     differences: list[Difference] = field(default_factory=list)
     problem: str | None = None
     """Why it came to no right sink: a process ended, or time ran out."""
+    app: str = ""
+    """What its changelogs are named after."""
 
     @property
     def right(self) -> bool:
@@ -98,6 +100,7 @@ async def run_peer(
     async with watched(brokers, sink, partitions, read) as seen:
         with started(peer.commands(run)) as processes:
             result = await measure(processes, seen, expected, deadline=deadline)
+    result.app = app
     if result.problem:
         result.problem = "; ".join([result.problem, *_last_lines(run.folder)])
     return result
