@@ -103,7 +103,7 @@ class Life:
             sum(len(users) for users in self.second.activity.users.values()),
             sum(key[:1] == b"s" for key in self.logs[0].values),
             len(windows),
-            sum(len(window.figures) for window in windows.values()),
+            sum(len(window.figures()) for window in windows.values()),
             sum(len(log.values) for log in self.logs),
             sum(log.size() for log in self.logs),
             sum(log.deleted for log in self.logs),

@@ -1,15 +1,18 @@
-"""``python -m bench.report``: docs/performance.md and its chart from the results that ``bench.compare --write`` kept.
+"""``python -m bench.report``: docs/performance.md and its charts, from what ``bench.compare`` and ``scaling`` kept.
 
 Of each size of records the newest result is shown; nothing on the page is written by hand but its frame.
 """
 
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import orjson
+
+from bench.charts import bars
+from bench.growth import file_name, growth_chart, growth_page, sweeps
+from bench.plan import plan
 
 __all__ = ["LATER", "base_of", "chart", "kind_of", "later", "main", "page", "per_cpu_second"]
 
@@ -30,7 +33,6 @@ _HEAD = (
     "MB",
     *LATER,
 )
-_WIDTH, _LEFT, _BAR, _GAP = 760, 230, 22, 10
 Result = dict[str, Any]
 
 
@@ -39,8 +41,17 @@ def main() -> None:
     results = newest([orjson.loads(line) for line in (_FOLDER / "results.jsonl").read_bytes().splitlines()])
     for result in results:
         (_FOLDER / f"{_name(result)}.svg").write_text(chart(result), "utf-8")
+    growth = orjson.loads((_FOLDER / "scaling.jsonl").read_bytes().splitlines()[-1])
+    for name in sweeps(growth):
+        (_FOLDER / f"{file_name(name)}.svg").write_text(growth_chart(growth, name), "utf-8")
     frame = (_FOLDER / "template.md").read_text("utf-8")
-    _PAGE.write_text(frame.replace("{results}\n", page(results)), "utf-8")
+    for place, text in {
+        "results": page(results),
+        "scaling": growth_page(growth),
+        "plan": plan(results, growth),
+    }.items():
+        frame = frame.replace(f"{{{place}}}\n", text)
+    _PAGE.write_text(frame, "utf-8")
 
 
 def newest(results: Iterable[Result]) -> list[Result]:
@@ -124,25 +135,14 @@ def _name(result: Result) -> str:
 
 def chart(result: Result) -> str:
     """Bars of events for a CPU second, as SVG; a system without a speed has none."""
-    rows = [row for row in result["rows"] if per_cpu_second(row)]
-    most = max((per_cpu_second(row) for row in rows), default=1.0)
-    height = 40 + len(rows) * (_BAR + _GAP)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" '
-        'font-size="13"><rect width="100%" height="100%" fill="white"/>',
-        f'<text x="10" y="22" font-weight="bold">events for a CPU second, {escape(kind_of(result))}</text>',
-    ]
-    for number, row in enumerate(rows):
-        y, value = 36 + number * (_BAR + _GAP), per_cpu_second(row)
-        width = max(1.0, (_WIDTH - _LEFT - 90) * value / most)
-        colour = "#2563eb" if row["name"] == "Footfall" else "#94a3b8"
-        label = escape(f"{row['name']}, {row['guarantee']}")
-        parts.append(
-            f'<text x="{_LEFT - 8}" y="{y + 16}" text-anchor="end">{label}</text>'
-            f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" rx="3" fill="{colour}"/>'
-            f'<text x="{_LEFT + width + 6:.1f}" y="{y + 16}">{value:,.0f}</text>'
-        )
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return bars(
+        f"events for a CPU second, {kind_of(result)}",
+        [
+            (f"{row['name']}, {row['guarantee']}", per_cpu_second(row), row["name"] == "Footfall")
+            for row in result["rows"]
+            if per_cpu_second(row)
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """``python -m bench.state``: what state costs in memory and in the changelog, and whether it stays as large as it was.
 
 Memory is what Python's allocator has handed out (tracemalloc), after the chunk that brought the state is gone; the
-changelog's bytes are those of the last value of every key, in lz4 batches as a worker writes them.
+changelog's bytes are those of the last value of every key, in zstd batches as a worker writes them.
 """
 
 import gc
@@ -28,7 +28,7 @@ from schemas.times import instant
 
 _NOW = 1_780_272_000_000
 _CHUNK = 2000
-_LZ4 = 3
+_ZSTD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def _traced(make: Callable[[], object]) -> int:
 def _in_batches(rows: list[tuple[bytes, bytes]]) -> int:
     total = 0
     for begin in range(0, len(rows), _CHUNK):
-        builder = DefaultRecordBatchBuilder(2, _LZ4, False, 1, 0, 0, 15 << 20)
+        builder = DefaultRecordBatchBuilder(2, _ZSTD, False, 1, 0, 0, 15 << 20)
         for number, (key, value) in enumerate(rows[begin : begin + _CHUNK]):
             builder.append(number, timestamp=_NOW, key=key, value=value, headers=[])
         total += len(builder.build())

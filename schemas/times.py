@@ -1,6 +1,7 @@
 """Times and UTC windows: the one place where milliseconds become text, days and months."""
 
 import datetime as dt
+from functools import lru_cache
 
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.metrics import WindowSize
@@ -12,8 +13,14 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 def instant(milliseconds: int, *, fraction: bool = False) -> str:
     """RFC 3339 UTC text, in seconds, or with ``fraction`` in milliseconds."""
-    moment = _EPOCH + dt.timedelta(milliseconds=milliseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{milliseconds % 1000:03d}Z" if fraction else "Z")
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{rest:03d}Z" if fraction else f"{_second(seconds)}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    """The text of whole seconds: a round of emission writes the same few of them thousands of times."""
+    return (_EPOCH + dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def month_of(milliseconds: int) -> tuple[int, int]:

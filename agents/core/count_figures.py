@@ -18,21 +18,49 @@ _MOST_COUNTED = 50_000
 
 
 class Window:
-    """One window of one metric of one company with its figures by dimension values."""
+    """One window of one metric of one company with its figures by dimension values.
 
-    __slots__ = ("company", "figures", "metric", "named", "span")
+    Most have one figure, for which a dict would be the largest part of a window.
+    """
+
+    __slots__ = ("_first", "_more", "company", "metric", "named", "span")
 
     def __init__(self, company: str, metric: Metric, span: Span) -> None:
         self.company = company
         self.metric = metric
         self.span = span
-        self.figures: dict[tuple[str, ...], Figure] = {}
         self.named = 0
+        self._first: Figure | None = None
+        self._more: dict[tuple[str, ...], Figure] | None = None
 
     @property
     def last(self) -> int:
         """The raw offset of the last change of any of its figures."""
-        return max((figure.last for figure in self.figures.values()), default=-1)
+        return max((figure.last for figure in self.figures()), default=-1)
+
+    def figures(self) -> tuple["Figure", ...]:
+        """All of them, in the order in which they were made."""
+        first = () if self._first is None else (self._first,)
+        return first if self._more is None else (*first, *self._more.values())
+
+    def find(self, values: tuple[str, ...]) -> "Figure | None":
+        """The figure for these dimension values, if it is there."""
+        first = self._first
+        if first is not None and first.values == values:
+            return first
+        return None if self._more is None else self._more.get(values)
+
+    def make(self, values: tuple[str, ...]) -> "Figure":
+        """A new figure at 0, for values that have none."""
+        figure = Figure(self, values)
+        if self._first is None:
+            self._first = figure
+        else:
+            self._more = self._more or {}
+            self._more[values] = figure
+        if OTHER not in values:
+            self.named += 1
+        return figure
 
 
 class Figure:
@@ -121,13 +149,13 @@ class Figures:
 
     def figure(self, window: Window, values: tuple[str, ...]) -> Figure:
         """The figure for these dimension values, made if it is not there; past ``max_series`` the other one."""
-        figure = window.figures.get(values)
+        figure = window.find(values)
         if figure is not None:
             return figure
         if values and window.named >= self.deciding.max_series:
             values = (OTHER,) * len(values)
-            figure = window.figures.get(values)
-        return self.make(window, values) if figure is None else figure
+            figure = window.find(values)
+        return window.make(values) if figure is None else figure
 
     def counted(self, company: str, hour: int, targets: Targets) -> tuple[Figure, ...]:
         """The figures of ``targets`` for an hour since 1970; those asked for lately are remembered."""
@@ -143,14 +171,6 @@ class Figures:
             )
         return found
 
-    @staticmethod
-    def make(window: Window, values: tuple[str, ...]) -> Figure:
-        """A new figure at 0."""
-        figure = window.figures[values] = Figure(window, values)
-        if OTHER not in values:
-            window.named += 1
-        return figure
-
     def find(self, identity: str) -> Figure | None:
         """The figure with this aggregate id, None where it is not (or no longer) in the state.
 
@@ -158,7 +178,7 @@ class Figures:
         """
         named: Named = name_of(identity)
         window = self.windows.get((named.company, named.metric, named.size, named.anchor))
-        return None if window is None else window.figures.get(named.values)
+        return None if window is None else window.find(named.values)
 
     def fallen_due(self, closing: int) -> Iterator[Window]:
         """Windows that have closed or come to be shown since the last call; read to the end."""
@@ -178,7 +198,7 @@ class Figures:
                 window = self.windows[bucket[-1]]
                 if not span_expired(window.span, entry, self.deciding) or window.last > entry.emitted_fence:
                     return dropped
-                dropped += self.windows.pop(bucket.pop()).figures.values()
+                dropped += self.windows.pop(bucket.pop()).figures()
                 self._counted.clear()
                 left -= 1
             if not bucket:

@@ -124,7 +124,7 @@ class AggregateFold:
     def _restore_figure(self, identity: str, value: int, last: int, corrected: bool) -> None:
         named = name_of(identity)
         window = self.figures.window(named.company, self.plan.metrics[named.metric], named.size, named.anchor)
-        figure = self.figures.make(window, named.values)
+        figure = window.make(named.values)
         figure.value, figure.last, figure.corrected = value, last, corrected
         if last > self.entry.emitted_fence:
             self.figures.dirty[figure] = None

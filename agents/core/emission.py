@@ -34,7 +34,7 @@ class Emission:
         self._due = dict(figures.dirty)
         figures.dirty.clear()
         for window in figures.fallen_due(entry.closing_watermark):
-            self._due.update(dict.fromkeys(window.figures.values()))
+            self._due.update(dict.fromkeys(window.figures()))
         return bool(self._due)
 
     def draw(self, limit: int) -> list[tuple[bytes, bytes]]:

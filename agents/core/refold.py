@@ -126,7 +126,7 @@ class Refold:
     def rest(self) -> Iterator[Told]:
         """Every figure that is not told yet, as it stands."""
         for window in self._fold.figures.windows.values():
-            yield from self._tell(window.figures.values())
+            yield from self._tell(window.figures())
 
     def state_of(self, figure: Figure, fence: int) -> list[StateWrite]:
         """What the live fold would hold of the figure at raw offset ``fence``, its sources before itself."""
@@ -140,7 +140,7 @@ class Refold:
             span = window.span
             waits = span.shows > self.entry.closing_watermark and self.period.includes(span)
             if waits and not self.is_untold(window.company, window.metric.name, span):
-                yield from window.figures.values()
+                yield from window.figures()
 
     def _settled(self) -> Iterator[Told]:
         """Tell what has expired; having "emitted" that far the fold forgets it by and by."""
@@ -149,7 +149,7 @@ class Refold:
         entry.emitted_fence = entry.fence
         for window in windows.values():
             if span_expired(window.span, entry, self._deciding):
-                yield from self._tell(window.figures.values())
+                yield from self._tell(window.figures())
 
     def _tell(self, figures: Iterable[Figure]) -> Iterator[Told]:
         closing = self.entry.closing_watermark

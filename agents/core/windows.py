@@ -33,8 +33,9 @@ class Span(NamedTuple):
     closes: int
 
 
+@lru_cache(maxsize=16_384)
 def span_of(size: WindowSize, anchor: int, deciding: Deciding) -> Span:
-    """The window of ``size`` at ``anchor``."""
+    """The window of ``size`` at ``anchor``; one object for all companies."""
     start, end = bounds(size, anchor)
     grace = deciding.grace_hour if size is WindowSize.HOUR else deciding.grace_day
     shows = NEVER if size.sliding_days is None else end - DAY_MS

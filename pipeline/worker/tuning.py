@@ -15,8 +15,8 @@ __all__ = ["tune"]
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Of ``mallopt``, as glibc numbers them."""
 _LARGEST_KEPT: Final = 16 << 20
-"""Bytes of the largest block that goes back to the heap when it is freed, of which twice as much may lie idle: else every
-fetch is mapped and cleared anew (ADR 0017)."""
+"""Bytes of the largest block that the heap keeps when it is freed, twice as much in all: else every fetch is mapped and
+cleared anew (ADR 0017)."""
 _YOUNG: Final = 50_000
 """Objects made before the collector looks; what a fold makes is freed by its counts, and there is much of it."""
 

@@ -116,7 +116,7 @@ def test_a_crash_between_the_parts_of_a_chunk_loses_and_doubles_nothing() -> Non
         pass
     assert again.entry == whole.entry
     values = [
-        {figure.id: figure.value for window in fold.figures.windows.values() for figure in window.figures.values()}
+        {figure.id: figure.value for window in fold.figures.windows.values() for figure in window.figures()}
         for fold in (again, whole)
     ]
     assert values[0] == values[1]
