@@ -45,7 +45,7 @@ def growth_page(growth: Growth) -> str:
         ]
         lines += ["| " + " | ".join(_cells(row)) + " |" for row in _rows(growth, sweep)]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def _cells(row: Growth) -> list[str]:
