@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -31,16 +32,25 @@ __all__ = ["EmbeddedBroker", "Listeners", "cluster", "embedded", "free_ports"]
 _CLUSTER: Final = "Zm9vdGZhbGwtZW1iZWRkZQ"
 """Any 16 bytes in base64; every node of a cluster is formatted with the same."""
 _START_SECONDS: Final = 60
+_PORTS: Final = range(15_000, 32_000)
+_TRIES: Final = 100
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 
 
 def free_ports(count: int) -> list[int]:
-    """``count`` different TCP ports of the loopback interface that were free a moment ago."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+    """``count`` different TCP ports of the loopback interface that were free a moment ago.
+
+    At random below the range from which a system takes those of outgoing connections: one of these may get hold of a
+    port between now and its use.
+    """
+    found: set[int] = set()
+    for _ in range(_TRIES * count):
+        port = secrets.choice(_PORTS)
+        if _free(port):
+            found.add(port)
+        if len(found) == count:
+            return [*found]
+    raise Refused("there is no free port on the loopback interface", "end what listens there")
 
 
 def _free(port: int) -> bool:
