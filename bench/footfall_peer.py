@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from bench.peers.catalogue import Command, Peer, Run
-from pipeline.processes import free_port
+from pipeline.broker.embedded import free_ports
 from schemas.topics import TOPICS
 
 __all__ = ["FOOTFALL", "figure_of"]
@@ -40,7 +40,7 @@ def _environment(run: Run, kind: str) -> Mapping[str, str]:
         "TOPIC_PREFIX": run.raw.removesuffix(TOPICS["raw"].suffix),
         "PARTITIONS": str(run.partitions),
         "EMIT_INTERVAL": "1",
-        "METRICS_PORT": str(free_port()),
+        "METRICS_PORT": str(free_ports(1)[0]),
     } | ({"PSEUDONYM_KEY": run.key} if kind == "anonymize" else {})
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FOOTFALL_")}
     return kept | {f"FOOTFALL_{name}": value for name, value in settings.items()}

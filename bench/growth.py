@@ -4,11 +4,11 @@ from typing import Any
 
 from bench.charts import curves
 
-__all__ = ["file_name", "growth_chart", "growth_page", "sweeps"]
+__all__ = ["COLUMNS", "cells", "file_name", "growth_chart", "growth_page", "sweeps"]
 
 Growth = dict[str, Any]
 _KINDS = ("anonymize", "aggregate")
-_COLUMNS = ("events", "events/s", "anonymize us", "aggregate us", "changelog B/event", "MB", "figures")
+COLUMNS = ("events", "events/s", "anonymize us", "aggregate us", "changelog B/event", "MB", "figures")
 
 
 def sweeps(growth: Growth) -> list[str]:
@@ -40,15 +40,16 @@ def growth_page(growth: Growth) -> str:
             "",
             f"![cost of an event by {sweep}](performance/{file_name(sweep)}.svg)",
             "",
-            f"| {' | '.join((sweep, *_COLUMNS))} |",
-            "|" + " ---: |" * (1 + len(_COLUMNS)),
+            f"| {' | '.join((sweep, *COLUMNS))} |",
+            "|" + " ---: |" * (1 + len(COLUMNS)),
         ]
-        lines += ["| " + " | ".join(_cells(row)) + " |" for row in _rows(growth, sweep)]
+        lines += ["| " + " | ".join(cells(row)) + " |" for row in _rows(growth, sweep)]
         lines.append("")
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: Growth) -> list[str]:
+def cells(row: Growth) -> list[str]:
+    """Of a point: the value of what grows, then ``COLUMNS``."""
     return [
         f"{row['value']:,}",
         f"{row['workload']['events']:,}",

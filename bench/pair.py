@@ -71,9 +71,6 @@ async def run_pair(
     ``deciding`` are settings, named without their prefix.
     """
     prefix = f"bench-{secrets.token_hex(4)}"
-    settings = load_settings(brokers=brokers, topic_prefix=prefix, partitions=workload.partitions)
-    await apply(settings)
-    await load(brokers, topic_name(prefix, "raw"), workload)
     given = {
         "BROKERS": brokers,
         "TOPIC_PREFIX": prefix,
@@ -81,6 +78,9 @@ async def run_pair(
         "EMIT_INTERVAL": str(emit_interval),
         **(deciding or {}),
     }
+    settings = load_settings(**{name.lower(): value for name, value in given.items()})
+    await apply(settings)
+    await load(brokers, topic_name(prefix, "raw"), workload)
     key = {"PSEUDONYM_KEY": secrets.token_hex(32)}
     started = [
         start_worker(kind, given | (key if kind == "anonymize" else {}), folder / f"{prefix}-{number}")
@@ -90,16 +90,12 @@ async def run_pair(
     try:
         result = await _measure(prefix, started, workload.events, progress)
         if compare:
-            judgement = await judge(load_settings(**_lower(given)), wait=_SETTLE)
+            judgement = await judge(settings, wait=_SETTLE)
             result.figures, result.differences = len(judgement.expected.figures), len(judgement.differences)
         return result
     finally:
         for worker in started:
             await worker.stop()
-
-
-def _lower(given: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in given.items()}
 
 
 async def _measure(prefix: str, workers: list[WorkerProcess], events: int, progress: Progress | None) -> PairResult:

@@ -18,6 +18,7 @@ from rich.table import Table
 from bench.broker import own_broker
 from bench.changelog import payload_bytes
 from bench.compare import stamp
+from bench.growth import COLUMNS, cells
 from bench.pair import PairResult, run_pair
 from bench.workload import Workload
 from pipeline.cli.show import bar, console
@@ -112,20 +113,10 @@ def _row(name: str, point: Point, result: PairResult, changelog: int) -> dict[st
 
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(title="what an event costs")
-    for name in ("grows", "to", "events/s", "anonymize us", "aggregate us", "changelog B/event", "MB", "sink"):
-        table.add_column(name, justify="left" if name in {"grows", "sink"} else "right")
+    for name in ("grows", "to", *COLUMNS):
+        table.add_column(name, justify="left" if name == "grows" else "right")
     for row in rows:
-        equal = {0: f"{row['figures']:,} figures equal", -1: "not compared"}
-        table.add_row(
-            row["sweep"],
-            f"{row['value']:,}",
-            f"{row['rate']:,.0f}",
-            f"{row['cpu']['anonymize']:.2f}",
-            f"{row['cpu']['aggregate']:.2f}",
-            f"{row['changelog']:,.1f}",
-            f"{sum(row['rss'].values()) / 1e6:,.0f}",
-            equal.get(row["differences"], f"{row['differences']:,} figures differ"),
-        )
+        table.add_row(row["sweep"], *cells(row))
     return table
 
 

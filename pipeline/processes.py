@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,9 +13,10 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from pipeline.broker.embedded import free_ports
 from pipeline.errors import Refused
 
-__all__ = ["WorkerProcess", "free_port", "metric_total", "start_worker"]
+__all__ = ["WorkerProcess", "metric_total", "start_worker"]
 
 
 def metric_total(page: str, name: str, **labels: str) -> float | None:
@@ -28,13 +28,6 @@ def metric_total(page: str, name: str, **labels: str) -> float | None:
         if sample.name == name and labels.items() <= sample.labels.items()
     ]
     return sum(values) if values else None
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(slots=True)
@@ -102,7 +95,7 @@ def start_worker(
     It inherits no other setting of this process; ``variables`` are set beside them, such as another ``PYTHONPATH``.
     Its log is ``folder/NAME.log``, appended to.
     """
-    port = free_port()
+    (port,) = free_ports(1)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FOOTFALL_")}
     environment |= {f"FOOTFALL_{key}": value for key, value in settings.items()}
     environment["FOOTFALL_METRICS_PORT"] = str(port)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.peers.environment import CACHE, HERE, PeerMissingError, digest, ready_environment, run_quietly
 from bench.peers.work import KEY_VARIABLE
-from pipeline.processes import free_port
+from pipeline.broker.embedded import free_ports
 
 __all__ = ["PEERS", "Command", "Peer", "Run"]
 
@@ -82,7 +82,7 @@ def _python(
     def commands(run: Run) -> list[Command]:
         python = str(CACHE / environment / "bin" / "python") if environment else sys.executable
         workers = min(run.workers, most_workers or run.workers)
-        addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(workers))
+        addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(workers))
         return [
             Command(
                 (
