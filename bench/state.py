@@ -128,12 +128,13 @@ class _Second:
         self._chunks = _First(events).chunks()
 
     def run(self, keep: Callable[[list[StateWrite]], None]) -> object:
-        """Fold them; everything as after an emission."""
+        """Fold them; everything as after an emission, without the cache of what was counted lately."""
         fold = AggregateFold(Deciding(), 0)
         for offset, chunk in enumerate(self._chunks):
             for part in fold.fold([(offset, decode_chunk(chunk))]):
                 keep(part.writes)
         fold.figures.dirty.clear()
+        fold.figures._counted.clear()  # noqa: SLF001
         return fold
 
 

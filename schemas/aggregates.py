@@ -2,9 +2,9 @@
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Self
 
-import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.limits import COMPANY_PATTERN, DIMENSION_PATTERN, OTHER
@@ -62,29 +62,11 @@ class Aggregate(BaseModel):
         return self
 
 
-class _Window(msgspec.Struct, gc=False):
-    size: str
-    start: str
-    end: str
+_MOST_TEXTS = 16_384
+"""Pieces of records and ids that are remembered."""
 
 
-class _Record(msgspec.Struct, gc=False):
-    id: str
-    company: str
-    metric: str
-    kind: str
-    unit: str
-    dimensions: dict[str, str]
-    window: _Window
-    value: int
-    status: str
-    revision: int
-    watermark: str
-
-
-_encode = msgspec.json.Encoder().encode
-
-
+@lru_cache(maxsize=_MOST_TEXTS)
 def dimensions_text(names: tuple[str, ...], values: tuple[str, ...]) -> str:
     """``name=value,name=value`` in catalogue order, empty without dimensions."""
     return ",".join([f"{name}={value}" for name, value in zip(names, values, strict=True)])
@@ -92,7 +74,12 @@ def dimensions_text(names: tuple[str, ...], values: tuple[str, ...]) -> str:
 
 def aggregate_id(company: str, metric: str, size: str, start: int, dimensions: str = "") -> str:
     """``company|metric|size|start|dims``; ``start`` in milliseconds is the window's real start."""
-    return f"{company}|{metric}|{size}|{instant(start)}|{dimensions}"
+    return f"{company}|{_window_name(metric, size, start)}|{dimensions}"
+
+
+@lru_cache(maxsize=_MOST_TEXTS)
+def _window_name(metric: str, size: str, start: int) -> str:
+    return f"{metric}|{size}|{instant(start)}"
 
 
 def encode_aggregate(
@@ -109,21 +96,21 @@ def encode_aggregate(
     """The JSON bytes of one aggregate record, fields in the contract's order, without spaces.
 
     ``values`` are those of the metric's dimensions in order, ``window`` its (size, start, end); times are
-    milliseconds since 1970 UTC.
+    milliseconds since 1970 UTC. Nothing in a record needs an escape: its names are of the contract's own alphabets.
     """
-    size, start, end = window
-    return _encode(
-        _Record(
-            identity,
-            company,
-            metric.name,
-            metric.kind.value,
-            metric.unit,
-            dict(zip(metric.dimensions, values, strict=True)),
-            _Window(size, instant(start), instant(end)),
-            value,
-            status.value,
-            revision,
-            instant(watermark),
-        )
-    )
+    measured = _measure_text(metric.name, metric.kind.value, metric.unit, metric.dimensions, values)
+    return (
+        f'{{"id":"{identity}","company":"{company}",{measured},{_window_text(*window)},'
+        f'"value":{value},"status":"{status.value}","revision":{revision},"watermark":"{instant(watermark)}"}}'
+    ).encode()
+
+
+@lru_cache(maxsize=_MOST_TEXTS)
+def _measure_text(name: str, kind: str, unit: str, dimensions: tuple[str, ...], values: tuple[str, ...]) -> str:
+    named = ",".join([f'"{key}":"{value}"' for key, value in zip(dimensions, values, strict=True)])
+    return f'"metric":"{name}","kind":"{kind}","unit":"{unit}","dimensions":{{{named}}}'
+
+
+@lru_cache(maxsize=_MOST_TEXTS)
+def _window_text(size: str, start: int, end: int) -> str:
+    return f'"window":{{"size":"{size}","start":"{instant(start)}","end":"{instant(end)}"}}'

@@ -11,8 +11,8 @@ from schemas.metrics import METRICS
 
 __all__ = ["FOLD_VERSION", "Deciding", "fold_digest"]
 
-FOLD_VERSION = 1
-"""Raised with every change of the fold that changes a figure."""
+FOLD_VERSION = 2
+"""Raised with every change of the fold that changes a figure, or that the release before could not go on from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agents.core.ahead import Slide
 from schemas.clean import Shape
 from schemas.events import EVENT_TYPES
-from schemas.metrics import METRICS, Distinct, Kind, Metric
+from schemas.metrics import METRICS, Distinct, Kind, Metric, WindowSize
 
 __all__ = ["CatalogueError", "Plan", "ShapePlan", "Targets"]
 
@@ -54,6 +55,10 @@ class Plan:
 
     def __init__(self, metrics: Iterable[Metric] | None = None) -> None:
         self.users: list[Metric] = []
+        self.slides: list[Slide] = []
+        """Of users, in the order of the catalogue."""
+        self.tumbling: list[tuple[Metric, WindowSize]] = []
+        """Of users, by the day or longer."""
         self.metrics: dict[str, Metric] = {}
         self._counts: dict[str, list[Metric]] = {}
         self._sources: dict[str, list[Metric]] = {}
@@ -69,6 +74,11 @@ class Plan:
             if any(size.value == "PT1H" for size in metric.windows):
                 raise CatalogueError(f"{metric.name}: users are known by the day")
             self.users.append(metric)
+            for size in metric.windows:
+                if size.sliding_days is None:
+                    self.tumbling.append((metric, size))
+                else:
+                    self.slides.append(Slide(metric, size, size.sliding_days))
         elif kind is Kind.DISTINCT and distinct is Distinct.SOURCE and on is not None and not sliding:
             self._sources.setdefault(on, []).append(metric)
         elif kind is Kind.COUNT and on is not None and not sliding:
@@ -76,10 +86,14 @@ class Plan:
         else:
             raise CatalogueError(f"{metric.name}: no fold for this kind with these windows, events and dimensions")
 
+    def user_rows(self, days_open: int) -> int:
+        """How many figures users of one company and day can touch, where the last figure is of a day so much later."""
+        return len(self.tumbling) + sum(min(slide.days, days_open + 1) for slide in self.slides)
+
     @property
-    def user_windows(self) -> int:
-        """In how many windows a company's active users of one day are."""
-        return sum(size.sliding_days or 1 for metric in self.users for size in metric.windows)
+    def company_rows(self) -> int:
+        """How many keys a company with a new active day can touch beside: what lay ahead, and figures made of it."""
+        return bool(self.slides) + sum(slide.days - 1 for slide in self.slides)
 
     def of(self, shape: Shape) -> ShapePlan:
         """The plan of a shape; raises KeyError for a type outside the catalogue."""

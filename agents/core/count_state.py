@@ -7,9 +7,12 @@ key                                    payload of the value (MessagePack after 8
 ``f`` + aggregate id                   a figure: [value, raw offset of the last change, corrected]
 ``m`` + aggregate id + ``|`` + source  a source that a distinct figure has counted: nil
 ``a`` + company + ``|`` + pseudonym    a user's active days: [newest day, mask]
+``w`` + company                        sliding windows ahead: [through, {metric | size: [run]}], a run being
+                                       [first last day, day past it, value, raw offset of the last change]
 =====================================  ===============================================================
 
-Every key names its expiry: figures and sources by their window, users by their newest day in the value.
+Every key names its expiry: figures and sources by their window, users by their newest day in the value, what lies ahead
+by the last of its windows.
 """
 
 from collections.abc import Iterable
@@ -18,21 +21,29 @@ from dataclasses import astuple, dataclass
 import msgspec
 
 from agents.core.activity import days_kept
-from agents.core.joins import ENTRY_KEY, payload_of, seal
+from agents.core.ahead import Run, read_ahead
+from agents.core.joins import ENTRY_KEY, StateError, payload_of, seal
 from agents.core.windows import NEVER, Span, parse_instant, span_of
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 from schemas.metrics import WindowSize
 
-__all__ = ["Entry", "Named", "StateError", "alive", "days_of", "is_expired", "name_of", "payload", "span_expired"]
+__all__ = [
+    "Entry",
+    "Named",
+    "StateError",
+    "ahead_expired",
+    "alive",
+    "days_of",
+    "is_expired",
+    "name_of",
+    "payload",
+    "span_expired",
+]
 
 _decode = msgspec.msgpack.Decoder().decode
 _FIGURE_PARTS = 3
 _decode_days = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
-
-
-class StateError(ValueError):
-    """State that no fold wrote."""
 
 
 @dataclass(slots=True)
@@ -105,12 +116,23 @@ def span_expired(span: Span, entry: Entry, deciding: Deciding) -> bool:
     )
 
 
+def ahead_expired(last_day: int, last_change: int, entry: Entry, deciding: Deciding) -> bool:
+    """Whether all windows ahead of a company have expired, of which the last ends with ``last_day``."""
+    span = span_of(WindowSize.DAY, last_day * DAY_MS, deciding)  # closes as the sliding windows that end with it
+    return span_expired(span, entry, deciding) and last_change <= entry.emitted_fence
+
+
 def is_expired(key: bytes, value: bytes, entry: Entry, deciding: Deciding) -> bool:
     """Whether recovery drops the key, whatever its last record says; the entry itself never expires."""
     kind = key[:1]
     if kind == b"a":
         newest, _ = days_of(value)
         return newest < (entry.event_watermark - deciding.lateness) // DAY_MS - days_kept(deciding)
+    if kind == b"w":
+        through, of_slides = read_ahead(value)
+        runs: list[Run] = [run for found in of_slides.values() for run in found]
+        last_day = max([through, *(run.end - 1 for run in runs)])
+        return ahead_expired(last_day, max((run.last for run in runs), default=-1), entry, deciding)
     if kind in {b"f", b"m"}:
         identity = b"|".join(key[1:].split(b"|", 5)[:5]).decode()
         named = name_of(identity)

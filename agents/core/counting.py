@@ -4,34 +4,30 @@ A pure function of the chunks: the state after a fence is the same however the c
 """
 
 from bisect import bisect_right
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agents.core.activity import Activity, pack_days, unpack_days, user_key
-from agents.core.count_figures import Figure, Figures, Window
+from agents.core.ahead import ahead_key, read_ahead, sliding_ends
+from agents.core.count_figures import Figures
 from agents.core.count_plan import Plan, ShapePlan
 from agents.core.count_state import Entry, StateError, alive, days_of, is_expired, name_of, payload
+from agents.core.figure import Figure, Window
+from agents.core.graves import Graves
 from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, seal
 from agents.core.late import LateChanges
 from agents.core.members import Members, member_key
 from agents.core.records import LateChange, Part, StateWrite
 from agents.core.slices import BATCH_COST, Slice, slices
 from agents.core.store import Store, all_but
-from agents.core.tally import Tally
-from agents.core.windows import month_start_day
+from agents.core.tally import Group, Tally, events_of
+from agents.core.windows import day_of, month_start_day
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
-from schemas.limits import DAY_MS, HOUR_MS
-from schemas.metrics import Distinct, Metric, WindowSize
+from schemas.limits import DAY_MS
+from schemas.metrics import Metric, WindowSize
 
 __all__ = ["AggregateFold", "GapError"]
 
-_MOST_GRAVES = 1000
-"""Keys deleted with one chunk at most."""
-_MOST_SWEPT = 4000
-"""Users looked at for expiry with one chunk at most."""
-_Group = tuple[int, int, int]
-"""Company and shape as numbers of a chunk, hour."""
 _STORED = (b"a", b"m")
 """Kinds of keys that stay in a store, where there is one: there are as many as people and sources."""
 
@@ -56,13 +52,15 @@ class AggregateFold:
         self.folded = 0
         """Events that this object has folded."""
         self.plan = Plan(metrics)
-        self.figures = Figures(deciding)
+        self.figures = Figures(deciding, self.plan.slides)
         self.activity = Activity(deciding)
         self.members = Members()
         self._store: Store | None = None
-        self._graves: deque[bytes] = deque()
+        self._graves = Graves(self.figures, self.members, self.activity)
         self._touched: dict[Figure, None] = {}
-        self._writes: dict[bytes, bytes | None] = {}
+        self._written: dict[Figure, None] = {}
+        """Touched without a change: made of what lay ahead."""
+        self._ahead: dict[str, None] = {}
         self._users: dict[tuple[str, bytes], None] = {}
         self._members: list[tuple[Figure, bytes]] = []
         self._late = LateChanges()
@@ -80,6 +78,9 @@ class AggregateFold:
         self.entry, found, expired = alive(items, self.deciding)
         self.figures.due_through = self.entry.emitted_closing_watermark
         self._restore_users(found)
+        for key, value in found.items():
+            if key[:1] == b"w":
+                self.figures.restore_ahead(key[1:].decode(), *read_ahead(value))
         members = []
         for key, value in found.items():
             kind = key[:1]
@@ -87,11 +88,12 @@ class AggregateFold:
                 self._restore_figure(key[1:].decode(), *content)
             elif kind == b"m":
                 members.append(key)
-            elif kind != b"a":
+            elif kind not in {b"a", b"w"}:
                 raise StateError("a key of no known kind")
         for key in members:
             self._restore_member(key)
-        self._graves.extend(expired)
+        self.figures.show(self.entry)
+        self._graves.add(expired)
         return expired
 
     def take_up(self, joined: JoinedLog) -> None:
@@ -123,6 +125,8 @@ class AggregateFold:
 
     def _restore_figure(self, identity: str, value: int, last: int, corrected: bool) -> None:
         named = name_of(identity)
+        if self.figures.take_ahead(named, value, last, self.entry.closing_watermark):
+            return
         window = self.figures.window(named.company, self.plan.metrics[named.metric], named.size, named.anchor)
         figure = window.make(named.values)
         figure.value, figure.last, figure.corrected = value, last, corrected
@@ -152,7 +156,7 @@ class AggregateFold:
             if chunk.last > entry.fence:
                 plans = [self.plan.of(shape) for shape in chunk.shapes]
                 begin = bisect_right(chunk.offsets, entry.fence)
-                for part in slices(chunk, begin, plans, self.plan.user_windows):
+                for part in slices(chunk, begin, plans, self.plan):
                     self._row_bytes = max(self._row_bytes, part.row_bytes)
                     if self._rows and (self._rows + part.rows) * self._row_bytes > BATCH_COST:
                         yield self._part()
@@ -175,7 +179,7 @@ class AggregateFold:
     @property
     def _rows(self) -> int:
         """Keys touched since the last part."""
-        return len(self._touched) + len(self._members) + len(self._users)
+        return len(self._touched) + len(self._written) + len(self._members) + len(self._users) + len(self._ahead)
 
     def _fold_events(self, chunk: CleanChunk, plans: Sequence[ShapePlan], part: Slice) -> None:
         self._count(chunk, plans, part)
@@ -191,7 +195,7 @@ class AggregateFold:
         """
         companies, offsets, closings = chunk.companies, chunk.offsets, chunk.closings
         figures_of, touched = self.figures.counted, self._touched
-        late: list[tuple[_Group, Figure]] = []
+        late: list[tuple[Group, Figure]] = []
         for company, shape, hour, size, last in part.tally.counts:
             offset, closing = offsets[last], closings[last]
             for figure in figures_of(companies[company], hour, plans[shape].counts):
@@ -199,42 +203,51 @@ class AggregateFold:
                     late.append(((company, shape, hour), figure))
                 touched[figure] = None
         if late:
-            events = _events_of({group for group, _ in late}, chunk, part)
+            events = events_of({group for group, _ in late}, chunk, part.begin, part.end)
             for group, figure in late:
                 self._late.note(figure, events[group])
 
     def _activate(self, chunk: CleanChunk, tally: Tally) -> None:
         """New active days in raw order; changes of alike windows are added up before they are applied."""
-        changes: dict[tuple[str, int, int, int], list[int]] = {}
-        companies, users, turn_of = chunk.companies, chunk.users, self.activity.turn
+        changes: dict[tuple[str, int, int, int, int], list[int]] = {}
+        companies, users, closings = chunk.companies, chunk.users, chunk.closings
+        turn_of, touched = self.activity.turn, self._touched
         for company, user, day, at in tally.users:
             turn = turn_of(companies[company], users[user], day)
             if turn is not None:
                 self._users[companies[company], users[user]] = None
-                changes.setdefault((companies[company], *turn), []).append(at)
-        for (name, day, before, after), turns in changes.items():
-            by, offset, closing = len(turns), chunk.offsets[turns[-1]], chunk.closings[turns[-1]]
-            for window in self._windows_of(name, day, before, after):
+                changes.setdefault((companies[company], day_of(closings[at]), *turn), []).append(at)
+        for (name, reached, *days), turns in changes.items():
+            by, offset, closing = len(turns), chunk.offsets[turns[-1]], closings[turns[-1]]
+            for window in self._windows_of(name, reached, days, by, offset):
                 figure = self.figures.figure(window, ())
                 if figure.change(by, offset, closing):
                     self._late.note(figure, turns)
-                self._touched[figure] = None
+                touched[figure] = None
 
-    def _windows_of(self, company: str, day: int, before: int, after: int) -> Iterable[Window]:
-        """Windows into which ``day`` brings a user whose active days next to it are ``before`` and ``after``."""
-        for metric in self.plan.users:
-            for size in metric.windows:
-                length = size.sliding_days
-                if length is not None:
-                    last = day + length - 1 if after < 0 else min(day + length - 1, after - 1)
-                    for end in range(day if before < 0 else max(day, before + length), last + 1):
-                        yield self.figures.window(company, metric, size, end * DAY_MS)
-                elif size is WindowSize.DAY:
-                    yield self.figures.window(company, metric, size, day * DAY_MS)
-                else:
-                    month = month_start_day(day)
-                    if before < month and (after < 0 or month_start_day(after) != month):
-                        yield self.figures.window(company, metric, size, month * DAY_MS)
+    def _windows_of(self, company: str, reached: int, days: Sequence[int], by: int, offset: int) -> Iterable[Window]:
+        """Windows into which a new active day brings so many users; those that lie ahead are changed here.
+
+        ``days`` are a turn of :mod:`agents.core.activity`, ``reached`` the day of the closing watermark.
+        """
+        day, before, after = days
+        window = self.figures.window
+        for metric, size in self.plan.tumbling:
+            if size is WindowSize.DAY:
+                yield window(company, metric, size, day * DAY_MS)
+                continue
+            month = month_start_day(day)
+            if before < month and (after < 0 or month_start_day(after) != month):
+                yield window(company, metric, size, month * DAY_MS)
+        if self.plan.slides:
+            ahead, made = self.figures.reach(company, max(reached, day), self.entry)
+            self._written.update(dict.fromkeys(made))
+            self._ahead[company] = None
+            for place, (metric, size, length) in enumerate(self.plan.slides):
+                ends = sliding_ends(length, day, before, after)
+                ahead.add(place, ends, by, offset)
+                for end in range(ends[0], min(ends[1], ahead.through + 1)):
+                    yield window(company, metric, size, end * DAY_MS)
 
     def _install(self, chunk: CleanChunk, plans: Sequence[ShapePlan], tally: Tally) -> None:
         """Sources by company, shape and hour: of a group only its first event matters."""
@@ -261,16 +274,18 @@ class AggregateFold:
         """What changed as one batch: every value with the present fence, some deletions, the entry last."""
         fence = self.entry.fence
         writes: dict[bytes, bytes | None] = {}
-        for figure in self._touched:
+        for figure in (*self._touched, *self._written):
             writes[b"f" + figure.id] = seal(fence, (figure.value, figure.last, figure.corrected))
         nothing = seal(fence, None)
         for figure, source in self._members:
             writes[member_key(figure.id, source)] = nothing
         for company, user in self._users:
             writes[user_key(company, user)] = seal(fence, pack_days(self.activity.users[company][user]))
+        for company in self._ahead:
+            writes[ahead_key(company)] = self.figures.ahead[company].value(fence, self.plan.slides)
         self.figures.dirty.update(self._touched)
-        self._touched, self._members, self._users = {}, [], {}
-        writes.update(dict.fromkeys(self._buried()))
+        self._touched, self._written, self._members, self._users, self._ahead = {}, {}, [], {}, {}
+        writes.update(dict.fromkeys(self._graves.bury(self.entry)))
         if self._store is not None:
             self._store.write((key, value) for key, value in writes.items() if key[:1] in _STORED)
             self.activity.settle(sum(key[:1] == b"a" and value is None for key, value in writes.items()))
@@ -278,33 +293,3 @@ class AggregateFold:
         found = [StateWrite(key, value) for key, value in writes.items()]
         found.append(self.entry_write())
         return found
-
-    def _buried(self) -> list[bytes]:
-        """Expired keys to be deleted now; the state forgets them before."""
-        if len(self._graves) < _MOST_GRAVES:
-            for figure in self.figures.drop_expired(self.entry, _MOST_GRAVES):
-                self._graves.append(b"f" + figure.id)
-                if figure.window.metric.distinct is Distinct.SOURCE:
-                    self._graves.extend(self.members.forget(figure.id))
-            swept = self.activity.drop_expired(self.entry.event_watermark, _MOST_SWEPT)
-            self._graves.extend(user_key(company, user) for company, user in swept)
-        buried = [self._graves.popleft() for _ in range(min(_MOST_GRAVES, len(self._graves)))]
-        buried += self.members.dead(_MOST_GRAVES - len(buried))
-        return [key for key in buried if not self._is_alive(key)]
-
-    def _is_alive(self, key: bytes) -> bool:
-        """Whether a user came back after expiry; windows cannot."""
-        if key[:1] != b"a":
-            return False
-        company, user = key[1:].split(b"|", 1)
-        return self.activity.is_alive(company.decode(), user, self.entry.event_watermark)
-
-
-def _events_of(groups: Collection[_Group], chunk: CleanChunk, part: Slice) -> dict[_Group, list[int]]:
-    """The indices of the events of some of its groups."""
-    events: dict[_Group, list[int]] = {group: [] for group in groups}
-    for at in range(part.begin, part.end):
-        group = (chunk.company[at], chunk.shape[at], chunk.times[at] // HOUR_MS)
-        if group in events:
-            events[group].append(at)
-    return events

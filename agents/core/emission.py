@@ -7,8 +7,8 @@ moves on to that fence. The fold may go on between the calls, after its state wa
 
 from itertools import islice
 
-from agents.core.count_figures import Figure
 from agents.core.counting import AggregateFold
+from agents.core.figure import Figure
 from agents.core.records import StateWrite
 
 __all__ = ["Emission"]
@@ -33,7 +33,7 @@ class Emission:
         self._mark = (entry.fence, entry.event_watermark, entry.closing_watermark)
         self._due = dict(figures.dirty)
         figures.dirty.clear()
-        for window in figures.fallen_due(entry.closing_watermark):
+        for window in figures.fallen_due(entry):
             self._due.update(dict.fromkeys(window.figures()))
         return bool(self._due)
 

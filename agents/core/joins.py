@@ -14,7 +14,7 @@ import msgspec
 
 from agents.core.store import MemoryStore, Store
 
-__all__ = ["ENTRY_KEY", "MARK", "JoinedLog", "fence_of", "join_values", "payload_of", "seal"]
+__all__ = ["ENTRY_KEY", "MARK", "JoinedLog", "StateError", "fence_of", "join_values", "payload_of", "seal"]
 
 ENTRY_KEY = b"e"
 """Key of the partition's own entry, an array of integers; the last record of every batch."""
@@ -24,6 +24,10 @@ MARK = b"\0"
 _FENCE_BYTES = 8
 _encode = msgspec.msgpack.Encoder().encode
 _decode_entry = msgspec.msgpack.Decoder(list[int]).decode
+
+
+class StateError(ValueError):
+    """State that no fold wrote."""
 
 
 def seal(fence: int, payload: object) -> bytes:

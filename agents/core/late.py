@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from operator import attrgetter
 
-from agents.core.count_figures import Figure
+from agents.core.figure import Figure
 from agents.core.records import LateChange
 from schemas.clean import CleanChunk
 

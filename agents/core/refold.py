@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from agents.core.count_figures import Figure
 from agents.core.count_state import Entry, StateError, name_of, span_expired
 from agents.core.counting import AggregateFold
+from agents.core.figure import Figure
 from agents.core.joins import seal
 from agents.core.members import member_key
 from agents.core.records import LateChange, StateWrite
@@ -116,7 +116,7 @@ class Refold:
                 if self.period.span(change.id.decode(), self._deciding) is not None:
                     self._late.setdefault(change.id, []).append(change)
         fold.figures.dirty.clear()
-        fold.figures.fallen_due(self.entry.closing_watermark)
+        fold.figures.fallen_due(self.entry)
         self.digest = chunk.digest
         day = (self.entry.event_watermark - self._deciding.lateness) // DAY_MS
         if day > self._swept:
@@ -136,11 +136,11 @@ class Refold:
 
     def unshown(self) -> Iterator[Figure]:
         """The figures of the period's sliding windows whose last day has not begun: counted, but not told yet."""
-        for window in self._fold.figures.windows.values():
-            span = window.span
-            waits = span.shows > self.entry.closing_watermark and self.period.includes(span)
-            if waits and not self.is_untold(window.company, window.metric.name, span):
-                yield from window.figures()
+        for figure in self._fold.figures.unshown(self.entry.closing_watermark):
+            window = figure.window
+            told = self.period.includes(window.span)
+            if told and not self.is_untold(window.company, window.metric.name, window.span):
+                yield figure
 
     def _settled(self) -> Iterator[Told]:
         """Tell what has expired; having "emitted" that far the fold forgets it by and by."""

@@ -1,14 +1,15 @@
 """Cutting a clean chunk so that what each part writes fits one record batch (design 2.1, rule 2).
 
-A chunk of many companies touches far more keys than it has events: a company's first active user of a day is in
-39 windows at once. So a chunk may be folded in parts, between two raw records.
+A chunk of many companies touches far more keys than it has events: with a company's first active user of a day up to
+36 sliding windows become figures. So a chunk may be folded in parts, between two raw records.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from agents.core.count_plan import ShapePlan
+from agents.core.count_plan import Plan, ShapePlan
 from agents.core.tally import Tally, tally
+from agents.core.windows import day_of
 from schemas.clean import CleanChunk
 
 __all__ = ["BATCH_COST", "ROW_BYTES", "Slice", "slices"]
@@ -32,32 +33,45 @@ class Slice(NamedTuple):
     row_bytes: int
 
 
-def slices(chunk: CleanChunk, begin: int, plans: Sequence[ShapePlan], user_windows: int) -> Iterator[Slice]:
+def slices(chunk: CleanChunk, begin: int, plans: Sequence[ShapePlan], plan: Plan) -> Iterator[Slice]:
     """The events from index ``begin`` in as few parts as are within ``BATCH_COST``; a raw record is never cut.
 
-    ``plans`` are those of the chunk's shapes, ``user_windows`` in how many windows a company's users of a day are.
+    ``plans`` are those of the chunk's shapes by ``plan``.
     """
     if begin < len(chunk.offsets):
         widest = max(sum(map(len, shape.values)) + 16 * len(shape.values) for shape in chunk.shapes)
         row_bytes = ROW_BYTES + max(map(len, chunk.companies)) + widest
-        yield from _cut(chunk, begin, len(chunk.offsets), plans, (user_windows, row_bytes))
+        yield from _Cutting(chunk, plans, plan, row_bytes).cut(begin, len(chunk.offsets))
 
 
-def _cut(
-    chunk: CleanChunk, begin: int, end: int, plans: Sequence[ShapePlan], bounds: tuple[int, int]
-) -> Iterator[Slice]:
-    user_windows, row_bytes = bounds
-    active, installs = bytes([plan.active for plan in plans]), bytes([bool(plan.sources) for plan in plans])
-    found = tally(chunk, begin, end, active, installs)
-    counted, joined = [plan.counts.rows for plan in plans], [2 * plan.sources.rows for plan in plans]
-    rows = sum([counted[group[1]] for group in found.counts]) + sum([joined[group[1]] for group in found.installs])
-    rows += len(found.users) + len({(user[0], user[2]) for user in found.users}) * user_windows
-    middle = _between_records(chunk.offsets, begin, end) if rows * row_bytes > BATCH_COST else end
-    if middle == end:
-        yield Slice(begin, end, found, rows, row_bytes)
-    else:
-        yield from _cut(chunk, begin, middle, plans, bounds)
-        yield from _cut(chunk, middle, end, plans, bounds)
+class _Cutting:
+    def __init__(self, chunk: CleanChunk, plans: Sequence[ShapePlan], plan: Plan, row_bytes: int) -> None:
+        self._chunk = chunk
+        self._plan = plan
+        self._row_bytes = row_bytes
+        self._active = bytes([each.active for each in plans])
+        self._installs = bytes([bool(each.sources) for each in plans])
+        self._counted, self._joined = [each.counts.rows for each in plans], [2 * each.sources.rows for each in plans]
+        self._last_day = day_of(max(chunk.event_watermark, chunk.closing_watermark))
+
+    def cut(self, begin: int, end: int) -> Iterator[Slice]:
+        """The events from index ``begin`` to before ``end``."""
+        found = tally(self._chunk, begin, end, self._active, self._installs)
+        rows = self._rows(found)
+        is_large = rows * self._row_bytes > BATCH_COST
+        middle = _between_records(self._chunk.offsets, begin, end) if is_large else end
+        if middle == end:
+            yield Slice(begin, end, found, rows, self._row_bytes)
+        else:
+            yield from self.cut(begin, middle)
+            yield from self.cut(middle, end)
+
+    def _rows(self, found: Tally) -> int:
+        rows = sum([self._counted[group[1]] for group in found.counts]) + len(found.users)
+        rows += sum([self._joined[group[1]] for group in found.installs])
+        days = {(user[0], user[2]) for user in found.users}
+        rows += sum([self._plan.user_rows(self._last_day - day) for _, day in days])
+        return rows + len({company for company, _ in days}) * self._plan.company_rows
 
 
 def _between_records(offsets: list[int], begin: int, end: int) -> int:

@@ -5,15 +5,18 @@ events. The compiled form is ``agents/core/native/tally.c``.
 """
 
 from collections import Counter
+from collections.abc import Collection
 from typing import NamedTuple
 
 from agents.core.native import tally_columns
 from schemas.clean import CleanChunk
 from schemas.limits import HOUR_MS
 
-__all__ = ["Tally", "tally", "tally_in_python"]
+__all__ = ["Group", "Tally", "events_of", "tally", "tally_in_python"]
 
 _DAY_HOURS = 24
+Group = tuple[int, int, int]
+"""Company and shape as numbers of a chunk, hour."""
 
 
 class Tally(NamedTuple):
@@ -60,3 +63,13 @@ def tally_in_python(chunk: CleanChunk, begin: int, end: int, active: bytes, inst
         [(*key, at) for key, at in users.items()],
         [(*key, at) for key, at in sources.items()],
     )
+
+
+def events_of(groups: Collection[Group], chunk: CleanChunk, begin: int, end: int) -> dict[Group, list[int]]:
+    """The indices of the events of some groups, ascending, from index ``begin`` to before ``end``."""
+    events: dict[Group, list[int]] = {group: [] for group in groups}
+    for at in range(begin, end):
+        group = (chunk.company[at], chunk.shape[at], chunk.times[at] // HOUR_MS)
+        if group in events:
+            events[group].append(at)
+    return events

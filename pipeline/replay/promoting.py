@@ -5,9 +5,13 @@ higher revision than that of the copy. So state goes before sink, and correction
 whatever is cut short is done by doing it again.
 """
 
+from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Final, NamedTuple
 
+from agents.core.ahead import read_ahead
+from agents.core.count_figures import Figures
+from agents.core.count_plan import Plan
 from agents.core.count_state import Entry, payload, span_expired
 from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.records import StateWrite
@@ -91,18 +95,30 @@ class Promotion:
             async for records in log:
                 for record in records:
                     key = bytes(record.key or b"")
-                    if key == ENTRY_KEY or key[:1] == b"f":
+                    if key == ENTRY_KEY or key[:1] in {b"f", b"w"}:
                         joined.apply(key, None if record.value is None else bytes(record.value))
         self._entry = Entry() if (entry := joined.get(ENTRY_KEY)) is None else Entry.read(entry)
         self._held = {
-            key[1:]: _figure(value)
-            for key, value in joined.items()
-            if key[:1] == b"f" and period.span(key[1:].decode(), self._deciding) is not None
+            identity: figure
+            for identity, figure in self._figures_of(joined)
+            if period.span(identity.decode(), self._deciding) is not None
         }
         sink_end = await reader.end(self._live_topic, partition)
         self._live = await live_figures(reader, self._live_topic, partition, period, self._deciding)
         self._judge = Judge(self._folding.refolds[partition], self._entry)
         return end, sink_end
+
+    def _figures_of(self, joined: JoinedLog) -> Iterator[tuple[bytes, list[int]]]:
+        """Ids and figures, last those that lie ahead; of what a former release left there that is the later word."""
+        for key, value in joined.items():
+            if key[:1] == b"f":
+                yield key[1:], _figure(value)
+        for key, value in joined.items():
+            if key[:1] == b"w":
+                ahead = Figures(self._deciding, Plan().slides)
+                ahead.restore_ahead(key[1:].decode(), *read_ahead(value))
+                for figure in ahead.unshown(NEVER):
+                    yield figure.id, [figure.value, figure.last, figure.corrected]
 
     def _require_place(self) -> None:
         """Refuse where the state does not say what a figure that it lacks comes to at its fence."""

@@ -11,6 +11,7 @@ from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.fast_decode import decode
 from agents.core.records import RawRecord, StateWrite
+from agents.core.windows import NEVER
 from pipeline.worker.appender import BATCH_BYTES
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
@@ -115,10 +116,10 @@ def test_a_crash_between_the_parts_of_a_chunk_loses_and_doubles_nothing() -> Non
     for _ in again.fold([(0, chunk)]):
         pass
     assert again.entry == whole.entry
-    values = [
-        {figure.id: figure.value for window in fold.figures.windows.values() for figure in window.figures()}
-        for fold in (again, whole)
-    ]
+    values = []
+    for fold in (again, whole):
+        made = [figure for window in fold.figures.windows.values() for figure in window.figures()]
+        values.append({figure.id: figure.value for figure in (*made, *fold.figures.unshown(NEVER))})
     assert values[0] == values[1]
     assert len(values[0]) > 6000 * 39
 

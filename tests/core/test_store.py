@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core import anonymizing, counting
+from agents.core import anonymizing, graves
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.fast_decode import decode
@@ -164,7 +164,7 @@ def crowd(first: int, count: int, time: int, step: int = 1) -> list[RawRecord]:
 def test_what_has_expired_leaves_state_and_store(
     kind: str, recovers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (anonymizing, counting):
+    for module in (anonymizing, graves):
         monkeypatch.setattr(module, "_MOST_GRAVES", 200)
     with stores(kind, tmp_path, hot=10) as store:
         pair = Pair(Deciding(), store)
@@ -204,7 +204,7 @@ def test_what_has_expired_leaves_state_and_store(
 def test_who_comes_back_while_waiting_to_be_deleted_stays(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (anonymizing, counting):
+    for module in (anonymizing, graves):
         monkeypatch.setattr(module, "_MOST_GRAVES", 40)
     with stores(kind, tmp_path, hot=10) as store:
         pair, last = Pair(Deciding(), store), dict[bytes, bytes | None]()

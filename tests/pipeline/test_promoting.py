@@ -194,6 +194,24 @@ def test_an_added_metric_is_promoted_as_if_it_had_always_been_there(seed: int) -
     asyncio.run(scenario())
 
 
+def test_what_lies_ahead_in_the_state_is_not_lacking() -> None:
+    async def scenario() -> None:
+        broker, _ = world_of(4)
+        ends = [len(broker.logs[CLEAN, partition]) // 2 for partition in range(PARTITIONS)]
+        for partition, end in enumerate(ends):
+            Live(broker, partition).run(end)
+        at_hand = folding(broker, "2026-10-01", ["mau"])
+        for partition, end in enumerate(ends):
+            await copied(broker, at_hand, partition, end)
+            assert len([*at_hand.refolds[partition].unshown()]) > 20
+            promotion = Promotion(at_hand, Stretch(partition, 0, end), COPY)
+            await promotion.judge()
+            assert promotion.lacking == 0
+            assert not promotion.compared.verdicts[Verdict.DIFFERENT]
+
+    asyncio.run(scenario())
+
+
 def test_a_worker_that_counted_a_window_half_way_is_a_difference_and_nothing_is_written() -> None:
     async def scenario() -> None:
         broker, _ = world_of(2)

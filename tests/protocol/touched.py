@@ -23,6 +23,9 @@ __all__ = ["unfenced"]
 _EVER = 29_348_006_400_000  # 2900
 _USER_DAYS = 33
 """A user's days matter for at least so long after the newest, beside the lateness."""
+_AHEAD_DAYS = 1
+"""What lies ahead of a company matters for at least so long after the last day of its figures."""
+_SLIDING = ("P7D", "P30D")
 
 
 class _Touching(Judge):
@@ -65,6 +68,7 @@ def _touched(
 ) -> tuple[dict[bytes, int], dict[bytes, int]]:
     """Of one raw partition the keys of the first hop and of the second, each with the last offset that touched it."""
     judge, books, second = _Touching(deciding, partitions, pseudonyms), Books(), dict[bytes, int]()
+    through: dict[str, int] = {}  # sliding windows that end later are no figures, they lie ahead
     for record in log:
         judge.offset, closed, watermark = record.offset, judge.closed, judge.closing_watermark
         for event in judge.read(record, {}):
@@ -76,13 +80,19 @@ def _touched(
                 user = b"a" + event.company.encode() + b"|" + pseudonyms.user(event.company, event.user)
                 if day not in judge.days[user]:
                     judge.days[user].add(day)
-                    second[user] = record.offset
+                    second[user] = second[b"w" + event.company.encode()] = record.offset
+                    through[event.company] = max(through.get(event.company, -1), day, watermark // DAY_MS)
     oldest = judge.event_watermark - deciding.lateness
     for user, days in judge.days.items():
         if (max(days) + _USER_DAYS) * DAY_MS <= oldest:
             del second[user]
+    for company, day in through.items():
+        if (day + _AHEAD_DAYS) * DAY_MS <= oldest:
+            del second[b"w" + company.encode()]
     for identity, figure in books.figures(_EVER, judge.closed).items():
-        if parse_time(figure["window"]["end"]) > oldest:
+        end = parse_time(figure["window"]["end"])
+        is_ahead = figure["window"]["size"] in _SLIDING and end // DAY_MS - 1 > through[figure["company"]]
+        if end > oldest and not is_ahead:
             second[b"f" + identity.encode()] = figure["revision"] // 2
     gone = set(judge.forgotten())
     return {key: offset for key, offset in judge.touched.items() if key not in gone}, second

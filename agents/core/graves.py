@@ -1,0 +1,60 @@
+"""Keys of the counting fold that have expired, and are to be deleted a few with each chunk.
+
+A deletion only saves space: whether a key is alive is decided by the partition's entry (design 2.1, rule 3).
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from agents.core.activity import Activity, user_key
+from agents.core.ahead import ahead_key
+from agents.core.count_figures import Figures
+from agents.core.count_state import Entry
+from agents.core.members import Members
+from schemas.metrics import Distinct
+
+__all__ = ["Graves"]
+
+_MOST_GRAVES = 1000
+"""Keys deleted with one chunk at most."""
+_MOST_SWEPT = 4000
+"""Users looked at for expiry with one chunk at most."""
+
+
+class Graves:
+    """What figures, members and users have expired; the state forgets them before their keys are deleted."""
+
+    def __init__(self, figures: Figures, members: Members, activity: Activity) -> None:
+        self._figures = figures
+        self._members = members
+        self._activity = activity
+        self._keys: deque[bytes] = deque()
+
+    def add(self, keys: Iterable[bytes]) -> None:
+        """Keys that a recovery found expired."""
+        self._keys.extend(keys)
+
+    def bury(self, entry: Entry) -> list[bytes]:
+        """Expired keys to be deleted now."""
+        graves = self._keys
+        if len(graves) < _MOST_GRAVES:
+            for figure in self._figures.drop_expired(entry, _MOST_GRAVES):
+                if self._figures.is_written(figure):
+                    graves.append(b"f" + figure.id)
+                if figure.window.metric.distinct is Distinct.SOURCE:
+                    graves.extend(self._members.forget(figure.id))
+            graves.extend(ahead_key(company) for company in self._figures.drop_ahead(entry))
+            swept = self._activity.drop_expired(entry.event_watermark, _MOST_SWEPT)
+            graves.extend(user_key(company, user) for company, user in swept)
+        buried = [graves.popleft() for _ in range(min(_MOST_GRAVES, len(graves)))]
+        buried += self._members.dead(_MOST_GRAVES - len(buried))
+        return [key for key in buried if not self._is_alive(key, entry)]
+
+    def _is_alive(self, key: bytes, entry: Entry) -> bool:
+        """Whether a user or a company came back after expiry; windows cannot."""
+        if key[:1] == b"w":
+            return key[1:].decode() in self._figures.ahead
+        if key[:1] != b"a":
+            return False
+        company, user = key[1:].split(b"|", 1)
+        return self._activity.is_alive(company.decode(), user, entry.event_watermark)
