@@ -18,9 +18,12 @@ _HEX: Final = re.compile("[0-9A-Fa-f]{64}")
 _KEY_BYTES: Final = 32
 _PSEUDONYM_BYTES: Final = 16
 _ID_BYTES: Final = 8
-_COMPANIES: Final = 10_000
-_REMEMBERED: Final = 200_000
+_COMPANIES: Final = 25_000
+_REMEMBERED: Final = 100_000
 _REMEMBERED_CHARS: Final = 64
+_BLOCK_BYTES: Final = 64
+_INNER_PAD: Final = 0x36
+_OUTER_PAD: Final = 0x5C
 
 
 class KeyFormatError(ValueError):
@@ -36,7 +39,7 @@ def parse_key(text: str) -> bytes:
 
 
 class _Company:
-    """The two keyed hashes of one company, to be copied, and the pseudonyms lately made with them."""
+    """The keyed hashes of one company, to be copied, and the pseudonyms lately made with them."""
 
     __slots__ = ("id_hash", "source_hash", "sources", "user_hash", "users")
 
@@ -49,15 +52,22 @@ class _Company:
 
 
 class Pseudonyms:
-    """Makes pseudonyms under one secret of 32 bytes; what it remembers to be fast is bounded."""
+    """Makes pseudonyms under one secret of 32 bytes; what it remembers to be fast is bounded.
 
-    __slots__ = ("_companies", "_prk", "_remembered")
+    Companies are remembered in two generations: one of the older that is asked for joins the younger.
+    """
+
+    __slots__ = ("_companies", "_inner", "_older", "_outer", "_remembered")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != _KEY_BYTES:
             raise KeyFormatError(f"the pseudonym key must be {_KEY_BYTES} bytes, not {len(secret)}")
-        self._prk = hmac.digest(_SALT, secret, "sha256")
+        prk = hmac.digest(_SALT, secret, "sha256").ljust(_BLOCK_BYTES, b"\0")
+        # The two halves of HMAC (RFC 2104) under that key, to be copied: a third of the time of a whole one.
+        self._inner = hashlib.sha256(bytes(byte ^ _INNER_PAD for byte in prk))
+        self._outer = hashlib.sha256(bytes(byte ^ _OUTER_PAD for byte in prk))
         self._companies: dict[str, _Company] = {}
+        self._older: dict[str, _Company] = {}
         self._remembered = 0
 
     def __repr__(self) -> str:
@@ -65,19 +75,19 @@ class Pseudonyms:
 
     def user(self, company: str, user: str) -> Pseudonym:
         """The 16 bytes that stand for ``user`` within ``company``."""
-        entry = self._companies.get(company) or self._derive(company)
+        entry = self._companies.get(company) or self._company(company)
         known = entry.users.get(user)
         return known if known is not None else self._make(entry.user_hash, entry.users, user)
 
     def source(self, company: str, source: str) -> Pseudonym:
         """The 16 bytes that stand for ``source`` within ``company``; unlike those of a user of that name."""
-        entry = self._companies.get(company) or self._derive(company)
+        entry = self._companies.get(company) or self._company(company)
         known = entry.sources.get(source)
         return known if known is not None else self._make(entry.source_hash, entry.sources, source)
 
     def identity(self, company: str, source: Pseudonym, identity: str) -> int:
         """64 bits that stand for an event's ``id`` within its source."""
-        digest = (self._companies.get(company) or self._derive(company)).id_hash.copy()
+        digest = (self._companies.get(company) or self._company(company)).id_hash.copy()
         digest.update(source + identity.encode())
         return int.from_bytes(digest.digest(), "big")
 
@@ -91,23 +101,29 @@ class Pseudonyms:
         pseudonym = Pseudonym(digest.digest())
         if len(name) <= _REMEMBERED_CHARS:
             if self._remembered >= _REMEMBERED:
-                self._forget()
+                self._age()
             known[name] = pseudonym
             self._remembered += 1
         return pseudonym
 
-    def _derive(self, company: str) -> _Company:
+    def _company(self, company: str) -> _Company:
         if len(self._companies) >= _COMPANIES:
-            self._forget()
-        name = company.encode()
-        entry = _Company(self._expand(b"user\0" + name), self._expand(b"source\0" + name))
+            self._age()
+        entry = self._older.pop(company, None)
+        if entry is None:
+            name = company.encode()
+            entry = _Company(self._expand(b"user\0" + name), self._expand(b"source\0" + name))
+        else:
+            entry.users, entry.sources = {}, {}
         self._companies[company] = entry
         return entry
 
-    def _forget(self) -> None:
-        self._companies.clear()
-        self._remembered = 0
+    def _age(self) -> None:
+        self._older, self._companies, self._remembered = self._companies, {}, 0
 
     def _expand(self, info: bytes) -> bytes:
         """HKDF-Expand of RFC 5869 for the one block of 32 bytes that is needed."""
-        return hmac.digest(self._prk, info + b"\x01", "sha256")
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(info + b"\x01")
+        outer.update(inner.digest())
+        return outer.digest()

@@ -1,5 +1,9 @@
 """Laws of the small parts of the fold: joins, intervals, days of activity, homes, pseudonyms."""
 
+import hmac
+from hashlib import blake2b
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,3 +123,23 @@ def test_pseudonyms_tell_apart_and_tell_nothing() -> None:
 )
 def test_depth_is_counted_outside_strings(data: bytes, expected: bool) -> None:
     assert too_deep(data) is expected
+
+
+def test_pseudonyms_are_those_of_the_standards_however_much_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.core.pseudonyms._COMPANIES", 3)
+    monkeypatch.setattr("agents.core.pseudonyms._REMEMBERED", 5)
+    secret, choose = bytes(range(32)), Random(1)
+    made = Pseudonyms(secret)
+    prk = hmac.new(b"footfall pseudonyms 1", secret, "sha256").digest()  # HKDF, RFC 5869
+
+    def wanted(kind: bytes, company: str, name: str) -> bytes:
+        key = hmac.new(prk, kind + b"\0" + company.encode() + b"\1", "sha256").digest()
+        return blake2b(name.encode(), key=key, digest_size=16, person=kind).digest()
+
+    for _ in range(400):
+        company, name = f"c{choose.randrange(9)}", f"n{choose.randrange(12)}"
+        assert made.user(company, name) == wanted(b"user", company, name)
+        assert made.source(company, name) == wanted(b"source", company, name)
+        assert len(made._companies) <= 3
+        assert len(made._older) <= 3
+        assert sum(len(each.users) + len(each.sources) for each in made._companies.values()) <= 6
