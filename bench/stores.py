@@ -26,6 +26,7 @@ from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord, StateWrite
 from agents.core.store import Store
 from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
+from schemas.columns import column
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 from schemas.times import instant
@@ -92,13 +93,18 @@ def _second(fold: AggregateFold, day: int, offset: int, numbers: Sequence[int]) 
         _SHAPES,
         [number.to_bytes(16, "big") for number in numbers],
         [number.to_bytes(16, "little") for number in numbers],
-        list(range(offset, offset + count)),
-        [now] * count,
-        [now] * count,
-        [number % _COMPANIES for number in numbers],
-        [int(number % _STARTED == 0) for number in numbers],
-        list(range(count)),
-        list(range(count)),
+        *map(
+            column,
+            (
+                range(offset, offset + count),
+                [now] * count,
+                [now] * count,
+                [number % _COMPANIES for number in numbers],
+                [int(number % _STARTED == 0) for number in numbers],
+                range(count),
+                range(count),
+            ),
+        ),
     )
     return [write for part in fold.fold([(offset, chunk)]) for write in part.writes]
 

@@ -1,10 +1,12 @@
 """The record of the clean topic: one chunk of a raw partition, in columns, without anything personal.
 
-The bytes are MessagePack of :class:`CleanChunk` as an array. Dictionaries hold each company, shape and
+The bytes are MessagePack of :class:`CleanChunk` as an array of its fields. Dictionaries hold each company, shape and
 pseudonym once; the columns, one entry a counted event in raw order, index into them.
 """
 
 import msgspec
+
+from schemas.columns import Column, pack, unpack
 
 __all__ = ["CLEAN_VERSION", "CleanChunk", "Shape", "decode_chunk", "encode_chunk"]
 
@@ -18,7 +20,7 @@ class Shape(msgspec.Struct, frozen=True, array_like=True, gc=False):
     values: tuple[str, ...]
 
 
-class CleanChunk(msgspec.Struct, array_like=True, gc=False):
+class CleanChunk(msgspec.Struct, gc=False):
     """One folded raw range ``first``..``last`` (offsets, inclusive).
 
     ``event_watermark`` and ``closing_watermark`` are those after the range, ``digest`` the fold digest in
@@ -37,24 +39,51 @@ class CleanChunk(msgspec.Struct, array_like=True, gc=False):
     shapes: list[Shape]
     users: list[bytes]
     sources: list[bytes]
-    offsets: list[int]
-    times: list[int]
-    closings: list[int]
-    company: list[int]
-    shape: list[int]
-    user: list[int]
-    source: list[int]
+    offsets: Column
+    times: Column
+    closings: Column
+    company: Column
+    shape: Column
+    user: Column
+    source: Column
+
+
+class _Wire(msgspec.Struct, array_like=True, gc=False):
+    """A chunk whose columns are still the bytes that stand for them."""
+
+    version: int
+    first: int
+    last: int
+    event_watermark: int
+    closing_watermark: int
+    digest: str
+    companies: list[str]
+    shapes: list[Shape]
+    users: list[bytes]
+    sources: list[bytes]
+    offsets: msgspec.Raw
+    times: msgspec.Raw
+    closings: msgspec.Raw
+    company: msgspec.Raw
+    shape: msgspec.Raw
+    user: msgspec.Raw
+    source: msgspec.Raw
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(CleanChunk)
+_decoder = msgspec.msgpack.Decoder(_Wire)
+_COLUMNS = 7
+"""The last fields of a chunk."""
 
 
 def encode_chunk(chunk: CleanChunk) -> bytes:
     """The bytes of ``chunk``, the same for equal chunks."""
-    return _encoder.encode(chunk)
+    fields = msgspec.structs.astuple(chunk)
+    columns = [msgspec.Raw(pack(column)) for column in fields[-_COLUMNS:]]
+    return _encoder.encode(_Wire(*fields[:-_COLUMNS], *columns))
 
 
 def decode_chunk(data: bytes) -> CleanChunk:
     """The chunk in ``data``; raises :class:`msgspec.MsgspecError` where it is none."""
-    return _decoder.decode(data)
+    fields = msgspec.structs.astuple(_decoder.decode(data))
+    return CleanChunk(*fields[:-_COLUMNS], *map(unpack, fields[-_COLUMNS:]))

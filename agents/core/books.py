@@ -62,7 +62,7 @@ class Account:
 
     def __init__(self) -> None:
         self.received = 0
-        self.plain: list[int] = []
+        self.plain: array[int] = array("Q")
         self._counted = 0
         self._codes: dict[int, int] = {}
         self._first: int | None = None
@@ -82,13 +82,13 @@ class Account:
     def settle(self) -> None:
         """Enter what ``plain`` has taken."""
         if self.plain:
-            offsets = array("Q", self.plain)
+            offsets, first, last = self.plain, self.plain[0], self.plain[-1]
             self.received += len(offsets)
             self._counted += len(offsets)
             if byteorder == "little":
                 offsets.byteswap()
-            self._enter(self.plain[0], self.plain[-1], offsets.tobytes())
-            self.plain.clear()
+            self._enter(first, last, offsets.tobytes())
+            del offsets[:]
 
     def _enter(self, first: int, last: int, outcomes: bytes) -> None:
         if self._first is None:

@@ -1,6 +1,7 @@
 """Building the columns of a clean chunk, one counted event after the other or many at once."""
 
 from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
+from schemas.columns import Column, column
 
 __all__ = ["ChunkBuilder", "Row"]
 
@@ -20,7 +21,7 @@ class ChunkBuilder:
         self._shapes: dict[tuple[str, tuple[str, ...]], int] = {}
         self._users: dict[bytes, int] = {}
         self._sources: dict[bytes, int] = {}
-        self._columns: tuple[list[int], ...] = tuple([] for _ in range(_WIDTH))
+        self._columns: tuple[Column, ...] = tuple(column() for _ in range(_WIDTH))
         self._rows: list[Row] = []
         self.add = self._rows.append
 
@@ -40,11 +41,11 @@ class ChunkBuilder:
         """Its number in this chunk."""
         return self._sources.setdefault(pseudonym, len(self._sources))
 
-    def columns(self) -> tuple[list[int], ...]:
-        """One list for each number of a :data:`Row`, to be appended to before ``add`` is called again."""
+    def columns(self) -> tuple[Column, ...]:
+        """One column for each number of a :data:`Row`, to be appended to before ``add`` is called again."""
         if self._rows:
-            for column, more in zip(self._columns, zip(*self._rows, strict=True), strict=True):
-                column.extend(more)
+            for numbers, more in zip(self._columns, zip(*self._rows, strict=True), strict=True):
+                numbers.extend(more)
             self._rows.clear()
         return self._columns
 

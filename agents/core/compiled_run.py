@@ -5,6 +5,7 @@ asks here once a chunk, or for a source once a run. :mod:`agents.core.plain_run`
 come alone.
 """
 
+from array import array
 from collections.abc import Sequence
 from typing import Final
 
@@ -105,7 +106,7 @@ class CompiledRun:
         """Have the source written with the chunk."""
         self._state.sources.touch(source)
 
-    def enter(self, company: str) -> tuple[int, list[int], int]:
+    def enter(self, company: str) -> tuple[int, "array[int]", int]:
         """A company's number, where its books take counted events, and by how much the state grows."""
         counts = self._state.books.account(company).plain
         return self._state.builder.company(company), counts, ACCOUNT_COST + len(company)

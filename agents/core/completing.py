@@ -43,7 +43,7 @@ def completed(
 ) -> CleanChunk:
     """The chunk with the shapes of today wherever the raw ``records`` (by offset) tell them for certain."""
     numbers = {shape: number for number, shape in enumerate(chunk.shapes)}
-    column = list(chunk.shape)
+    column = chunk.shape[:]
     short = [is_short(shape) for shape in chunk.shapes]
     by_record: dict[int, list[int]] = defaultdict(list)
     for at, offset in enumerate(chunk.offsets):

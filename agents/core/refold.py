@@ -19,6 +19,7 @@ from agents.core.members import member_key
 from agents.core.records import LateChange, StateWrite
 from agents.core.windows import NEVER, Span, span_of
 from schemas.clean import CleanChunk
+from schemas.columns import column
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.metrics import METRICS
@@ -67,7 +68,7 @@ def narrowed(chunk: CleanChunk, period: Period) -> CleanChunk:
     kept = [at for at, time in enumerate(chunk.times) if period.begin <= time < end]
     if len(kept) == len(chunk.times):
         return chunk
-    columns = {name: [getattr(chunk, name)[at] for at in kept] for name in _COLUMNS}
+    columns = {name: column(getattr(chunk, name)[at] for at in kept) for name in _COLUMNS}
     return msgspec.structs.replace(chunk, **columns)
 
 

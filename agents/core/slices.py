@@ -11,6 +11,7 @@ from agents.core.count_plan import Plan, ShapePlan
 from agents.core.tally import Tally, tally
 from agents.core.windows import day_of
 from schemas.clean import CleanChunk
+from schemas.columns import Column
 
 __all__ = ["BATCH_COST", "ROW_BYTES", "Slice", "slices"]
 
@@ -74,7 +75,7 @@ class _Cutting:
         return rows + len({company for company, _ in days}) * self._plan.company_rows
 
 
-def _between_records(offsets: list[int], begin: int, end: int) -> int:
+def _between_records(offsets: Column, begin: int, end: int) -> int:
     """The index next to the middle at which a raw record begins; ``end`` where there is but one record."""
     middle = (begin + end) // 2
     for at in range(middle, end):

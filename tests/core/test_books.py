@@ -157,7 +157,7 @@ def test_the_digest_is_a_chain_over_whole_blocks_however_it_is_cut() -> None:
 
 def test_plain_offsets_and_single_ones_are_digested_alike() -> None:
     one, other = Account(), Account()
-    one.plain += range(50)
+    one.plain.extend(range(50))
     one.take(50, 3)
     for offset in range(50):
         other.received += 1

@@ -16,6 +16,7 @@ from agents.core.refold import Period, Refold
 from pipeline.oracle import expect
 from pipeline.verify import compare
 from schemas.clean import CleanChunk, Shape, decode_chunk, encode_chunk
+from schemas.columns import column
 from schemas.metrics import METRICS
 from tests.core.random_log import DECIDING, PARTITIONS, START, random_log
 from tests.core.world import PSEUDONYMS, World
@@ -26,7 +27,7 @@ def short(chunk: CleanChunk) -> CleanChunk:
     shapes = [Shape(each.type, each.values[:1]) if each.type == "app.started" else each for each in chunk.shapes]
     numbers = {shape: number for number, shape in enumerate(dict.fromkeys(shapes))}
     packed = decode_chunk(encode_chunk(chunk))
-    packed.shapes, packed.shape = list(numbers), [numbers[shapes[each]] for each in chunk.shape]
+    packed.shapes, packed.shape = list(numbers), column(numbers[shapes[each]] for each in chunk.shape)
     return packed
 
 
@@ -101,7 +102,7 @@ def completed_shapes(events: list[dict[str, Any]], counted: int, *, keys: Pseudo
     times, zeros = [first.time] * counted, [0] * counted
     offsets, nobody = [7] * counted, [-1] * counted
     shape = Shape("app.started", first.values[:1])
-    columns = (offsets, times, nobody, zeros, zeros, nobody, zeros)
+    columns = map(column, (offsets, times, nobody, zeros, zeros, nobody, zeros))
     chunk = CleanChunk(1, 0, 7, 0, 0, "d", ["acme"], [shape], [], [bytes(source)], *columns)
     filled = completed(chunk, {7: record}, keys, decode)
     return [filled.shapes[each].values for each in filled.shape]

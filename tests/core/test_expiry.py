@@ -5,6 +5,7 @@ from dataclasses import replace
 from agents.core.counting import AggregateFold
 from agents.core.records import StateWrite
 from schemas.clean import CleanChunk, Shape
+from schemas.columns import column
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
@@ -18,7 +19,7 @@ HOUR = f"acme|chats_created|PT1H|{instant(LATE - LATE % HOUR_MS)}|".encode()
 
 def chunk(offset: int, time: int, closing: int) -> CleanChunk:
     """One chat begun at ``time``, counted at raw ``offset``."""
-    columns = ([offset], [time], [closing], [0], [0], [-1], [0])
+    columns = map(column, ([offset], [time], [closing], [0], [0], [-1], [0]))
     return CleanChunk(
         1, offset, offset, NOW, NOW, "d", ["acme"], [Shape("chat.created", ())], [], [bytes(16)], *columns
     )

@@ -12,6 +12,7 @@ from pipeline.corrections import compare_corrections
 from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from schemas.clean import CleanChunk, Shape, decode_chunk
+from schemas.columns import column
 from schemas.corrections import Correction, decode_correction
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
@@ -121,16 +122,16 @@ def merged(chunks: list[CleanChunk]) -> CleanChunk:
     last = chunks[-1]
     whole = CleanChunk(
         last.version, chunks[0].first, last.last, last.event_watermark, last.closing_watermark, last.digest,
-        ["acme"], [], [], [], [], [], [], [], [], [], [],
+        ["acme"], [], [], [], *(column() for _ in range(7)),
     )  # fmt: skip
     for chunk in chunks:
         whole.offsets += chunk.offsets
         whole.times += chunk.times
         whole.closings += chunk.closings
-        whole.company += [0] * len(chunk.company)
-        whole.shape += [shapes.setdefault(chunk.shapes[at], len(shapes)) for at in chunk.shape]
-        whole.user += [users.setdefault(chunk.users[at], len(users)) if at >= 0 else -1 for at in chunk.user]
-        whole.source += [sources.setdefault(chunk.sources[at], len(sources)) for at in chunk.source]
+        whole.company += column([0] * len(chunk.company))
+        whole.shape += column([shapes.setdefault(chunk.shapes[at], len(shapes)) for at in chunk.shape])
+        whole.user += column([users.setdefault(chunk.users[at], len(users)) if at >= 0 else -1 for at in chunk.user])
+        whole.source += column([sources.setdefault(chunk.sources[at], len(sources)) for at in chunk.source])
     whole.shapes, whole.users, whole.sources = [*shapes], [*users], [*sources]
     return whole
 

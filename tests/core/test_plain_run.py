@@ -14,11 +14,12 @@ from agents.core import anonymizing
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.compiled_run import CompiledRun
 from agents.core.fast_decode import decode
-from agents.core.native import IS_BUILT, Records
+from agents.core.native import IS_BUILT, Records, tally_columns
 from agents.core.plain import parse_plain
 from agents.core.plain_run import PlainRun
 from agents.core.records import RawRecord
 from schemas.deciding import Deciding
+from schemas.native import pack_column
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.world import PSEUDONYMS
@@ -124,7 +125,7 @@ def test_most_events_are_plain(monkeypatch: pytest.MonkeyPatch, form: type[Plain
 
 
 def test_it_is_built_where_there_is_a_compiler() -> None:
-    assert IS_BUILT or shutil.which("cc") is None
+    assert (IS_BUILT and tally_columns and pack_column) or shutil.which("cc") is None
 
 
 FRAGMENTS = st.sampled_from(

@@ -225,7 +225,7 @@ def test_who_comes_back_while_waiting_to_be_deleted_stays(
         assert len([key for key, value in last.items() if key[:1] == b"s" and value is not None]) == 300 + 1 + 1
         assert pair.second.activity.count == 300 + 1 + 39
         fold([RawRecord(each.offset + 640, *each_rest(each)) for each in crowd(0, 300, later)])
-        assert pair.chunk.offsets == []
+        assert not pair.chunk.offsets
 
 
 def each_rest(record: RawRecord) -> tuple[Any, ...]:

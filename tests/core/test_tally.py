@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agents.core.native import IS_BUILT, tally_columns
 from agents.core.tally import Tally, tally, tally_in_python
 from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
+from schemas.columns import column
 from schemas.limits import DAY_MS, HOUR_MS
 from tests.core.test_plain_run import NEEDS_COMPILER
 
@@ -29,8 +30,8 @@ def chunk_of(rows: list[tuple[int, int, int, int, int]]) -> CleanChunk:
     users, sources = [bytes([number]) for number in range(6)], [bytes([number]) for number in range(3)]
     offsets = list(range(len(rows)))
     return CleanChunk(
-        CLEAN_VERSION, 0, len(rows), 0, 0, "d", names, shapes, users, sources, offsets, times, offsets, company, shape,
-        user, source,
+        CLEAN_VERSION, 0, len(rows), 0, 0, "d", names, shapes, users, sources,
+        *map(column, (offsets, times, offsets, company, shape, user, source)),
     )  # fmt: skip
 
 

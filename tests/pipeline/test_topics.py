@@ -16,6 +16,7 @@ from pipeline.errors import Refused
 from pipeline.reading import read_topic
 from pipeline.settings import Settings, load_settings
 from schemas.clean import CleanChunk, encode_chunk
+from schemas.columns import column
 from schemas.topics import TOPICS, topic_config, topic_name
 
 pytestmark = pytest.mark.broker
@@ -37,8 +38,7 @@ async def producing(brokers: str) -> AsyncIterator[AIOKafkaProducer]:
 
 
 def chunk(last: int, digest: str) -> bytes:
-    columns: list[list[int]] = [[] for _ in range(7)]
-    return encode_chunk(CleanChunk(1, 0, last, -1, -1, digest, [], [], [], [], *columns))
+    return encode_chunk(CleanChunk(1, 0, last, -1, -1, digest, [], [], [], [], *(column() for _ in range(7))))
 
 
 async def controls(settings: Settings) -> list[tuple[int, str]]:

@@ -10,15 +10,19 @@
 enum { UNKNOWN, USABLE, IN_DOUBT };
 enum { COLUMNS = 7, HOUR_MS = 3600000, NO_TIME = -1 };
 
+/* `place` is the number of a name in the chunk, and 1 more: 0 where it has none yet. */
+
 typedef struct {
     PyObject *name;   /* str, once asked */
-    PyObject *counts; /* list that takes the raw offset of each counted event */
-    PyObject *number;
+    PyObject *counts; /* array that takes the raw offset of each counted event when a run is over */
+    int64_t *offsets; /* these, of the run at hand */
+    uint32_t offset_count, offset_room, place;
     char state;
 } Company;
 
 typedef struct {
-    PyObject *source, *pseudonym, *number;
+    PyObject *source, *pseudonym;
+    uint32_t place;
     int64_t last_time, end; /* one past the last interval of its sequences, -1 where there is none */
     int64_t first_cost, touch_cost;
     uint32_t run;        /* the run in which it was opened */
@@ -26,7 +30,7 @@ typedef struct {
 } Source;
 
 typedef struct {
-    PyObject *number;
+    uint32_t place;
     char state, active, always, unless_refused;
 } Shape;
 
@@ -37,15 +41,17 @@ typedef struct {
     Company *companies;
     Source *sources;
     Shape *shapes;
-    PyObject **users;
-    uint32_t *opened, opened_count, run;
+    uint32_t *users;   /* places */
+    uint32_t *opened, opened_count, *entered, entered_count, run;
+    int64_t *rows; /* of the run at hand: column after column, each with room for all events */
+    uint32_t row_count;
 } Plain;
 
 typedef struct {
-    PyObject *host, *columns[COLUMNS], *hours, *offset, *closing;
-    long long append_time, watermark, closing_before, hour_end, ahead, lateness, size, limit;
+    PyObject *host, *columns[COLUMNS], *hours;
+    long long offset, append_time, watermark, closing_before, hour_end, ahead, lateness, size, limit;
     int silent;
-    int64_t closing_known, last_hour;
+    int64_t last_hour;
 } Run;
 
 enum { ASK_COMPANY, ASK_OPEN, ASK_SHAPE, ASK_USER, ASK_CLOSE, ASK_REMEMBER, ASK_ADD, ASK_TOUCH, ASK_ENTER,
@@ -54,6 +60,7 @@ enum { ASK_COMPANY, ASK_OPEN, ASK_SHAPE, ASK_USER, ASK_CLOSE, ASK_REMEMBER, ASK_
 static const char *const asked[ASKED] = {"company", "open", "shape", "user", "close", "remember", "add", "touch",
                                          "enter", "number_shape", "number_source"};
 static PyObject *methods[ASKED]; /* names of the host's methods */
+static PyObject *frombytes;      /* and of an array's */
 
 static PyObject *call(PyObject *host, int method, PyObject *first, PyObject *second, PyObject *third) {
     return PyObject_CallMethodObjArgs(host, methods[method], first, second, third, NULL);
@@ -154,15 +161,36 @@ static int open_shape(Plain *self, Run *run, uint32_t number) {
     return held ? -1 : 0;
 }
 
-static PyObject *number_user(Plain *self, Run *run, int32_t number, PyObject *company) {
-    PyObject **user = &self->users[number];
-    if (*user == NULL) {
+/* The place that a number has which the host told; 0 on an exception. Takes over `found`. */
+static uint32_t place_of(PyObject *found) {
+    const long long number = found ? PyLong_AsLongLong(found) : -1;
+    Py_XDECREF(found);
+    if (number >= 0 && number < INT32_MAX) {
+        return (uint32_t)number + 1;
+    }
+    if (!PyErr_Occurred()) {
+        PyErr_SetString(PyExc_OverflowError, "no number of a name");
+    }
+    return 0;
+}
+
+static uint32_t place_user(Plain *self, Run *run, int32_t number, PyObject *company) {
+    uint32_t *place = &self->users[number];
+    if (*place == 0) {
         const Slice text = self->parsed.users.names[number].name;
         PyObject *name = PyUnicode_DecodeUTF8(text.at, text.size, NULL);
-        *user = name ? call(run->host, ASK_USER, company, name, NULL) : NULL;
+        *place = name ? place_of(call(run->host, ASK_USER, company, name, NULL)) : 0;
         Py_XDECREF(name);
     }
-    return *user;
+    return *place;
+}
+
+static int append_bytes(PyObject *array, const int64_t *numbers, uint32_t count) {
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)numbers, (Py_ssize_t)count * (Py_ssize_t)sizeof(int64_t));
+    PyObject *done = bytes ? PyObject_CallMethodOneArg(array, frombytes, bytes) : NULL;
+    Py_XDECREF(bytes);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
 }
 
 static int close_source(Run *run, Source *source) {

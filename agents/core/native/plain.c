@@ -9,7 +9,7 @@
 
 PyDoc_STRVAR(run_doc,
     "run(host, columns, hours, at, facts) -> (at, events, taken, append_time, watermark, closing, size)\n\n"
-    "Fold records from index `at` for as long as they are plain, into the seven lists `columns`. `facts` is\n"
+    "Fold records from index `at` for as long as they are plain, into the seven columns `columns`. `facts` is\n"
     "(append_time, watermark, closing, hour_end, clock_ahead, lateness, silent, size, limit). Returns the index of the\n"
     "first record not wholly taken, how many of its events were, how many events in all, and how things stand then.");
 
@@ -27,9 +27,6 @@ static PyObject *plain_run(Plain *self, PyObject *arguments) {
     }
     for (int column = 0; column < COLUMNS; column++) {
         run.columns[column] = PyTuple_GET_ITEM(columns, column);
-        if (!PyList_Check(run.columns[column])) {
-            return PyErr_Format(PyExc_TypeError, "columns are lists");
-        }
     }
     self->run++;
     self->opened_count = 0;
@@ -45,10 +42,7 @@ static PyObject *plain_run(Plain *self, PyObject *arguments) {
         events = 0;
         at++;
     }
-    const int held = events >= 0 && close_sources(self, &run) == 0;
-    Py_XDECREF(run.offset);
-    Py_XDECREF(run.closing);
-    if (!held) {
+    if (events < 0 || close_sources(self, &run) < 0 || hand_over(self, &run) < 0) {
         return NULL;
     }
     return Py_BuildValue("nLLLLLL", at, (long long)events, taken, run.append_time, run.watermark, run.closing_before,
@@ -183,9 +177,12 @@ static PyObject *plain_new(PyTypeObject *type, PyObject *arguments, PyObject *na
         self->companies = zeroed(parsed->companies.count, sizeof(Company));
         self->sources = zeroed(parsed->sources.count, sizeof(Source));
         self->shapes = zeroed(parsed->shapes.count, sizeof(Shape));
-        self->users = zeroed(parsed->users.count, sizeof(PyObject *));
+        self->users = zeroed(parsed->users.count, sizeof(uint32_t));
         self->opened = zeroed(parsed->sources.count, sizeof(uint32_t));
-        held = self->companies && self->sources && self->shapes && self->users && self->opened;
+        self->entered = zeroed(parsed->companies.count, sizeof(uint32_t));
+        self->rows = PyMem_Malloc(((size_t)parsed->event_count + 1) * COLUMNS * sizeof(int64_t));
+        held = self->companies && self->sources && self->shapes && self->users && self->opened && self->entered &&
+               self->rows;
     }
     if (!held) {
         Py_DECREF(self);
@@ -199,24 +196,19 @@ static void plain_dealloc(Plain *self) {
     for (uint32_t index = 0; self->companies && index < parsed->companies.count; index++) {
         Py_XDECREF(self->companies[index].name);
         Py_XDECREF(self->companies[index].counts);
-        Py_XDECREF(self->companies[index].number);
+        PyMem_Free(self->companies[index].offsets);
     }
     for (uint32_t index = 0; self->sources && index < parsed->sources.count; index++) {
         Py_XDECREF(self->sources[index].source);
         Py_XDECREF(self->sources[index].pseudonym);
-        Py_XDECREF(self->sources[index].number);
-    }
-    for (uint32_t index = 0; self->shapes && index < parsed->shapes.count; index++) {
-        Py_XDECREF(self->shapes[index].number);
-    }
-    for (uint32_t index = 0; self->users && index < parsed->users.count; index++) {
-        Py_XDECREF(self->users[index]);
     }
     PyMem_Free(self->companies);
     PyMem_Free(self->sources);
     PyMem_Free(self->shapes);
     PyMem_Free(self->users);
     PyMem_Free(self->opened);
+    PyMem_Free(self->entered);
+    PyMem_Free(self->rows);
     free_parsed(&self->parsed);
     Py_XDECREF(self->owner);
     PyTypeObject *type = Py_TYPE(self);
@@ -252,6 +244,10 @@ static int fill_module(PyObject *module) {
         if (methods[method] == NULL) {
             return -1;
         }
+    }
+    frombytes = PyUnicode_InternFromString("frombytes");
+    if (frombytes == NULL) {
+        return -1;
     }
     PyObject *seed = PyUnicode_FromString("table");
     const Py_hash_t hash = seed ? PyObject_Hash(seed) : -1; /* other in each process, as Python's own tables have it */

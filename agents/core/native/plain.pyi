@@ -1,3 +1,4 @@
+from array import array
 from collections.abc import Callable, Sequence
 from typing import overload
 
@@ -28,7 +29,7 @@ class Plain:
     def run(
         self,
         host: CompiledRun,
-        columns: tuple[list[int], ...],
+        columns: tuple[array[int], ...],
         hours: set[int],
         at: int,
         facts: tuple[int, int, int, int, int, int, bool, int, int],

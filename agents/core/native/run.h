@@ -7,17 +7,6 @@
 
 /* ---- one event */
 
-static int append(PyObject *list, PyObject *item) {
-    return item ? PyList_Append(list, item) : -1;
-}
-
-static int append_new(PyObject *list, int64_t value) {
-    PyObject *item = PyLong_FromLongLong(value);
-    const int held = append(list, item);
-    Py_XDECREF(item);
-    return held;
-}
-
 static int note_hour(Run *run, const Event *event, const Shape *shape) {
     const int64_t hour = event->time / HOUR_MS * 2 + (shape->active && event->user != NOBODY);
     if (hour == run->last_hour) {
@@ -28,6 +17,45 @@ static int note_hour(Run *run, const Event *event, const Shape *shape) {
     const int held = item ? PySet_Add(run->hours, item) : -1;
     Py_XDECREF(item);
     return held;
+}
+
+static int enter(Run *run, Company *company) {
+    PyObject *number, *counts, *found = call(run->host, ASK_ENTER, company->name, NULL, NULL);
+    long long cost;
+    if (found == NULL || !PyArg_ParseTuple(found, "OOL", &number, &counts, &cost)) {
+        Py_XDECREF(found);
+        return -1;
+    }
+    company->counts = Py_NewRef(counts);
+    company->place = place_of(Py_NewRef(number));
+    Py_DECREF(found);
+    run->size += cost;
+    return company->place ? 0 : -1;
+}
+
+static int place_shape(Plain *self, Run *run, uint32_t number) {
+    PyObject *values = shape_values(self, number);
+    self->shapes[number].place = values ? place_of(call(run->host, ASK_NUMBER_SHAPE, values, NULL, NULL)) : 0;
+    Py_XDECREF(values);
+    return self->shapes[number].place ? 0 : -1;
+}
+
+static int note_offset(Plain *self, const Run *run, Company *company) {
+    if (company->offset_count == 0) {
+        self->entered[self->entered_count++] = (uint32_t)(company - self->companies);
+    }
+    if (company->offset_count == company->offset_room) {
+        const uint32_t room = company->offset_room ? company->offset_room * 2 : 4;
+        int64_t *offsets = PyMem_Realloc(company->offsets, room * sizeof(int64_t));
+        if (offsets == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        company->offsets = offsets;
+        company->offset_room = room;
+    }
+    company->offsets[company->offset_count++] = run->offset;
+    return 0;
 }
 
 /* From here on nothing is in doubt; -1 on an exception. */
@@ -46,37 +74,24 @@ static int take(Plain *self, Run *run, const Event *event, Company *company) {
     if (event->time > source->last_time) {
         source->last_time = event->time;
     }
-    if (company->number == NULL) {
-        PyObject *number, *counts, *found = call(run->host, ASK_ENTER, company->name, NULL, NULL);
-        long long cost;
-        if (found == NULL || !PyArg_ParseTuple(found, "OO!L", &number, &PyList_Type, &counts, &cost)) {
-            Py_XDECREF(found);
-            return -1;
-        }
-        company->number = Py_NewRef(number);
-        company->counts = Py_NewRef(counts);
-        Py_DECREF(found);
-        run->size += cost;
-    }
-    if (shape->number == NULL) {
-        PyObject *values = shape_values(self, event->shape);
-        shape->number = values ? call(run->host, ASK_NUMBER_SHAPE, values, NULL, NULL) : NULL;
-        Py_XDECREF(values);
-    }
-    if (source->number == NULL) {
-        source->number = call(run->host, ASK_NUMBER_SOURCE, source->pseudonym, NULL, NULL);
-    }
-    PyObject *user = event->user == NOBODY ? NULL : number_user(self, run, event->user, company->name);
-    if (event->user != NOBODY && user == NULL) {
+    if ((company->place == 0 && enter(run, company) < 0) ||
+        (shape->place == 0 && place_shape(self, run, event->shape) < 0)) {
         return -1;
     }
-    if (note_hour(run, event, shape) < 0 || append(run->columns[0], run->offset) < 0 ||
-        append_new(run->columns[1], event->time) < 0 || append(run->columns[2], run->closing) < 0 ||
-        append(run->columns[3], company->number) < 0 || append(run->columns[4], shape->number) < 0 ||
-        (user ? append(run->columns[5], user) : append_new(run->columns[5], NOBODY)) < 0 ||
-        append(run->columns[6], source->number) < 0 || append(company->counts, run->offset) < 0) {
+    if (source->place == 0) {
+        source->place = place_of(call(run->host, ASK_NUMBER_SOURCE, source->pseudonym, NULL, NULL));
+    }
+    const uint32_t user = event->user == NOBODY ? 0 : place_user(self, run, event->user, company->name);
+    if (source->place == 0 || (event->user != NOBODY && user == 0) || note_hour(run, event, shape) < 0 ||
+        note_offset(self, run, company) < 0) {
         return -1;
     }
+    const int64_t row[COLUMNS] = {run->offset, event->time, run->closing_before, (int64_t)company->place - 1,
+                                  (int64_t)shape->place - 1, (int64_t)user - 1, (int64_t)source->place - 1};
+    for (int column = 0; column < COLUMNS; column++) {
+        self->rows[(size_t)column * self->parsed.event_count + self->row_count] = row[column];
+    }
+    self->row_count++;
     return 0;
 }
 
@@ -117,15 +132,6 @@ static int fold_event(Plain *self, Run *run, const Event *event, Company *compan
 
 /* ---- a run */
 
-static int begin_record(Run *run, const Record *record) {
-    Py_XSETREF(run->offset, PyLong_FromLongLong(record->offset));
-    if (run->closing == NULL || run->closing_known != run->closing_before) {
-        Py_XSETREF(run->closing, PyLong_FromLongLong(run->closing_before));
-        run->closing_known = run->closing_before;
-    }
-    return run->offset && run->closing ? 0 : -1;
-}
-
 /* How many events of the record were taken, -1 on an exception. */
 static int64_t fold_record(Plain *self, Run *run, const Record *record) {
     if (record->count == 0) {
@@ -139,10 +145,11 @@ static int64_t fold_record(Plain *self, Run *run, const Record *record) {
     if (record->append_time > before) {
         run->append_time = record->append_time;
     }
-    if (company->state == IN_DOUBT || run->append_time >= run->hour_end || begin_record(run, record) < 0) {
+    if (company->state == IN_DOUBT || run->append_time >= run->hour_end) {
         run->append_time = before;
-        return PyErr_Occurred() ? -1 : 0;
+        return 0;
     }
+    run->offset = record->offset;
     for (uint32_t index = 0; index < record->count; index++) {
         const int taken = fold_event(self, run, &self->parsed.events[record->first + index], company);
         if (taken != 1) {
@@ -165,6 +172,25 @@ static int close_sources(Plain *self, Run *run) {
         }
     }
     self->opened_count = 0;
+    return 0;
+}
+
+/* What the run took goes to the host's arrays. */
+static int hand_over(Plain *self, const Run *run) {
+    for (int column = 0; self->row_count && column < COLUMNS; column++) {
+        const int64_t *rows = &self->rows[(size_t)column * self->parsed.event_count];
+        if (append_bytes(run->columns[column], rows, self->row_count) < 0) {
+            return -1;
+        }
+    }
+    for (uint32_t index = 0; index < self->entered_count; index++) {
+        Company *company = &self->companies[self->entered[index]];
+        if (append_bytes(company->counts, company->offsets, company->offset_count) < 0) {
+            return -1;
+        }
+        company->offset_count = 0;
+    }
+    self->row_count = self->entered_count = 0;
     return 0;
 }
 

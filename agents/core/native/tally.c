@@ -101,21 +101,19 @@ static void forget(Groups *all) {
 /* ---- what is given */
 
 typedef struct {
-    PyObject *columns[COLUMNS];
+    Py_buffer columns[COLUMNS];
     Py_ssize_t begin, end;
     Py_buffer active, installs;
     long long companies, users, sources;
 } Given;
 
-/* The number in a column, from `least` to before `bound`; raises IndexError, OverflowError or TypeError. */
+/* The number in a column, from `least` to before `bound`; raises IndexError. */
 static inline int take(const Given *given, int column, Py_ssize_t at, long long least, long long bound, int64_t *found) {
-    *found = PyLong_AsLongLong(PyList_GET_ITEM(given->columns[column], at));
+    *found = ((const int64_t *)given->columns[column].buf)[at];
     if (*found >= least && *found < bound) {
         return 0;
     }
-    if (!PyErr_Occurred()) {
-        PyErr_SetString(PyExc_IndexError, "a column points past its dictionary");
-    }
+    PyErr_SetString(PyExc_IndexError, "a column points past its dictionary");
     return -1;
 }
 
@@ -185,8 +183,10 @@ static PyObject *list_of(const Groups *all, int kind) {
 
 static int is_usable(const Given *given) {
     for (int column = 0; column < COLUMNS; column++) {
-        if (!PyList_Check(given->columns[column]) || PyList_GET_SIZE(given->columns[column]) < given->end) {
-            PyErr_SetString(PyExc_TypeError, "columns are lists of one length");
+        const Py_buffer *held = &given->columns[column];
+        if (held->itemsize != sizeof(int64_t) || strcmp(held->format, "q") != 0 ||
+            held->len / held->itemsize < given->end) {
+            PyErr_SetString(PyExc_TypeError, "columns are arrays of 64-bit numbers, of one length");
             return 0;
         }
     }
@@ -198,36 +198,52 @@ static int is_usable(const Given *given) {
     return 1;
 }
 
+static PyObject *answer(const Given *given) {
+    Groups counts = {0}, users = {0}, installs = {0};
+    PyObject *found[3] = {NULL, NULL, NULL}, *all = NULL;
+    if (is_usable(given) && fill(given, &counts, &users, &installs) == 0) {
+        found[0] = list_of(&counts, OF_COUNTS);
+        found[1] = list_of(&users, OF_USERS);
+        found[2] = list_of(&installs, OF_INSTALLS);
+        if (found[0] && found[1] && found[2]) {
+            all = PyTuple_Pack(3, found[0], found[1], found[2]);
+        }
+    }
+    for (int index = 0; index < 3; index++) {
+        Py_XDECREF(found[index]);
+    }
+    forget(&counts);
+    forget(&users);
+    forget(&installs);
+    return all;
+}
+
 PyDoc_STRVAR(tally_doc,
     "tally(columns, begin, end, active, installs, sizes) -> (counts, users, installs)\n\n"
-    "See agents/core/tally.py. `columns` are the lists times, company, shape, user and source; `active` and `installs`\n"
+    "See agents/core/tally.py. `columns` are the columns times, company, shape, user and source; `active` and `installs`\n"
     "one byte a shape; `sizes` how many companies, users and sources there are.");
 
 static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *arguments) {
     Given given = {0};
-    PyObject **columns = given.columns, *answer = NULL;
+    PyObject *columns[COLUMNS], *found = NULL;
     if (!PyArg_ParseTuple(arguments, "(OOOOO)nny*y*(LLL)", &columns[TIMES], &columns[COMPANY], &columns[SHAPE],
                           &columns[USER], &columns[SOURCE], &given.begin, &given.end, &given.active, &given.installs,
                           &given.companies, &given.users, &given.sources)) {
         return NULL;
     }
-    Groups counts = {0}, users = {0}, installs = {0};
-    if (is_usable(&given) && fill(&given, &counts, &users, &installs) == 0) {
-        PyObject *found[3] = {list_of(&counts, OF_COUNTS), list_of(&users, OF_USERS),
-                              list_of(&installs, OF_INSTALLS)};
-        if (found[0] && found[1] && found[2]) {
-            answer = PyTuple_Pack(3, found[0], found[1], found[2]);
-        }
-        for (int index = 0; index < 3; index++) {
-            Py_XDECREF(found[index]);
-        }
+    int held = 0;
+    while (held < COLUMNS && PyObject_GetBuffer(columns[held], &given.columns[held], PyBUF_FORMAT) == 0) {
+        held++;
     }
-    forget(&counts);
-    forget(&users);
-    forget(&installs);
+    if (held == COLUMNS) {
+        found = answer(&given);
+    }
+    while (held > 0) {
+        PyBuffer_Release(&given.columns[--held]);
+    }
     PyBuffer_Release(&given.active);
     PyBuffer_Release(&given.installs);
-    return answer;
+    return found;
 }
 
 static PyMethodDef module_methods[] = {

@@ -1,5 +1,7 @@
+from array import array
+
 def tally(
-    columns: tuple[list[int], list[int], list[int], list[int], list[int]],
+    columns: tuple[array[int], array[int], array[int], array[int], array[int]],
     begin: int,
     end: int,
     active: bytes,

@@ -1,0 +1,6 @@
+from array import array
+
+from msgspec import Raw
+
+def pack(column: array[int], /) -> bytes: ...
+def unpack(data: bytes | Raw, /) -> bytes: ...
