@@ -8,7 +8,7 @@ All users are in memory, or, over a store, those lately seen: an expired one tha
 that is not there, for the same reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
@@ -22,6 +22,7 @@ __all__ = [
     "HOT_USERS",
     "MASK_DAYS",
     "Activity",
+    "Sight",
     "Turn",
     "add_day",
     "days_kept",
@@ -39,6 +40,8 @@ _decode = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
 
 Turn = tuple[int, int, int]
 """A new active day with the active day before and the one after it, each -1 where there is none."""
+Sight = tuple[int, int, int, int]
+"""Company and user as numbers of a chunk, a day, the index of an event."""
 
 
 def user_key(company: str, user: bytes) -> bytes:
@@ -113,22 +116,30 @@ class Activity:
         """The least newest day of a user who can still matter."""
         return (event_watermark - self._lateness) // DAY_MS - self.keep
 
-    def turn(self, company: str, user: bytes, day: int) -> Turn | None:
-        """Make the user active on ``day``; None where that was known (or is too old to matter)."""
-        users = self.users.get(company)
-        if users is None:
-            users = self.users[company] = {}
-        packed = users.get(user)
-        if packed is None and self._store is not None:
-            packed = self._recall(users, company, user)
-        if packed is not None and packed >> MASK_DAYS == day:
-            return None
-        changed = add_day(packed, day, self.keep)
-        if changed is None:
-            return None
-        users[user] = changed
-        before, after = (-1, -1) if packed is None else neighbours(packed, day)
-        return day, before, after
+    def turns(
+        self, seen: Iterable[Sight], companies: Sequence[str], pseudonyms: Sequence[bytes]
+    ) -> Iterator[tuple[str, bytes, Turn, int]]:
+        """Make users active; company, user, turn and index of those for whom that was new (and not too old to matter).
+
+        One loop, for nearly all are known: a call for each would cost more than all the rest of it.
+        """
+        users_of = self.users
+        for number, who, day, at in seen:
+            company, user = companies[number], pseudonyms[who]
+            users = users_of.get(company)
+            if users is None:
+                users = users_of[company] = {}
+            packed = users.get(user)
+            if packed is None and self._store is not None:
+                packed = self._recall(users, company, user)
+            if packed is not None and packed >> MASK_DAYS == day:
+                continue
+            changed = add_day(packed, day, self.keep)
+            if changed is None:
+                continue
+            users[user] = changed
+            before, after = (-1, -1) if packed is None else neighbours(packed, day)
+            yield company, user, (day, before, after), at
 
     # ---- over a store
 

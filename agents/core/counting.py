@@ -210,13 +210,10 @@ class AggregateFold:
     def _activate(self, chunk: CleanChunk, tally: Tally) -> None:
         """New active days in raw order; changes of alike windows are added up before they are applied."""
         changes: dict[tuple[str, int, int, int, int], list[int]] = {}
-        companies, users, closings = chunk.companies, chunk.users, chunk.closings
-        turn_of, touched = self.activity.turn, self._touched
-        for company, user, day, at in tally.users:
-            turn = turn_of(companies[company], users[user], day)
-            if turn is not None:
-                self._users[companies[company], users[user]] = None
-                changes.setdefault((companies[company], day_of(closings[at]), *turn), []).append(at)
+        closings, touched = chunk.closings, self._touched
+        for company, user, turn, at in self.activity.turns(tally.users, chunk.companies, chunk.users):
+            self._users[company, user] = None
+            changes.setdefault((company, day_of(closings[at]), *turn), []).append(at)
         for (name, reached, *days), turns in changes.items():
             by, offset, closing = len(turns), chunk.offsets[turns[-1]], closings[turns[-1]]
             for window in self._windows_of(name, reached, days, by, offset):

@@ -34,6 +34,7 @@ from pipeline.worker.lease import Lease
 from pipeline.worker.manager import Owners
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.raw_owner import RawOwner
+from pipeline.worker.receiving import take_frames_whole
 from pipeline.worker.recovery import LogReader
 from pipeline.worker.standbys import Standbys
 from pipeline.worker.tuning import tune
@@ -53,6 +54,7 @@ def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> i
     """Run until SIGTERM or SIGINT; returns 0. A refusal raises Refused; anything else ends the process with 1."""
     _log_to_stdout()
     tune()
+    take_frames_whole()
     try:
         return asyncio.run(_Worker(kind, settings, accept_gap=accept_gap).run())
     except (KafkaError, OSError, TimeoutError) as error:  # the brokers went away while the worker looked around
