@@ -42,13 +42,9 @@ class Point:
 
 
 def _sweeps(base: Workload) -> dict[str, list[Point]]:
-    users = base.events // _EVENTS_PER_USER
     return {
         "workers of each kind": [Point(count, base, count) for count in (1, 2, 4)],
-        "companies": [
-            Point(count, replace(base, companies=count, users=max(users, count)))
-            for count in (10, 100, 1_000, 10_000, 100_000)
-        ],
+        "companies": [Point(count, _with_companies(base, count)) for count in (10, 100, 1_000, 10_000, 100_000)],
         "users": [Point(count, replace(base, users=count)) for count in (1_000, 10_000, 100_000, 2_000_000)],
         "hours open": [
             Point(count, replace(base, companies=10, users=1_000, disorder=count), deciding=_LATE)
@@ -57,12 +53,18 @@ def _sweeps(base: Workload) -> dict[str, list[Point]]:
     }
 
 
+def _with_companies(base: Workload, count: int) -> Workload:
+    """With a day of one user for each company at least."""
+    events = max(base.events, count * _EVENTS_PER_USER)
+    return replace(base, events=events, companies=count, users=events // _EVENTS_PER_USER)
+
+
 SWEEPS: Final = tuple(_sweeps(Workload(0)))
 _NAMES: Final = f"Of {', '.join(SWEEPS)}; all without."
 
 
 def main(
-    events: int = typer.Option(2_400_000, min=10_000, help="Of each run."),
+    events: int = typer.Option(2_400_000, min=10_000, help="Of each run; more where companies ask for it."),
     only: list[str] = typer.Option([], help=_NAMES),
     compare: bool = typer.Option(True, help="Compare each sink with the oracle; without, the cost proves nothing."),
     write: bool = typer.Option(False, help="Append the result to docs/performance/scaling.jsonl."),
