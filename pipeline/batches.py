@@ -7,7 +7,7 @@ simple batch (of a transaction, a marker, an old format) is read by the client's
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from struct import Struct
-from types import FunctionType, MethodType
+from types import MethodType
 from typing import Any, Final
 
 import google_crc32c
@@ -18,6 +18,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from agents.core.native import Records
 from agents.core.records import RawRecord
+from pipeline.substituting import looking_up
 
 __all__ = ["Fetched", "hand_over_blocks", "joined"]
 
@@ -103,11 +104,10 @@ class _BlockRecords(PartitionRecords):  # type: ignore[misc]
 def hand_over_blocks(fetcher: Any) -> None:
     """Have a fetcher that has fetched nothing yet hand over :data:`Fetched`; see :func:`joined`.
 
-    Its method is called with two other classes in place of those that it looks up: there is no hook for that.
+    Its method finds two other classes (:mod:`pipeline.substituting`).
     """
-    method = type(fetcher)._proc_fetch_request  # noqa: SLF001 - see above
     classes = {"MemoryRecords": _Batches, "PartitionRecords": _BlockRecords}
-    ours = FunctionType(method.__code__, method.__globals__ | classes, method.__name__, method.__defaults__)
+    ours = looking_up(type(fetcher)._proc_fetch_request, classes)  # noqa: SLF001 - see above
     fetcher._proc_fetch_request = MethodType(ours, fetcher)  # noqa: SLF001
 
 

@@ -8,10 +8,12 @@ first hop's CPU (ADR 0017).
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from types import FunctionType, SimpleNamespace
+from types import SimpleNamespace
 from typing import SupportsIndex, cast
 
 from aiokafka.conn import AIOKafkaConnection
+
+from pipeline.substituting import looking_up
 
 __all__ = ["FrameReader", "take_frames_whole"]
 
@@ -19,6 +21,7 @@ __all__ = ["FrameReader", "take_frames_whole"]
 class FrameReader(asyncio.StreamReader):
     """Of :class:`asyncio.StreamReader` what the client uses: bytes by their number, errors and the end as there.
 
+    It is one, since :class:`asyncio.StreamWriter` asks for that, and shares nothing with it.
     The transport is paused while more than twice ``limit`` bytes lie here beside those that are waited for.
     """
 
@@ -26,7 +29,7 @@ class FrameReader(asyncio.StreamReader):
         super().__init__(limit, loop)
         self._limit = limit
         self._loop = loop
-        self._pieces: deque[bytes] = deque()
+        self._pieces: deque[memoryview] = deque()
         self._size = 0
         self._wanted = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -59,7 +62,7 @@ class FrameReader(asyncio.StreamReader):
 
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
         """A piece has come."""
-        piece = bytes(data)
+        piece = memoryview(bytes(data))
         self._pieces.append(piece)
         self._size += len(piece)
         if self._size >= self._wanted:
@@ -106,7 +109,7 @@ class FrameReader(asyncio.StreamReader):
             self._transport.resume_reading()
 
     def _take(self, count: int) -> bytes:
-        taken: list[bytes] = []
+        taken: list[memoryview] = []
         self._size -= count
         while count > 0:
             piece = self._pieces.popleft()
@@ -121,9 +124,7 @@ class FrameReader(asyncio.StreamReader):
 def take_frames_whole() -> None:
     """Have every connection of the client that is made from now on read through :class:`FrameReader`.
 
-    Its method is made anew with another reader in place of the one that it looks up: there is no hook for that.
+    Its method finds another reader (:mod:`pipeline.substituting`).
     """
-    method = AIOKafkaConnection.connect
     streams = SimpleNamespace(StreamReader=FrameReader, StreamWriter=asyncio.StreamWriter)
-    ours = FunctionType(method.__code__, method.__globals__ | {"asyncio": streams}, method.__name__)
-    AIOKafkaConnection.connect = ours
+    AIOKafkaConnection.connect = looking_up(AIOKafkaConnection.connect, {"asyncio": streams})
