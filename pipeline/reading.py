@@ -12,7 +12,10 @@ Progress = Callable[[int, int], None]
 
 
 class StoredRecord(NamedTuple):
-    """A record as a broker holds it; ``append_time`` in milliseconds since 1970 UTC."""
+    """A record as a broker holds it; ``append_time`` in milliseconds since 1970 UTC.
+
+    Where ``unreadable_to`` is set, the bytes from ``offset`` up to that offset hold no records as Kafka's format says.
+    """
 
     partition: int
     offset: int
@@ -20,6 +23,7 @@ class StoredRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+    unreadable_to: int | None = None
 
 
 def _consumer(brokers: str) -> AIOKafkaConsumer:

@@ -13,4 +13,4 @@ __all__ = ["looking_up"]
 def looking_up(method: Callable[..., Any], names: Mapping[str, object]) -> FunctionType:
     """The function ``method``, made anew to find ``names`` in place of the globals of its module."""
     assert isinstance(method, FunctionType)
-    return FunctionType(method.__code__, method.__globals__ | names, method.__name__, method.__defaults__)
+    return FunctionType(method.__code__, {**method.__globals__, **names}, method.__name__, method.__defaults__)

@@ -9,7 +9,7 @@ others by company: ``sha256sum`` of the file of them. Each entry carries the has
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
 
 import msgspec
@@ -35,8 +35,26 @@ __all__ = [
 ]
 
 COUNTED: Final = 0
-OUTCOME_CODES: Final = {reason: code for code, reason in enumerate(Reason, 1)}
-"""Code of each rejection in the digest; 0 is counted."""
+OUTCOME_CODES: Final[Mapping[Reason, int]] = {
+    Reason.TOO_LARGE: 1,
+    Reason.NOT_JSON: 2,
+    Reason.NOT_CLOUDEVENTS: 3,
+    Reason.UNKNOWN_TYPE: 4,
+    Reason.BAD_FIELD: 5,
+    Reason.BAD_TIME: 6,
+    Reason.KEY_MISMATCH: 7,
+    Reason.CLOCK_AHEAD: 8,
+    Reason.TOO_LATE: 9,
+    Reason.DUPLICATE: 10,
+    Reason.NO_CONSENT: 11,
+    Reason.UNREADABLE: 12,
+    Reason.FORGED_CONTROL: 13,
+    Reason.OVER_BOUND: 14,
+}
+"""Code of each rejection in the digest; 0 is counted.
+
+Codes are kept for good in state and ledger: a new reason takes the next one, and no code is ever used again.
+"""
 REASONS_BY_CODE: Final = {code: reason for reason, code in OUTCOME_CODES.items()}
 BLOCK_OUTCOMES: Final = 16
 """Outcomes hashed at once."""

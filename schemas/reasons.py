@@ -8,6 +8,8 @@ __all__ = ["DECIDED_BY_FORM", "Outcome", "Reason"]
 class Reason(StrEnum):
     """A reason for a rejection; the first that holds is given."""
 
+    UNREADABLE = "unreadable"
+    FORGED_CONTROL = "forged-control"
     TOO_LARGE = "too-large"
     NOT_JSON = "not-json"
     NOT_CLOUDEVENTS = "not-cloudevents"
@@ -19,6 +21,7 @@ class Reason(StrEnum):
     TOO_LATE = "too-late"
     DUPLICATE = "duplicate"
     NO_CONSENT = "no-consent"
+    OVER_BOUND = "over-bound"
 
 
 DECIDED_BY_FORM: frozenset[Reason] = frozenset(

@@ -1,13 +1,15 @@
 """The rejected record (design 1.4): why an event was not counted, and nothing of its content."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from schemas.reasons import Reason
 
-__all__ = ["Rejection", "decode_rejection", "encode_rejection", "rejection_schema"]
+__all__ = ["MOST_NAMED", "Rejection", "decode_rejection", "encode_rejection", "rejection_schema"]
 
+MOST_NAMED: Final = 100
+"""Rejections of one raw record that are written; the last of them tells how many more there were."""
 SourceMark = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
 Instant = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
 
@@ -18,7 +20,9 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
     ``path`` is a JSON pointer of array indices and the contract's own names, beginning with the event's index
     in batch mode and empty for a whole record. ``company`` and ``source`` (the first 16 hex digits of its keyed
     pseudonym) are None unless form and key are right. ``received`` is the append time, RFC 3339 UTC with
-    milliseconds. (topic, partition, offset, path, reason) identifies a rejection; repeats are equal.
+    milliseconds. ``more`` stands in the hundredth rejection of a raw record alone, where more follow that are not
+    written: how many (the ledger holds all by reason). (topic, partition, offset, path, reason) identifies a rejection;
+    repeats are equal.
     """
 
     topic: str
@@ -29,6 +33,7 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
     company: str | None
     source: SourceMark | None
     received: Instant
+    more: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType = msgspec.UNSET
 
 
 _encoder = msgspec.json.Encoder()

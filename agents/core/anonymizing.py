@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from agents.core.books import ACCOUNT_COST, HOUR_KEY, Account
+from agents.core.books import ACCOUNT_COST, HOUR_KEY
 from agents.core.compiled_run import CompiledRun
 from agents.core.consent import Consent
 from agents.core.home import placement
@@ -26,7 +26,7 @@ from schemas.ledger import COUNTED, OUTCOME_CODES
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
 from schemas.reasons import Outcome, Reason
-from schemas.rejections import Rejection
+from schemas.rejections import MOST_NAMED, Rejection
 from schemas.times import instant
 
 __all__ = ["FOLD_HEADER", "TICK_HEADER", "AnonymizeFold"]
@@ -64,6 +64,8 @@ class AnonymizeFold:
         self._record_duplicates = record_duplicates
         self._closing_before = NEVER
         self._offset = 0
+        self._named = self._unnamed = 0
+        """Rejections of the record at hand that are written, and that are not."""
 
     @property
     def entry(self) -> RawEntry:
@@ -139,7 +141,7 @@ class AnonymizeFold:
                 break
             at += 1
             entry.append_time = max(entry.append_time, record.append_time)
-            entry.fence = record.offset
+            entry.fence = record.last
             if control is not None:
                 self.digest = control.decode()
                 writes[_DIGEST_KEY] = seal(record.offset, self.digest)
@@ -157,11 +159,14 @@ class AnonymizeFold:
         state.out.ledger = books.begin(max(self.entry.append_time, record.append_time), self.entry.fence, state.graves)
         state.out.unbalanced = books.unbalanced
 
-    def _account(self, company: str) -> Account:
+    def _enter(self, company: str, code: int) -> None:
+        """Enter what became of one event in the books."""
         state = self._state
         if company not in state.books.touched:
             state.size += ACCOUNT_COST + len(company)
-        return state.books.account(company)
+        account = state.books.account(company)
+        account.received += 1
+        account.take(self._offset, code)
 
     # ---- one record
 
@@ -170,10 +175,15 @@ class AnonymizeFold:
         entry, out = self.entry, self._state.out
         self._offset = record.offset
         self._closing_before = entry.closing_watermark
+        self._named = self._unnamed = 0
         if _bare_header(record, TICK_HEADER) == b"1":
             entry.closing_watermark = max(entry.closing_watermark, entry.append_time - self._state.deciding.idle_after)
             out.outcomes[Outcome.TICK] += 1
             self._state.books.ticks += 1
+            return
+        if record.unreadable_to is not None:
+            self._state.books.received += 1
+            self._reject(Refusal(None, Reason.UNREADABLE, ""))
             return
         decoded = self._decode(record)
         move_to, key = placement(decoded, record.key, self._state.partition, self._state.partitions)
@@ -182,19 +192,19 @@ class AnonymizeFold:
             out.outcomes[Outcome.MOVED] += 1
             self._state.books.moved += 1
             return
-        self._state.books.received += len(decoded.refusals) + len(decoded.events) - taken
+        items: list[Event | Refusal] = [*decoded.refusals, *decoded.events[taken:]]
+        items.sort(key=_index)
+        self._state.books.received += len(items)
         company = (key or b"").decode("ascii", "replace")  # no company's name is anything but ASCII, or empty
-        strangers = [
-            _refusal(event, Reason.KEY_MISMATCH, "/company") for event in decoded.events if event.company != company
-        ]
-        for refusal in sorted([*decoded.refusals, *strangers], key=lambda each: each.index or 0):
-            self._account("").received += 1
-            self._reject(refusal)
-        mine = [event for event in decoded.events[taken:] if event.company == company]
-        if mine:
-            self._account(company).received += len(mine)
-        for event in mine:
-            self._fold_event(event)
+        for item in items:
+            if isinstance(item, Refusal):
+                self._reject(item)
+            elif item.company != company:
+                self._reject(_refusal(item, Reason.KEY_MISMATCH, "/company"))
+            else:
+                self._fold_event(item)
+        if self._unnamed:
+            out.rejections[-1] = msgspec.structs.replace(out.rejections[-1], more=self._unnamed)
         entry.closing_watermark = max(entry.closing_watermark, entry.event_watermark)
 
     def _fold_event(self, event: Event) -> None:
@@ -258,7 +268,7 @@ class AnonymizeFold:
         row = (self._offset, event.time, self._closing_before, company, shape, number, builder.source(pseudonym))
         builder.add(row)
         self._state.out.outcomes[Outcome.COUNTED] += 1
-        self._account(event.company).take(self._offset, COUNTED)
+        self._enter(event.company, COUNTED)
         if event.consent is None:
             self._state.pending.fell(event.time // HOUR_MS, active=active and user is not None)
 
@@ -266,9 +276,13 @@ class AnonymizeFold:
         out = self._state.out
         out.outcomes[Outcome.REJECTED] += 1
         out.reasons[refusal.reason] += 1
-        self._account("" if event is None else event.company).take(self._offset, OUTCOME_CODES[refusal.reason])
+        self._enter("" if event is None else event.company, OUTCOME_CODES[refusal.reason])
         if refusal.reason is Reason.DUPLICATE and not self._record_duplicates:
             return
+        if self._named >= MOST_NAMED:
+            self._unnamed += 1
+            return
+        self._named += 1
         out.rejections.append(
             Rejection(
                 topic=self._topic,
@@ -299,6 +313,10 @@ class AnonymizeFold:
         state.out.writes = [StateWrite(key, value) for key, value in writes.items()]
         state.out.writes.append(StateWrite(ENTRY_KEY, entry.write()))
         state.settle()
+
+
+def _index(item: Event | Refusal) -> int:
+    return item.index or 0
 
 
 def _refusal(event: Event, reason: Reason, path: str) -> Refusal:

@@ -24,7 +24,6 @@ from agents.core.windows import NEVER
 from schemas.ledger import (
     COUNTED,
     OUTCOME_CODES,
-    REASONS_BY_CODE,
     HourLog,
     LedgerEntry,
     PreviousHour,
@@ -45,6 +44,7 @@ ACCOUNT_COST = 400
 """Bytes of a chunk's state that an account comes to at most, its company's name apart."""
 _WORD = 8
 _DUPLICATE = OUTCOME_CODES[Reason.DUPLICATE]
+_REJECTED: tuple[Reason, ...] = tuple(reason for reason in Reason if reason is not Reason.DUPLICATE)
 _decode = msgspec.msgpack.Decoder().decode
 
 LedgerRow = tuple[bytes, bytes]
@@ -120,7 +120,9 @@ class Account:
         self, partition: int, hour: str, company: str, log: HourLog | None, previous: PreviousHour | None
     ) -> bytes:
         """The entry of the closed hour."""
-        rejected = {REASONS_BY_CODE[code]: count for code, count in sorted(self._codes.items()) if code != _DUPLICATE}
+        rejected = {
+            reason: count for reason in _REJECTED if (count := self._codes.get(OUTCOME_CODES[reason])) is not None
+        }
         return encode_entry(
             LedgerEntry(
                 partition,

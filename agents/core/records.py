@@ -11,13 +11,23 @@ __all__ = ["Decoded", "Event", "LateChange", "Move", "Part", "RawRecord", "Refus
 
 
 class RawRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record of the raw topic as the broker stored it; times in milliseconds since 1970 UTC."""
+    """One record of the raw topic as the broker stored it; times in milliseconds since 1970 UTC.
+
+    Where ``unreadable_to`` is set, the bytes from ``offset`` up to that offset hold no records as Kafka's format says:
+    one rejection, with the append time of their batch and nothing else.
+    """
 
     offset: int
     append_time: int
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    unreadable_to: int | None = None
+
+    @property
+    def last(self) -> int:
+        """The last offset that it stands for."""
+        return self.offset if self.unreadable_to is None else self.unreadable_to
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

@@ -24,7 +24,8 @@ def read_file(path: Path | str) -> list[StoredRecord]:
     A line is ``{"partition", "offset", "append_time", "key", "value", "headers"}``: ``append_time`` in
     milliseconds since 1970 or RFC 3339; ``key`` and ``value`` text or null, or ``key_base64`` and
     ``value_base64``; ``value`` may be the event or batch itself; ``headers``, optional, an object or an array of
-    [name, text] pairs. Empty lines are passed over. Raises :class:`pipeline.errors.Refused` for anything else.
+    [name, text] pairs; ``unreadable_to``, optional, the last offset of bytes that
+    hold no records. Empty lines are passed over. Raises :class:`pipeline.errors.Refused` for anything else.
     """
     records = []
     seen: set[tuple[int, int]] = set()
@@ -57,6 +58,7 @@ def _read_line(line: bytes, where: str) -> StoredRecord:
             _bytes(told, "key"),
             _bytes(told, "value"),
             _headers(told.get("headers")),
+            None if told.get("unreadable_to") is None else _number(told["unreadable_to"]),
         )
     except (KeyError, TypeError, ValueError):
         # Nothing of the line goes into the message: it may be personal.

@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from pipeline.oracle.form import Fault, RawEvent, read_record
 from pipeline.oracle.homes import home_of
 from pipeline.reading import StoredRecord
@@ -15,7 +17,7 @@ from schemas.events import EVENT_TYPES, Basis
 from schemas.ledger import COUNTED, OUTCOME_CODES
 from schemas.limits import DAY_MS
 from schemas.reasons import Outcome, Reason
-from schemas.rejections import Rejection
+from schemas.rejections import MOST_NAMED, Rejection
 from schemas.times import instant
 
 __all__ = ["Closed", "Judge", "SourceMark"]
@@ -87,6 +89,7 @@ class Judge:
         self._record_duplicates = record_duplicates
         self._source_mark = source_mark
         self._append = -1
+        self._recorded = 0
         self._ticked = -1
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._words: dict[tuple[str, str, str], _Word] = defaultdict(_Word)
@@ -116,6 +119,10 @@ class Judge:
             self.closed = Closed(max(self.closed.hours, hours), max(self.closed.days, days))
 
     def _events(self, record: StoredRecord) -> list[RawEvent]:
+        self._recorded = 0
+        if record.unreadable_to is not None:
+            self._reject(record, Reason.UNREADABLE, "", None)
+            return []
         read = read_record(record.key, record.value, record.headers)
         first = next((item for item in read if isinstance(item, RawEvent)), None)
         key = record.key or (first.company.encode() if first else b"")
@@ -136,12 +143,17 @@ class Judge:
                 told = None if reason is Reason.KEY_MISMATCH else item
                 self._reject(record, reason, item.place + _AT.get(reason, ""), told)
         self.counted += len(counted)
+        if self._recorded > MOST_NAMED:
+            self.rejections[-1] = msgspec.structs.replace(self.rejections[-1], more=self._recorded - MOST_NAMED)
         return counted
 
     def _reject(self, record: StoredRecord, reason: Reason, path: str, event: RawEvent | None) -> None:
         self.by_reason[reason] += 1
         self.outcomes.append((event.company if event else "", OUTCOME_CODES[reason]))
         if reason is Reason.DUPLICATE and not self._record_duplicates:
+            return
+        self._recorded += 1
+        if self._recorded > MOST_NAMED:
             return
         company = event.company if event else None
         source = self._source_mark(event.company, event.source) if event and self._source_mark else None

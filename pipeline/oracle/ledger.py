@@ -35,18 +35,19 @@ class _Hour:
 
 
 def hours_of(
-    partition: int, records: list[tuple[int, int, Outcome, Outcomes]]
+    partition: int, records: list[tuple[int, int, int, Outcome, Outcomes]]
 ) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
     """Key to entry of every closed hour of one partition, and of the open one, as it would be if it closed now.
 
-    ``records`` are (raw offset, append time, what kind of record, outcomes) in order of offset.
+    ``records`` are (raw offset, last offset that it stands for, append time, what kind of record, outcomes) in order
+    of offset.
     """
     hours: dict[int, _Hour] = {}
     now, after = -1, 0
-    for offset, append_time, kind, outcomes in records:
+    for offset, last_offset, append_time, kind, outcomes in records:
         now = max(now, append_time)
         hour = hours.setdefault(now - now % HOUR_MS, _Hour(after))
-        hour.last, after = offset, offset + 1
+        hour.last, after = last_offset, last_offset + 1
         hour.kinds[kind] += 1
         hour.outcomes += [(offset, company, code) for company, code in outcomes]
     closed: dict[bytes, bytes] = {}

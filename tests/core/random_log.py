@@ -75,6 +75,10 @@ def random_log(seed: int, count: int = 250) -> list[StoredRecord]:
             key, raw, headers = None, None, (("footfall-tick", b"1"),)
         if key is not None and home_of(key, PARTITIONS) != partition:
             key = company.encode()
-        found.append(StoredRecord(partition, ends[partition], now - choose.choice([0, 0, 5000]), key, raw, headers))
+        unreadable = None
+        if choose.random() < 0.03:
+            key, raw, headers, unreadable = None, None, (), ends[partition]
+        append_time = now - choose.choice([0, 0, 5000])
+        found.append(StoredRecord(partition, ends[partition], append_time, key, raw, headers, unreadable))
         ends[partition] += 1
     return found

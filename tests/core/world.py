@@ -42,7 +42,8 @@ class World:
     def append(self, stored: Iterable[StoredRecord]) -> None:
         for item in stored:
             log = self.raw[item.partition]
-            log.append(RawRecord(len(log), item.append_time, item.key, item.value, item.headers))
+            last = None if item.unreadable_to is None else len(log)
+            log.append(RawRecord(len(log), item.append_time, item.key, item.value, item.headers, last))
 
     def _joined(self, name: str, partition: int) -> JoinedLog:
         joined = JoinedLog(self.store())
