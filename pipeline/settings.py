@@ -70,6 +70,20 @@ class Settings(BaseSettings):
     idle_after: Duration = dt.timedelta(minutes=5)
     max_series: int = Field(default=10_000, ge=1)
     """Combinations of dimension values that count by name, a metric, company and window."""
+    max_sources: int = Field(default=200_000, ge=1)
+    """Sources of a company (the part before ``#``) of which something is remembered."""
+    max_incarnations: int = Field(default=400_000, ge=1)
+    """Incarnations (whole sources) of a company of which something is remembered."""
+    max_intervals: int = Field(default=1000, ge=1)
+    """Intervals of the sequences seen of one incarnation: gaps in them, and one more."""
+    max_words: int = Field(default=200_000, ge=1)
+    """Installations and apps of a company whose word of consent is kept."""
+    max_new_companies: int = Field(default=50_000, ge=1)
+    """Companies unknown until then that a partition takes in on one UTC day."""
+    max_users: int = Field(default=1_000_000, ge=1)
+    """Active users of a company and day."""
+    max_company_series: int = Field(default=1_000_000, ge=1)
+    """Series of a company over all metrics and windows, and the sources that its distinct figures hold."""
     record_duplicates: bool = False
     session_timeout: Duration = Field(
         default=dt.timedelta(seconds=10), ge=dt.timedelta(seconds=3), le=dt.timedelta(minutes=5)
@@ -135,6 +149,13 @@ class Settings(BaseSettings):
             grace_day=self.grace_day // _MILLISECOND,
             idle_after=self.idle_after // _MILLISECOND,
             max_series=self.max_series,
+            max_sources=self.max_sources,
+            max_incarnations=self.max_incarnations,
+            max_intervals=self.max_intervals,
+            max_words=self.max_words,
+            max_new_companies=self.max_new_companies,
+            max_users=self.max_users,
+            max_company_series=self.max_company_series,
         )
 
     def pseudonym_secret(self) -> bytes | None:

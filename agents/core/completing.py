@@ -102,9 +102,9 @@ def _candidates(
             if event.type != kind:
                 continue
             user = None if event.user is None else bytes(pseudonyms.user(event.company, event.user))
-            source = bytes(pseudonyms.source(event.company, event.source))
+            source = bytes(pseudonyms.source(event.company, event.source.partition("#")[0]))
             sight = (event.company, kind, event.values[:known], event.time, user, source)
-            identity = (sight, event.id if event.sequence is None else event.sequence)
+            identity = (sight, event.source, event.id if event.sequence is None else event.sequence)
             if identity not in seen:
                 seen.add(identity)
                 found[sight].append(event.values)

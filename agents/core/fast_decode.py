@@ -57,7 +57,7 @@ def decode(record: RawRecord) -> Decoded:
 def _event(raw: PlainEvent, index: int | None) -> Event:
     data = raw.data or NO_DATA
     entry = EVENT_TYPES.get(raw.type)
-    if entry is None or not is_company(raw.company):
+    if entry is None or not is_company(raw.company) or raw.source[0] == "#" or (raw.installation or "i")[0] == "#":
         raise _DoubtError
     values = tuple([getattr(data, name) for name in entry.allowed])
     if not is_known_shape(raw.type, values):

@@ -14,7 +14,7 @@ from agents.core.fast_decode import is_known_shape
 from agents.core.plain import NO_DATA, PlainData, parse_plain, plain_sequence, plain_time
 from agents.core.raw_state import CHUNK_BYTES, RawState
 from agents.core.records import RawRecord
-from agents.core.sources import Source
+from agents.core.source import NO_TIME, Source
 from schemas.events import EVENT_TYPES, Basis
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
@@ -104,6 +104,8 @@ class PlainRun:
             company = companies.get(record.key) or self._company(record.key)
             if company is None or company.name != event.company or record.headers:
                 break
+            if event.installation is not None and event.installation[0] == "#":
+                break
             try:
                 time = plain_time(event.time)
             except ValueError:
@@ -125,10 +127,10 @@ class PlainRun:
                 break
             source, sequence = installed.source, event.sequence
             if sequence is None:
-                grown = state.remember_id(source, company.name, installed.pseudonym, event.id, time)
+                grown = state.remember_id(source, company.name, event.id, time)
             else:
                 number = sequence if type(sequence) is int else plain_sequence(sequence)  # type: ignore[arg-type]
-                grown = 0 if number is None else source.sequences.add(number)
+                grown = 0 if number is None else state.add_sequence(source, number)
             if not grown:
                 break
             # Taken: from here on nothing is in doubt.
@@ -172,9 +174,9 @@ class PlainRun:
         """A source that the state knows; of any other the first event is for the record-wise fold."""
         pseudonym = self._state.pseudonyms.source(company.name, name)
         source = self._state.sources.find(company.name.encode() + b"|" + pseudonym)
-        if source is None:
+        if source is None or source.last_time == NO_TIME:
             return None
-        installed = company.sources[name] = _Installed(source, pseudonym)
+        installed = company.sources[name] = _Installed(source, Pseudonym(source.base))
         return installed
 
     def _shape(self, kind: str, told: Any) -> _Shape | None:

@@ -78,7 +78,7 @@ class Books:
                 continue
             member = None
             if metric.kind is Kind.DISTINCT:
-                member = event.user if metric.distinct is Distinct.USER else event.source
+                member = event.user if metric.distinct is Distinct.USER else event.base
             values = tuple(event.values[name] for name in metric.dimensions)
             hour = event.time - event.time % 3_600_000
             for size, start in _windows(metric.name, hour):

@@ -11,11 +11,19 @@ from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
 
-__all__ = ["DECIDING", "PARTITIONS", "random_log"]
+__all__ = ["BOUNDED", "DECIDING", "PARTITIONS", "random_log"]
 
 PARTITIONS = 2
 START = 1793491200000  # 2026-11-01
 DECIDING = replace(Deciding(), lateness=3 * DAY_MS, max_series=2)
+BOUNDED = replace(
+    DECIDING,
+    max_sources=3,
+    max_incarnations=4,
+    max_intervals=4,
+    max_words=3,
+    max_new_companies=1,
+)
 COMPANIES = ["acme", "beta", "c-3"]
 
 
@@ -27,7 +35,7 @@ def _event(choose: random.Random, now: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "specversion": "1.0",
         "id": f"i{choose.randrange(12)}",
-        "source": choose.choice(["s1", "s2"]),
+        "source": choose.choice(["s1", "s2", "s1#a", "s3#a", "s3#b", "s4", "s5#c"]),
         "type": kind,
         "company": choose.choice(COMPANIES),
         "time": instant(now - behind, fraction=True),
@@ -48,9 +56,11 @@ def _event(choose: random.Random, now: int) -> dict[str, Any]:
     if choose.random() < 0.6:
         found["sequence"] = choose.randrange(200)
     if choose.random() < 0.4:
-        found["installation"] = choose.choice(["s1", "p1"])
+        found["installation"] = choose.choice(["s1", "p1", "s1#z", "p1#y"])
     if choose.random() < 0.03:
         del found[choose.choice(["id", "time", "company"])]
+    if choose.random() < 0.02:
+        found[choose.choice(["source", "installation"])] = "#x"
     return found
 
 

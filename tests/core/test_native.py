@@ -46,12 +46,17 @@ def test_hostile_records_come_to_the_same(values: list[bytes], size: int) -> Non
     both(records, Deciding(), 0, 1, size)
 
 
+def know(state: RawState, company: str, source: str) -> None:
+    pseudonym = PSEUDONYMS.source(company, source)
+    state.sources.begin(company.encode() + b"|" + pseudonym, pseudonym, 0, None, []).last_time = 1 << 50
+
+
 def taken(value: bytes) -> list[int]:
     """Times of the events that the compiled part takes of a record, whose sources are known."""
     state = RawState(Deciding(clock_ahead=10**15, lateness=10**9), PSEUDONYMS, 0, 1)
     names = {event.source for event in decode(RawRecord(0, NOON, b"acme", value)).events}
     for name in names:
-        state.sources.of(b"acme|" + PSEUDONYMS.source("acme", name), 0, 0, [])
+        know(state, "acme", name)
     state.books.begin(NOON, -1, [])
     run = CompiledRun(state, [RawRecord(0, NOON, b"acme", value)])
     run.run(0)
@@ -63,7 +68,7 @@ def test_names_alike_in_many_companies_do_not_collide() -> None:
     state = RawState(Deciding(), PSEUDONYMS, 0, 1)
     companies = [f"company-{number}" for number in range(100)]
     for company in companies:
-        state.sources.of(company.encode() + b"|" + PSEUDONYMS.source(company, GOOD["source"]), 0, 0, [])
+        know(state, company, GOOD["source"])
     state.books.begin(NOON, -1, [])
     records = [
         RawRecord(offset, NOON, company.encode(), json.dumps(event).encode())

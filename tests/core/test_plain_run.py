@@ -21,7 +21,7 @@ from agents.core.records import RawRecord
 from schemas.deciding import Deciding
 from schemas.native import pack_column
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
-from tests.core.random_log import DECIDING, PARTITIONS, random_log
+from tests.core.random_log import BOUNDED, DECIDING, PARTITIONS, random_log
 from tests.core.world import PSEUDONYMS
 
 NEEDS_COMPILER = pytest.mark.skipif(not IS_BUILT, reason="the compiled part is not built: there is no C compiler")
@@ -86,15 +86,16 @@ class NoRun:
         return at, 0
 
 
+@pytest.mark.parametrize("deciding", [DECIDING, BOUNDED], ids=["", "past-every-bound"])
 @pytest.mark.parametrize("seed", range(60))
-def test_random_logs_come_to_the_same(seed: int) -> None:
+def test_random_logs_come_to_the_same(seed: int, deciding: Deciding) -> None:
     for partition in range(PARTITIONS):
         records = [
-            RawRecord(record.offset, record.append_time, record.key, record.value, record.headers)
+            RawRecord(record.offset, *record[2:])
             for record in random_log(1000 + seed)
-            if record.partition == partition
+            if record.partition == partition and record.unreadable_to is None
         ]
-        both(records, DECIDING, partition, PARTITIONS, 1 + seed)
+        both(records, deciding, partition, PARTITIONS, 1 + seed)
 
 
 @settings(max_examples=150, deadline=None)
