@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -11,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from agents.core.counting import AggregateFold
 from agents.core.raw_state import Folded, RawEntry
 from pipeline.errors import Refused
+from schemas.bounds import Bound
 from schemas.operational import OPERATIONAL, Instrument, RecoveryWay
 
 __all__ = ["Operations", "Pages"]
@@ -49,12 +49,14 @@ class Operations:
             self._counters["footfall_events"].labels(outcome.value).inc(number)
         for reason, number in folded.reasons.items():
             self._counters["footfall_rejected"].labels(reason.value).inc(number)
+        self._over(folded.over)
         self._counters["footfall_ledger_entries"].inc(len(folded.ledger))
         self._counters["footfall_books_unbalanced"].inc(folded.unbalanced)
         self._chunk(folded.count, seconds)
 
-    def folded_clean(self, events: int, seconds: float) -> None:
-        """``aggregate`` folded what one state batch holds."""
+    def folded_clean(self, events: int, seconds: float, over: Mapping[Bound, int]) -> None:
+        """``aggregate`` folded what one state batch holds; ``over``: what bounds kept out of figures."""
+        self._over(over)
         self._counters["footfall_counted"].inc(events)
         self._chunk(events, seconds)
 
@@ -62,6 +64,20 @@ class Operations:
         """How much state a partition has."""
         self._gauges["footfall_active_users"].labels(str(partition)).set(fold.activity.count)
         self._gauges["footfall_open_windows"].labels(str(partition)).set(len(fold.figures.windows))
+
+    def _over(self, over: Mapping[Bound, int]) -> None:
+        for bound, number in over.items():
+            self._counters["footfall_over_bound"].labels(bound.value).inc(number)
+
+    def bounded(self, partition: int, peaks: Mapping[Bound, int]) -> None:
+        """The most that any company of a partition was seen to hold."""
+        for bound, number in peaks.items():
+            self._gauges["footfall_bound_peak"].labels(str(partition), bound.value).set(number)
+
+    def withdrawn(self, partition: int, closed: int, unknown: int) -> None:
+        """How many companies are closed, and whether those unknown until then are."""
+        self._gauges["footfall_closed_companies"].labels(str(partition)).set(closed)
+        self._gauges["footfall_unknown_withdrew"].labels(str(partition)).set(unknown)
 
     def corrected(self, records: int) -> None:
         """``aggregate`` appended corrections."""
@@ -90,8 +106,7 @@ class Operations:
     def dropped(self, partition: int) -> None:
         """A partition is no longer ours, or no longer followed."""
         for gauge in self._gauges.values():
-            with suppress(KeyError):
-                gauge.remove(str(partition))
+            gauge.remove_by_labels({"partition": str(partition)})
 
     def _chunk(self, size: int, seconds: float) -> None:
         self._histograms["footfall_chunk_records"].observe(size)

@@ -67,23 +67,24 @@ class _Index:
 class SourceBounds:
     """The bounds on the sources and incarnations of each company of one partition."""
 
-    __slots__ = ("_deciding", "_indexes", "_least", "_sources", "peak")
+    __slots__ = ("_deciding", "_indexes", "_least", "_sources", "most_incarnations", "most_sources")
 
     def __init__(self, deciding: Deciding, sources: Sources) -> None:
         self._deciding = deciding
         self._sources = sources
         self._least = min(deciding.max_sources, deciding.max_incarnations)
         self._indexes: dict[bytes, _Index] = {}
-        self.peak = 0
-        """The most incarnations that any company was seen to have."""
+        self.most_incarnations = self.most_sources = 0
+        """The most that any company was seen to have; of few an upper bound."""
 
     def refuses(self, key: bytes, base: bytes, watermark: int) -> Bound | None:
         """Which bound keeps a source from being begun as of ``watermark`` after the present event; None: none."""
         company = company_of(key)
         count = self._sources.count(company)
-        self.peak = max(self.peak, min(count, self._deciding.max_incarnations))
         if count < self._least:
             self._indexes.pop(company, None)
+            self.most_incarnations = max(self.most_incarnations, count + 1)
+            self.most_sources = max(self.most_sources, count + 1)
             return None
         index = self._indexes.get(company)
         if index is None:
@@ -93,6 +94,8 @@ class SourceBounds:
             return Bound.INCARNATIONS
         if base not in index.bases and len(index.bases) >= self._deciding.max_sources:
             return Bound.SOURCES
+        self.most_incarnations = max(self.most_incarnations, len(index.members) + 1)
+        self.most_sources = max(self.most_sources, len(index.bases) + (base not in index.bases))
         return None
 
     def begun(self, source: Source) -> None:

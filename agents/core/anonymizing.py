@@ -74,6 +74,16 @@ class AnonymizeFold:
         """How far the partition is folded."""
         return self._state.entry
 
+    @property
+    def peaks(self) -> dict[Bound, int]:
+        """The most that any company was seen to hold of what a bound limits; of new companies how many came today."""
+        return self._state.peaks()
+
+    @property
+    def closed_companies(self) -> int:
+        """Companies in which only what needs no consent counts."""
+        return self._state.consent.closed
+
     def restore(self, items: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
         """Take up joined state, in any order; returns the dead keys, which are not taken up."""
         found, state = dict(items), self._state

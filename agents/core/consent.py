@@ -39,6 +39,8 @@ class Consent:
         self._touched: dict[bytes, None] = {}
         self._counts: Counter[bytes] = Counter()
         """Words by company; over a store of companies that were counted."""
+        self.most_words = 0
+        """The most that any company was seen to have."""
         self.closed = 0
         """Companies in which only what needs no consent counts; over a store those closed since it was attached."""
 
@@ -60,7 +62,11 @@ class Consent:
 
     def has_room(self, key: bytes, most: int) -> bool:
         """Whether a word can be kept under ``key`` where a company may have ``most`` words."""
-        return self._word(key) is not None or self.count(_company_of(key)) < most
+        if self._word(key) is not None:
+            return True
+        count = self.count(_company_of(key))
+        self.most_words = max(self.most_words, min(count + 1, most))
+        return count < most
 
     def count(self, company: bytes) -> int:
         """How many words a company has."""

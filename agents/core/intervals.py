@@ -68,9 +68,9 @@ class IntervalSet:
 
     def is_past(self, value: int, most: int) -> bool:
         """Whether ``value`` is not in, and putting it in would make more than ``most`` intervals."""
-        return self._count() >= most and value not in self and value - 1 not in self and value + 1 not in self
+        return self.count() >= most and value not in self and value - 1 not in self and value + 1 not in self
 
-    def _count(self) -> int:
+    def count(self) -> int:
         """How many there are; those that touch where two leaves meet are one."""
         count = sum(len(leaf) for leaf in self._leaves) // 2
         for index in range(1, len(self._leaves)):

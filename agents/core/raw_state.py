@@ -81,6 +81,7 @@ class RawState:
         "deciding",
         "entry",
         "graves",
+        "most_intervals",
         "new_companies",
         "out",
         "partition",
@@ -106,6 +107,7 @@ class RawState:
         self.pending = Pending(deciding)
         self.graves: list[bytes] = []
         self.store: Store | None = None
+        self.most_intervals = 0
         self.begin_chunk()
 
     def attach(self, store: Store) -> None:
@@ -175,4 +177,16 @@ class RawState:
 
     def add_sequence(self, source: Source, sequence: int) -> int:
         """Put a sequence in; 0 where it was seen or is past the bound of intervals, else by how much the state grew."""
-        return source.sequences.add_within(sequence, self.deciding.max_intervals)
+        grown = source.sequences.add_within(sequence, self.deciding.max_intervals)
+        self.most_intervals = max(self.most_intervals, source.sequences.count())
+        return grown
+
+    def peaks(self) -> dict[Bound, int]:
+        """The most that any company was seen to hold of what a bound limits; of new companies how many came today."""
+        return {
+            Bound.INCARNATIONS: self.bounds.most_incarnations,
+            Bound.SOURCES: self.bounds.most_sources,
+            Bound.INTERVALS: self.most_intervals,
+            Bound.WORDS: self.consent.most_words,
+            Bound.NEW_COMPANIES: self.new_companies.count,
+        }

@@ -69,12 +69,12 @@ def expect(
     done = 0
     for number, log in sorted(logs.items()):
         judge = Judge(deciding, partitions, topic, record_duplicates, source_mark)
-        books = Books()
+        books = Books(deciding)
         outcomes: list[tuple[int, int, int, Outcome, Outcomes]] = []
         for record in sorted(log, key=lambda one: one.offset):
             closed, watermark = judge.closed, judge.closing_watermark
             for event in judge.read(record, digests or {}):
-                books.enter(event, record.offset, closed, watermark, judge.deciding.max_series)
+                books.enter(event, record.offset, closed, watermark, judge.deciding)
             last = record.offset if record.unreadable_to is None else record.unreadable_to
             outcomes.append((record.offset, last, record.append_time, judge.kind, judge.outcomes))
             done += 1

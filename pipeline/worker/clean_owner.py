@@ -142,7 +142,7 @@ class CleanOwner(Owner[Stored]):
         try:
             for part in self.fold.fold(chunks, accept_gap=self.context.accept_gap):
                 seconds, events = time.perf_counter() - began, self.fold.folded - done
-                self.context.operations.folded_clean(events, seconds)
+                self.context.operations.folded_clean(events, seconds, self.fold.bounds.drain())
                 await self._correct(part.corrections)
                 self.context.at("state")
                 await self.write(part.writes)
@@ -232,6 +232,7 @@ class CleanOwner(Owner[Stored]):
         """See :class:`Owner`."""
         super().tell()
         self.context.operations.holds(self.partition, self.fold)
+        self.context.operations.bounded(self.partition, self.fold.bounds.peaks)
 
     async def check_foreign(self) -> None:
         """See :class:`Owner`."""

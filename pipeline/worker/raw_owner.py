@@ -54,6 +54,13 @@ class RawOwner(Owner[RawRecord]):
         """See :class:`Owner`."""
         return self.fold.entry.closing_watermark
 
+    def tell(self) -> None:
+        """See :class:`Owner`."""
+        super().tell()
+        operations = self.context.operations
+        operations.bounded(self.partition, self.fold.peaks)
+        operations.withdrawn(self.partition, self.fold.closed_companies, self.fold.entry.unknown_withdrew)
+
     def take_up(self, joined: JoinedLog) -> None:
         """See :class:`Owner`."""
         self.fold.take_up(joined)

@@ -23,6 +23,8 @@ BOUNDED = replace(
     max_intervals=4,
     max_words=3,
     max_new_companies=1,
+    max_users=2,
+    max_company_series=9,
 )
 COMPANIES = ["acme", "beta", "c-3"]
 

@@ -67,12 +67,12 @@ def _touched(
     log: Sequence[StoredRecord], deciding: Deciding, partitions: int, pseudonyms: Pseudonyms
 ) -> tuple[dict[bytes, int], dict[bytes, int]]:
     """Of one raw partition the keys of the first hop and of the second, each with the last offset that touched it."""
-    judge, books, second = _Touching(deciding, partitions, pseudonyms), Books(), dict[bytes, int]()
+    judge, books, second = _Touching(deciding, partitions, pseudonyms), Books(deciding), dict[bytes, int]()
     through: dict[str, int] = {}  # sliding windows that end later are no figures, they lie ahead
     for record in log:
         judge.offset, closed, watermark = record.offset, judge.closed, judge.closing_watermark
         for event in judge.read(record, {}):
-            books.enter(event, record.offset, closed, watermark, deciding.max_series)
+            books.enter(event, record.offset, closed, watermark, deciding)
             if event.consent is None:
                 judge.touched[b"p"] = record.offset
             day = event.time // DAY_MS
