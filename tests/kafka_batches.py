@@ -156,6 +156,10 @@ class Batch:
         )
         return sealed(head + payload)
 
+    def at(self, time: int) -> Self:
+        """All records at ``time``, as a topic keeps it that takes the times that it is told."""
+        return replace(self, first_time=time, greatest=time)
+
     def appended(self, base: int, append_time: int) -> bytes:
         """As a broker stores it in a topic with LogAppendTime."""
         return replace(self, base=base, attributes=self.attributes | 8, greatest=append_time).data()
