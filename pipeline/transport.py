@@ -1,7 +1,7 @@
 """A Faust transport that hands over one message per partition and fetch, and lets the state say where to read on.
 
 ``footfall://host:port`` names it (entry point ``faust.transports``). Faust's cost is per message (design 2.2), so a
-message's value is the whole list of fetched records; its offset is that of the last one.
+message's value is the list of fetched batches, not yet read; its offset is the last one of the last.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from agents.core.records import RawRecord
-from pipeline.batches import hand_over_blocks, joined
+from pipeline.kafka.batch import Batch
+from pipeline.kafka.consumer import BatchConsumer
 from pipeline.worker.lease import Lease
 from pipeline.worker.will import LastWill, leaving
 
@@ -41,7 +41,7 @@ class FetchedChunk(NamedTuple):
     offset: int
     timestamp: int
     timestamp_type: int
-    value: list[Any]
+    value: list[Batch]
     key: None = None
     headers: tuple[()] = ()
     checksum: None = None
@@ -56,7 +56,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         conf = self.app.conf
         session = int(conf.broker_session_timeout * 1000)
         placing = cast("Any", self.app).footfall_placing
-        consumer = aiokafka.AIOKafkaConsumer(
+        consumer = BatchConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             bootstrap_servers=driver.server_list(transport.url, transport.default_port),
@@ -82,9 +82,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
         app: Any = self.app
         await connected(super().on_start, lambda: self._ensure_consumer().stop(), app.footfall_failed)
-        if app.footfall_blocks:
-            hand_over_blocks(self._ensure_consumer()._fetcher)  # noqa: SLF001 - as below
-        _renew(self._ensure_consumer()._coordinator, app.footfall_lease, app.footfall_will)  # noqa: SLF001
+        _renew(self._ensure_consumer()._coordinator, app.footfall_lease, app.footfall_will)  # noqa: SLF001 - as below
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; False where the group does not take it now, as while it rebalances.
@@ -117,18 +115,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         except NoOffsetForPartitionError:  # the position comes from the state, with perform_seek
             return {}
-        if cast("Any", self.app).footfall_blocks:
-            parts = {tp: joined(blocks) for tp, blocks in fetched.items()}
-        else:
-            parts = {tp: [records] for tp, records in fetched.items() if records}
-        return {tp: [_chunk(tp, part) for part in found] for tp, found in parts.items() if found}
+        return {tp: [_chunk(tp, batches)] for tp, batches in fetched.items() if batches}
 
 
-def _chunk(tp: TP, records: Any) -> FetchedChunk:
-    """Of records of the client's or of ours, of which there is one at least."""
-    last = records[-1]
-    time = last.append_time if isinstance(last, RawRecord) else last.timestamp
-    return FetchedChunk(tp.topic, tp.partition, last.offset, time, _APPEND_TIME, records)
+def _chunk(tp: TP, batches: list[Batch]) -> FetchedChunk:
+    last = batches[-1].stored
+    return FetchedChunk(tp.topic, tp.partition, last.last, last.append_time, _APPEND_TIME, batches)
 
 
 async def connected(

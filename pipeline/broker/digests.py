@@ -1,16 +1,17 @@
 """The fold digest in force: who looks at it, and the control records that change it (design 1.7)."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from agents.core.anonymizing import FOLD_HEADER
+from agents.core.records import RawRecord
 from pipeline.broker.admin import admin
 from pipeline.broker.topics import failed, required_brokers
 from pipeline.errors import Refused
+from pipeline.kafka.consumer import BatchConsumer, batch_consumer, fetched
 from pipeline.settings import Settings
 from schemas.clean import CleanChunk, decode_chunk
 from schemas.topics import topic_name
@@ -72,14 +73,8 @@ async def other_digest(settings: Settings, digest: str) -> Refused | None:
     return None
 
 
-def _looking(brokers: str) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
-        bootstrap_servers=brokers,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        fetch_max_wait_ms=20,  # a fetch past a partition's end holds up the next partition's for as long
-    )
+def _looking(brokers: str) -> BatchConsumer:
+    return batch_consumer(brokers, wait_ms=20)  # a fetch past a partition's end holds up the next partition's so long
 
 
 async def _append(brokers: str, topic: str, partitions: list[int], digest: str) -> None:
@@ -103,7 +98,7 @@ async def append_bare(producer: AIOKafkaProducer, topic: str, partition: int, he
     await (await producer.send_batch(batch, topic, partition=partition))
 
 
-async def _in_force(consumer: AIOKafkaConsumer, settings: Settings, number: int) -> str | None:
+async def _in_force(consumer: BatchConsumer, settings: Settings, number: int) -> str | None:
     """The digest that a raw partition's end is under, None where nobody has folded it; "" where nothing tells it.
 
     The last clean chunk holds the one after its range, so only what lies behind that range is read.
@@ -122,7 +117,7 @@ async def _in_force(consumer: AIOKafkaConsumer, settings: Settings, number: int)
     return current
 
 
-async def _last_chunk(consumer: AIOKafkaConsumer, clean: TopicPartition) -> tuple[CleanChunk | None, bool]:
+async def _last_chunk(consumer: BatchConsumer, clean: TopicPartition) -> tuple[CleanChunk | None, bool]:
     """The last chunk that is left, and whether there ever was one."""
     start = (await consumer.beginning_offsets([clean]))[clean]
     end = (await consumer.end_offsets([clean]))[clean]
@@ -138,7 +133,9 @@ async def _last_chunk(consumer: AIOKafkaConsumer, clean: TopicPartition) -> tupl
     return last, end > 0
 
 
-async def _records(consumer: AIOKafkaConsumer, partition: TopicPartition, start: int, end: int) -> AsyncIterator[Any]:
+async def _records(
+    consumer: BatchConsumer, partition: TopicPartition, start: int, end: int
+) -> AsyncIterator[RawRecord]:
     """The records of ``partition`` from offset ``start`` to before ``end``."""
     if start >= end:
         return
@@ -146,11 +143,12 @@ async def _records(consumer: AIOKafkaConsumer, partition: TopicPartition, start:
     consumer.seek(partition, start)
     while await consumer.position(partition) < end:
         try:
-            fetched = await consumer.getmany(partition, timeout_ms=1000, max_records=10_000)
+            brought = await fetched(consumer, RawRecord)
         except OffsetOutOfRangeError:  # retention was faster
             start = (await consumer.beginning_offsets([partition]))[partition]
             consumer.seek(partition, start)
             continue
-        for record in fetched.get(partition, ()):
-            if record.offset < end:
-                yield record
+        for part in brought.get(partition, ()):
+            for record in part:
+                if record.offset < end:
+                    yield record

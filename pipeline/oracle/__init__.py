@@ -13,7 +13,7 @@ from pipeline.oracle.counting import Books
 from pipeline.oracle.files import read_file
 from pipeline.oracle.judging import Judge, SourceMark
 from pipeline.oracle.ledger import Outcomes, hours_of
-from pipeline.reading import StoredRecord
+from pipeline.stored import StoredRecord
 from schemas.corrections import Correction
 from schemas.deciding import Deciding
 from schemas.reasons import Outcome, Reason

@@ -12,7 +12,7 @@ import msgspec
 from pipeline.oracle.form import Fault, RawEvent, read_record
 from pipeline.oracle.homes import home_of
 from pipeline.oracle.seen import Seen, Word
-from pipeline.reading import StoredRecord
+from pipeline.stored import StoredRecord
 from schemas.deciding import Deciding
 from schemas.events import EVENT_TYPES, Basis
 from schemas.ledger import COUNTED, OUTCOME_CODES

@@ -1,7 +1,7 @@
 """Owner of a clean partition: folds chunks into figures, and keeps the sink up to them."""
 
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Final, Self
 
@@ -12,8 +12,11 @@ from agents.core.count_state import StateError
 from agents.core.counting import AggregateFold, GapError
 from agents.core.emission import Emission
 from agents.core.joins import JoinedLog
-from agents.core.records import LateChange
+from agents.core.records import LateChange, RawRecord
 from pipeline.errors import Refused
+from pipeline.kafka.batch import Batch
+from pipeline.kafka.parts import parts
+from pipeline.kafka.trusted import admitted
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import CleanChunk, decode_chunk
@@ -120,6 +123,12 @@ class CleanOwner(Owner[Stored]):
                 else:
                     found[identity] = (known[0], known[1], False)
         return found
+
+    def read(self, batches: Sequence[Batch]) -> Iterator[Sequence[Stored]]:
+        """See :class:`Owner`; raises Refused."""
+        topic = self.context.topic("clean")
+        for part in parts(batches, RawRecord):
+            yield [(each.offset, each.value or b"") for each in admitted(topic, self.partition, part)]
 
     async def handle(self, records: Sequence[Stored]) -> None:
         """See :class:`Owner`."""

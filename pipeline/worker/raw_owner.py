@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing, suppress
 from typing import Final, Self
 
@@ -15,6 +15,8 @@ from agents.core.native import Records
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
+from pipeline.kafka.batch import Batch
+from pipeline.kafka.parts import parts
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import decode_chunk, encode_chunk
@@ -86,7 +88,7 @@ class RawOwner(Owner[RawRecord]):
         async with aclosing(reader.records(raw, self.partition, last, last + 1)) as found:
             async for records in found:
                 for record in records:
-                    return bool(record.timestamp > self.fold.entry.append_time)
+                    return record.append_time > self.fold.entry.append_time
         return False
 
     async def is_in_force(self) -> bool:
@@ -117,6 +119,10 @@ class RawOwner(Owner[RawRecord]):
                 if record.value is None and [*record.headers] == [(FOLD_HEADER, self._own_digest.encode())]:
                     return True
         return False
+
+    def read(self, batches: Sequence[Batch]) -> Iterator[Sequence[RawRecord]]:
+        """See :class:`Owner`."""
+        return parts(batches, RawRecord)
 
     async def handle(self, records: Sequence[RawRecord]) -> None:
         """See :class:`Owner`."""

@@ -146,11 +146,21 @@ class Bench:
 
 
 async def run(
-    brokers: str, prefix: str, folder: Path, scenario: Callable[[Bench], Awaitable[None]], **given: str
+    brokers: str,
+    prefix: str,
+    folder: Path,
+    scenario: Callable[[Bench], Awaitable[None]],
+    *,
+    made: bool = True,
+    **given: str,
 ) -> None:
-    """A scenario with a bench of its own; ``given`` are settings of every worker by their names."""
+    """A scenario with a bench of its own; ``given`` are settings of every worker by their names.
+
+    Where the topics are not ``made``, it makes them: raw takes old times before it is as the table says.
+    """
     bench = Bench(brokers, prefix, folder, **given)
-    await apply(bench.settings)
+    if made:
+        await apply(bench.settings)
     try:
         await scenario(bench)
     finally:

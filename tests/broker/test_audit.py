@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -17,40 +15,14 @@ from pipeline.reading import ends, read_topic
 from pipeline.sink import SinkView
 from schemas.times import instant
 from schemas.topics import TOPICS
-from tests.broker.bench import DEADLINE, PARTITIONS, Bench, run
+from tests.broker.bench import DEADLINE, Bench, run
+from tests.broker.command import footfall
 from tests.broker.load import CANARY
 from tests.broker.old_times import old_load, publish_with_times
 
 pytestmark = pytest.mark.broker
 _RECORDS = 1500
 _HOURS = 6
-
-
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-async def footfall(bench: Bench, *arguments: str) -> Answer:
-    """Run the program once, as another process."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("FOOTFALL_")} | {
-        "FOOTFALL_BROKERS": bench.brokers,
-        "FOOTFALL_TOPIC_PREFIX": bench.settings.topic_prefix,
-        "FOOTFALL_PARTITIONS": str(PARTITIONS),
-        "COLUMNS": "200",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from pipeline.cli import main; main()",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), DEADLINE)
-    return Answer(process.returncode or 0, out.decode(), err.decode())
 
 
 async def closed_books(bench: Bench) -> str:
@@ -130,7 +102,7 @@ def test_a_finished_period_is_proven_also_after_raw_is_gone_and_tampering_is_fou
         assert "no longer reaches back" in refused.err
         await tampered(bench, begin, end)
 
-    asyncio.run(run_without_topics(brokers, prefix, tmp_path, scenario))
+    asyncio.run(run(brokers, prefix, tmp_path, scenario, made=False))
 
 
 async def tampered(bench: Bench, begin: str, end: str) -> None:
@@ -190,7 +162,7 @@ def test_figures_are_explained_beside_running_workers_and_after_raw_is_gone(
         assert told["left_out"]["source"] == "ledger"
         assert told["left_out"]["by_reason"]["duplicate"] > 0
 
-    asyncio.run(run_without_topics(brokers, prefix, tmp_path, scenario))
+    asyncio.run(run(brokers, prefix, tmp_path, scenario, made=False))
 
 
 async def explained(bench: Bench, figure: dict[str, Any]) -> None:
@@ -244,12 +216,3 @@ def test_an_open_hour_is_not_finished(brokers: str, prefix: str, tmp_path: Path)
         assert answer.out.strip().splitlines()[-1].startswith("not finished: ")
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
-
-
-async def run_without_topics(brokers: str, prefix: str, folder: Path, scenario: Any) -> None:
-    """As ``run``, but the scenario makes the topics: raw takes old times before it is as the table says."""
-    bench = Bench(brokers, prefix, folder)
-    try:
-        await scenario(bench)
-    finally:
-        await bench.stop()

@@ -20,11 +20,6 @@ class Stored(NamedTuple):
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
 
-    @property
-    def timestamp(self) -> int:
-        """As the client's records call it."""
-        return self.append_time
-
 
 @dataclass(slots=True)
 class Log:

@@ -8,17 +8,17 @@ fold. Without the compiled part everything is as exact, and slower.
 
 from typing import TYPE_CHECKING
 
-__all__ = ["IS_BUILT", "Plain", "Records", "tally_columns"]
+__all__ = ["IS_BUILT", "Plain", "Records", "cut", "tally_columns"]
 
 if TYPE_CHECKING:
-    from agents.core.native.plain import Plain, Records
+    from agents.core.native.plain import Plain, Records, cut
     from agents.core.native.tally import tally as tally_columns
 
     IS_BUILT: bool
 else:
     try:
-        from agents.core.native.plain import Plain, Records
+        from agents.core.native.plain import Plain, Records, cut
         from agents.core.native.tally import tally as tally_columns
     except ImportError:
-        Plain, Records, tally_columns = None, (), None
+        Plain, Records, cut, tally_columns = None, (), None, None
     IS_BUILT = Plain is not None

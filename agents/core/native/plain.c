@@ -255,7 +255,8 @@ static int fill_module(PyObject *module) {
     table_seed = (uint64_t)hash;
     PyObject *type = PyType_FromSpec(&plain_spec);
     if (hash == -1 || type == NULL || PyModule_AddIntConstant(module, "MOST_EVENTS", MOST_EVENTS) < 0 ||
-        PyModule_AddIntConstant(module, "MOST_BYTES", MOST_BYTES) < 0) {
+        PyModule_AddIntConstant(module, "MOST_BYTES", MOST_BYTES) < 0 ||
+        PyModule_AddIntConstant(module, "MOST_HEADERS", MOST_HEADERS) < 0) {
         Py_XDECREF(type);
         return -1;
     }
@@ -266,6 +267,11 @@ static int fill_module(PyObject *module) {
     return held ? 0 : -1;
 }
 
+static PyMethodDef module_methods[] = {
+    {"cut", cut, METH_VARARGS, cut_doc},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, fill_module},
     {0, NULL},
@@ -275,6 +281,7 @@ static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "agents.core.native.plain",
     .m_doc = "The plain part of the first fold, compiled.",
+    .m_methods = module_methods,
     .m_slots = module_slots,
 };
 
