@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from agents.core.books import ACCOUNT_COST, HOUR_KEY
+from agents.core.books import HOUR_KEY
 from agents.core.compiled_run import CompiledRun
 from agents.core.consent import Consent
 from agents.core.home import placement
@@ -180,8 +180,7 @@ class AnonymizeFold:
     def _enter(self, company: str, code: int) -> None:
         """Enter what became of one event in the books."""
         state = self._state
-        if company not in state.books.touched:
-            state.size += ACCOUNT_COST + len(company)
+        state.size += state.books.touch_cost(company)
         account = state.books.account(company)
         account.received += 1
         account.take(self._offset, code)

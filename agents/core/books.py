@@ -37,10 +37,10 @@ from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
 from schemas.times import instant
 
-__all__ = ["ACCOUNT_COST", "HOUR_KEY", "Account", "Books", "LedgerRow"]
+__all__ = ["HOUR_KEY", "Account", "Books", "LedgerRow"]
 
 HOUR_KEY = b"h"
-ACCOUNT_COST = 400
+_ACCOUNT_COST = 400
 """Bytes of a chunk's state that an account comes to at most, its company's name apart."""
 _WORD = 8
 _DUPLICATE = OUTCOME_CODES[Reason.DUPLICATE]
@@ -177,8 +177,12 @@ class Books:
         self.unbalanced = False
         """Whether in the hour that ``begin`` closed what was received is not what was decided."""
 
+    def touch_cost(self, company: str) -> int:
+        """By how many bytes at most the chunk's state grows as the company's account is asked for."""
+        return 0 if company in self.touched else _ACCOUNT_COST + len(company)
+
     def account(self, company: str) -> Account:
-        """The account of a company, "" where none is known."""
+        """The account of a company, "" where none is known; it is written with the chunk."""
         account = self.touched.get(company)
         if account is None:
             account = self._accounts.get(company)
@@ -231,11 +235,11 @@ class Books:
         return b"b" + self._hour.to_bytes(_WORD, "big") + company.encode()
 
     def writes(self, fence: int) -> Iterator[tuple[bytes, bytes]]:
-        """The hour, and every account touched since this was last asked."""
+        """The hour, and by company every account touched since this was last asked."""
         previous = (self._previous.hour, self._previous.hash) if self._previous else None
         counts = (self.received, self.moved, self.ticks, self.controls, self.skipped)
         yield HOUR_KEY, seal(fence, (self._hour, self._first, *counts, previous))
-        for company, account in self.touched.items():
+        for company, account in sorted(self.touched.items()):
             account.settle()
             yield self._key(company), seal(fence, account.payload())
         self.touched = {}

@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from agents.core.books import ACCOUNT_COST
 from agents.core.fast_decode import is_known_shape
 from agents.core.native import Plain, Records
 from agents.core.plain import PlainData
@@ -107,8 +106,9 @@ class CompiledRun:
 
     def enter(self, company: str) -> tuple[int, "array[int]", int]:
         """A company's number, where its books take counted events, and by how much the state grows."""
-        counts = self._state.books.account(company).plain
-        return self._state.builder.company(company), counts, ACCOUNT_COST + len(company)
+        books = self._state.books
+        cost = books.touch_cost(company)
+        return self._state.builder.company(company), books.account(company).plain, cost
 
     @staticmethod
     def shape(told: Told) -> tuple[bool, bool, bool] | None:

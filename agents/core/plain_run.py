@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-from agents.core.books import ACCOUNT_COST
 from agents.core.fast_decode import is_known_shape
 from agents.core.plain import NO_DATA, PlainData, parse_plain, plain_sequence, plain_time
 from agents.core.raw_state import CHUNK_BYTES, RawState
@@ -139,8 +138,8 @@ class PlainRun:
                 source.last_time = time
             if company.number < 0:
                 company.number = state.builder.company(company.name)
+                size += books.touch_cost(company.name)
                 company.count = books.account(company.name).plain.append
-                size += ACCOUNT_COST + len(company.name)
             if shape.number < 0:
                 shape.number = state.builder.shape(shape.type, shape.values)
             if installed.number < 0:

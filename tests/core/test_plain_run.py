@@ -49,7 +49,7 @@ def outcome(fold: AnonymizeFold, records: Sequence[RawRecord], size: int) -> lis
         folded = fold.fold(records[:size])
         records = records[folded.count :]
         wholes = (folded.count, folded.chunk, folded.rejections, folded.moves, folded.writes, folded.outcomes)
-        found.append((*wholes, folded.ledger, folded.unbalanced))
+        found.append((*wholes, folded.reasons, folded.ledger, folded.unbalanced))
     return found
 
 
