@@ -188,7 +188,7 @@ def test_a_run_within_a_run_is_refused() -> None:
 def ready(count: int) -> tuple[RawState, list[RawRecord]]:
     """A state that knows the source of so many records, each of its own user."""
     state = RawState(Deciding(), PSEUDONYMS, 0, 1)
-    state.sources.of(b"acme|" + PSEUDONYMS.source("acme", GOOD["source"]), 0, 0, [])
+    know(state, "acme", GOOD["source"])
     state.books.begin(NOON, -1, [])
     events = [GOOD | {"sequence": number, "data": {"user": f"u{number}"}} for number in range(count)]
     return state, [RawRecord(number, NOON, b"acme", json.dumps(event).encode()) for number, event in enumerate(events)]
@@ -209,7 +209,7 @@ def test_numbers_at_the_edges_of_64_bits_decide_as_in_python(
         state.deciding = Deciding(clock_ahead=ahead, lateness=lateness)
         state.entry.event_watermark, state.entry.append_time, state.size = watermark, append_time, -(2**63)
         state.books.begin(append_time, -1, [])
-        for source in state.sources.known.values():
+        for source in state.sources.in_memory().values():
             source.last_time = last_time
         form(state, records).run(0)
         told.append([list(column) for column in state.builder.columns()])
