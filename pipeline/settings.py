@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -122,6 +122,10 @@ class Settings(BaseSettings):
             idle_after=self.idle_after // _MILLISECOND,
             max_series=self.max_series,
         )
+
+    def without_keys(self) -> Self:
+        """The same, as a worker is given it that must hold no key."""
+        return self.model_copy(update={name: None for name in type(self).model_fields if "_key" in name})
 
     def pseudonym_secret(self) -> bytes | None:
         """The 32 bytes of the pseudonym key; None where none is set. Refuses a bad one, and two at once."""
