@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pipeline.processes import page
+from pipeline.settings import load_settings
 from pipeline.stack import noted_workers
 
 pytestmark = pytest.mark.broker
@@ -82,12 +83,10 @@ def test_a_folder_has_one_up_at_a_time_whatever_its_name_and_a_killed_one_frees_
         children = seen.children(recursive=True)
         workers = [each for each in children if "worker" in each.cmdline()]
         assert len(workers) == 2
-        for each in workers:
-            held = each.environ()
-            assert held.items() >= {"FOOTFALL_PARTITIONS": "2", "FOOTFALL_TOPIC_PREFIX": "other"}.items()
-            assert held.items() >= {"FOOTFALL_STORE": "rocksdb", "FOOTFALL_MAX_SERIES": "7"}.items()
-            assert held.items() >= {"FOOTFALL_RECORD_DUPLICATES": "True", "FOOTFALL_GRACE_HOUR": "7200.000"}.items()
-            assert held["FOOTFALL_EMIT_INTERVAL"] == "3.000"
+        deciding = load_settings(grace_hour="PT2H", max_series=7).digest().split("-")[0]
+        for kind in ("anonymize", "aggregate"):
+            said = (data / "up" / "logs" / f"{kind}.log").read_text("utf-8")
+            assert f'"digest": "{deciding}-' in said
         assert [each.name for each in sorted((data / "up" / "data" / "anonymize").iterdir())] == ["0", "1"]
         for _ in range(3):
             refused = up(second, **given)
