@@ -30,9 +30,9 @@ from rocksdict import (
     WriteOptions,
 )
 
-from pipeline.errors import Refused
+from pipeline.errors import Refused, StoreError
 
-__all__ = ["RocksStore", "StoreError", "Stores"]
+__all__ = ["RocksStore", "Stores"]
 
 _CACHE_BYTES: Final = 64 << 20
 """Of blocks, indexes and filters that all stores of a worker hold in memory together."""
@@ -43,10 +43,6 @@ _FILTER_BITS: Final = 10
 """A key: one lookup in a hundred of a key that is not there reads the disk."""
 _STALL_SECONDS: Final = 20.0
 _PRIVATE: Final = 0o700
-
-
-class StoreError(Exception):
-    """The disk did not do what was asked; the process must end, and recovery makes the store anew from the log."""
 
 
 class Stores:
