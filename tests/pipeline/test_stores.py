@@ -76,7 +76,7 @@ def test_an_unknown_store_is_refused() -> None:
 
 def test_a_folder_that_takes_no_file_is_refused_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "anonymize").symlink_to("/proc/self")  # it is there, and nobody can write in it, root neither
-    with pytest.raises(Refused, match="anonymize cannot be used .*FOOTFALL_DATA_DIR"):
+    with pytest.raises(Refused, match=r"anonymize cannot be used .*FOOTFALL_DATA_DIR"):
         Stores(tmp_path, "anonymize").remove_stale()
 
 
