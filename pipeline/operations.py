@@ -1,6 +1,9 @@
 """What a worker tells about itself: Prometheus metrics from the catalogue, ``/readyz`` and ``/livez``."""
 
 import asyncio
+import errno
+import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -113,6 +116,29 @@ class Operations:
         self._histograms["footfall_fold_seconds"].observe(seconds)
 
 
+def _unusable(host: str, port: int, error: Exception) -> Refused:
+    """The refusal of an address to listen on, which names the setting that is to blame."""
+    number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
+    if number == errno.EADDRINUSE:
+        return Refused(
+            f"the metrics port {port} of {host} is taken",
+            "set FOOTFALL_METRICS_PORT to another, or end what listens there",
+        )
+    if number == errno.EACCES:
+        return Refused(
+            f"the metrics port {port} of {host} is not for this user", "set FOOTFALL_METRICS_PORT to one above 1023"
+        )
+    if number in {None, errno.EADDRNOTAVAIL, errno.EINVAL}:
+        return Refused(
+            f"{host} is no address of this machine",
+            "set FOOTFALL_METRICS_HOST to 127.0.0.1, to an address that it has, or to 0.0.0.0 for all of them",
+        )
+    return Refused(
+        f"nothing can listen at the metrics port {port} of {host} ({os.strerror(number or 0)})",
+        "mend that, or set FOOTFALL_METRICS_HOST and FOOTFALL_METRICS_PORT to another place",
+    )
+
+
 class Pages:
     """The metrics port: ``/metrics``, ``/readyz``, ``/livez``; answered by the worker's own loop."""
 
@@ -123,13 +149,11 @@ class Pages:
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; ``port`` 0 takes any free one. Refuses where the port is taken."""
+        """Listen; ``port`` 0 takes any free one. Refuses where the host or the port cannot be had."""
         try:
             self._server = await asyncio.start_server(self._answer, host, port)
-        except OSError as error:
-            raise Refused(
-                f"metrics port {port} of {host} cannot be used", f"set FOOTFALL_METRICS_PORT ({error.strerror})"
-            ) from None
+        except (OSError, UnicodeError) as error:
+            raise _unusable(host, port, error) from None
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

@@ -1,29 +1,41 @@
 """Broker, topics and both workers together, as ``demo`` and ``up`` use them."""
 
-import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pipeline.broker.embedded import embedded
 from pipeline.broker.jars import Progress
 from pipeline.broker.topics import apply
+from pipeline.errors import Refused
+from pipeline.folders import held, is_held, kept_secret, writable
 from pipeline.processes import WorkerProcess, start_worker
 from pipeline.settings import Settings
+from pipeline.settings_env import as_environment
 
-__all__ = ["Stack", "running_stack"]
+__all__ = ["Stack", "noted_workers", "running_stack"]
+
+_LAST_PORT: Final = 65_535
+_NOTED: Final = "workers.json"
+_DO: Final = "set FOOTFALL_DATA_DIR to a folder of this user's"
 
 
 @dataclass(slots=True)
 class Stack:
-    """What runs: the broker's address, where logs and keys lie, the workers."""
+    """What runs: the settings of ``anonymize``, which name the broker and the key, and the workers."""
 
-    brokers: str
+    settings: Settings
     folder: Path
-    key_file: Path
     anonymize: WorkerProcess
     aggregate: WorkerProcess
+
+    @property
+    def brokers(self) -> str:
+        """The broker's address."""
+        return self.settings.brokers or ""
 
     @property
     def workers(self) -> tuple[WorkerProcess, WorkerProcess]:
@@ -31,42 +43,59 @@ class Stack:
         return self.anonymize, self.aggregate
 
 
-def key_file(folder: Path) -> Path:
-    """The folder's pseudonym key, made at first use and readable by its owner alone."""
-    path = folder / "pseudonym.key"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32) + "\n")
-    return path
-
-
 @asynccontextmanager
-async def running_stack(
-    settings: Settings, folder: Path, overrides: Mapping[str, str], progress: Progress | None = None
-) -> AsyncIterator[Stack]:
+async def running_stack(settings: Settings, folder: Path, progress: Progress | None = None) -> AsyncIterator[Stack]:
     """Start the real broker, make the topics, start both workers and wait until they are ready; stop all at the end.
 
-    ``overrides`` are settings for the workers by their names without ``FOOTFALL_``; ``progress`` tells of the jars.
+    All ``settings`` are handed on to the workers but the brokers and the data folder, which are the stack's own; so is
+    the key where none is set. Where a metrics port is set, ``aggregate`` has the next one. ``progress`` tells of the
+    jars. Refuses before anything is started where the folder is unusable or another process holds it.
     """
-    key = key_file(folder)
-    logs = folder / "logs"
-    async with embedded(folder / "broker", progress) as brokers:
-        common = {
-            "BROKERS": brokers,
-            "TOPIC_PREFIX": settings.topic_prefix,
-            "PARTITIONS": str(settings.partitions),
-            "DATA_DIR": str(folder / "data"),
-            **overrides,
-        }
-        await apply(settings.model_copy(update={"brokers": brokers}))
-        workers: list[WorkerProcess] = []
-        try:
-            workers.append(start_worker("anonymize", common | {"PSEUDONYM_KEY_FILE": str(key)}, logs))
-            workers.append(start_worker("aggregate", common, logs))
+    _refuse_unfit(settings)
+    writable(folder, _DO)
+    with held(folder, "footfall up", _DO):
+        if settings.pseudonym_secret() is None:
+            settings = settings.model_copy(update={"pseudonym_key_file": kept_secret(folder / "pseudonym.key")})
+        async with AsyncExitStack() as ending:
+            brokers = await ending.enter_async_context(embedded(folder / "broker", progress))
+            settings = settings.model_copy(update={"brokers": brokers, "data_dir": folder / "data"})
+            await apply(settings)
+            workers: list[WorkerProcess] = []
+            for kind, given in _environments(settings):
+                workers.append(start_worker(kind, given, folder / "logs", bound=True))
+                ending.push_async_callback(workers[-1].stop)
             for worker in workers:
                 await worker.ready()
-            yield Stack(brokers, folder, key, *workers)
-        finally:
-            for worker in workers:
-                await worker.stop()
+            noted = {"brokers": brokers, "workers": [worker.metrics_address for worker in workers]}
+            (folder / _NOTED).write_text(json.dumps(noted), "utf-8")
+            yield Stack(settings, folder, *workers)
+
+
+def _refuse_unfit(settings: Settings) -> None:
+    """What a cluster has and one broker with two workers on this machine cannot have."""
+    if (settings.replication or 1) > 1:
+        raise Refused(
+            f"FOOTFALL_REPLICATION is {settings.replication}, but one broker is started here", "unset it here"
+        )
+    if settings.metrics_port == _LAST_PORT:
+        raise Refused("FOOTFALL_METRICS_PORT leaves no port for the second worker", f"set it below {_LAST_PORT}")
+
+
+def _environments(settings: Settings) -> list[tuple[str, dict[str, str]]]:
+    """Each worker's settings as its environment; ``aggregate`` holds no key."""
+    port = settings.metrics_port if "metrics_port" in settings.model_fields_set else 0
+    return [
+        ("anonymize", as_environment(settings.model_copy(update={"metrics_port": port}))),
+        ("aggregate", as_environment(settings.without_keys().model_copy(update={"metrics_port": port and port + 1}))),
+    ]
+
+
+def noted_workers(folder: Path, brokers: str | None) -> list[str]:
+    """``host:port`` of the metrics of the workers of the stack that runs in ``folder`` on ``brokers``; [] without."""
+    if not is_held(folder):
+        return []
+    try:
+        noted = json.loads((folder / _NOTED).read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    return list(noted["workers"]) if noted["brokers"] == brokers else []

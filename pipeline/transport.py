@@ -20,7 +20,7 @@ from pipeline.kafka.consumer import BatchConsumer
 from pipeline.worker.lease import Lease
 from pipeline.worker.will import LastWill, leaving
 
-__all__ = ["Consumer", "FetchedChunk", "Positions", "Producer", "Transport", "connected"]
+__all__ = ["Consumer", "FetchedChunk", "Positions", "Producer", "Transport", "connected", "tell_errors"]
 
 Positions = Callable[[], Awaitable[Mapping[TP, int]]]
 """Where to read on, for every assigned partition."""
@@ -82,7 +82,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
         app: Any = self.app
         await connected(super().on_start, lambda: self._ensure_consumer().stop(), app.footfall_failed)
-        _renew(self._ensure_consumer()._coordinator, app.footfall_lease, app.footfall_will)  # noqa: SLF001 - as below
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - as below
+        _renew(coordinator, app.footfall_lease, app.footfall_will)
+        tell_errors(coordinator, app.footfall_failed)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; False where the group does not take it now, as while it rebalances.
@@ -158,6 +160,20 @@ def _renew(coordinator: Any, lease: Lease, will: LastWill) -> None:
         return answered
 
     coordinator._do_heartbeat = heartbeat  # noqa: SLF001
+
+
+def tell_errors(coordinator: Any, failed: Callable[[BaseException], None]) -> None:
+    """What the group's coordinator cannot go on from has ``failed``, also where nothing is fetched.
+
+    The client keeps it for the next fetch, and waits: a worker that was never assigned anything would wait for ever.
+    """
+    push = coordinator._push_error_to_user  # noqa: SLF001 - there is no public hook
+
+    def pushed(error: BaseException) -> Any:
+        failed(error)
+        return push(error)
+
+    coordinator._push_error_to_user = pushed  # noqa: SLF001
 
 
 class Consumer(driver.Consumer):

@@ -46,7 +46,7 @@ def command(
         typer.echo(f"footfall: {error}", err=True)
         raise typer.Exit(1) from None
     if as_json:
-        typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
+        typer.echo(json.dumps(found.as_json()))
     else:
         _show(found)
     raise typer.Exit(0 if found.sound else 1)

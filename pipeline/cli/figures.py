@@ -38,7 +38,7 @@ def oracle(
     settings = load_settings()
     result = asyncio.run(_oracle(settings, from_file))
     for identity in sorted(result):
-        typer.echo(json.dumps(result[identity], ensure_ascii=False))
+        typer.echo(json.dumps(result[identity]))
 
 
 async def _oracle(settings: Settings, from_file: Path | None) -> dict[str, dict[str, object]]:

@@ -134,7 +134,10 @@ def settings_page() -> str:
     return (
         f"{GENERATED}# Settings\n\nThe environment goes before the TOML file that `FOOTFALL_CONFIG` names"
         " (`footfall.toml` in the working folder without it), with the names in lower case and without the prefix."
-        f" Durations are ISO 8601 or seconds.\n\n{table(('setting', 'default', ''), rows)}"
+        " Durations are ISO 8601 or seconds. An unknown variable is refused, since it may be a setting misspelt; what"
+        " Kubernetes adds for a Service called `footfall…` (`FOOTFALL_PORT=tcp://10.0.0.1:9464`,"
+        " `FOOTFALL_SERVICE_HOST` and their like) is told by its form and left alone."
+        f"\n\n{table(('setting', 'default', ''), rows)}"
     )
 
 

@@ -31,3 +31,8 @@ def test_compose_runs_both_workers_behind_the_topics_and_watches_them() -> None:
         assert "/readyz" in " ".join(services[name]["healthcheck"]["test"])
         assert services[name]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
     assert "FOOTFALL_PSEUDONYM_KEY" not in services["aggregate"]["environment"]
+
+
+def test_a_pod_is_not_told_of_services_as_if_they_were_settings() -> None:
+    text = (ROOT / "helm" / "templates" / "workers.yaml").read_text("utf-8")
+    assert text.count("enableServiceLinks: false") == text.count("kind: Deployment") == 1

@@ -110,6 +110,59 @@ def test_a_repository_that_has_nothing_or_is_not_there_is_refused(home: Path) ->
         ready_jars()
 
 
+@pytest.mark.parametrize("home", ["/proc/1/none", "a/file", "relative", None], ids=str)
+def test_a_home_that_is_no_folder_is_refused_with_what_to_set(
+    home: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if home is None:
+        monkeypatch.delenv("HOME", raising=False)
+        monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    elif home == "a/file":
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    else:
+        monkeypatch.setenv("HOME", home)
+    with pytest.raises(Refused, match="set XDG_CACHE_HOME"):
+        ready_jars()
+
+
+def test_without_a_home_the_named_cache_is_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "relative")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    kept = home / "cache" / "footfall" / "kafka" / ONE.filename
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(CONTENT)
+    assert ready_jars() == [kept]
+
+
+def test_a_cache_that_a_class_path_cannot_name_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "a:b"))
+    with pytest.raises(Refused, match="XDG_CACHE_HOME"):
+        ready_jars()
+
+
+def test_unreadable_settings_of_jgo_are_refused(home: Path) -> None:
+    (home / ".jgorc").write_text("no section\n")
+    with pytest.raises(Refused, match="jgo"):
+        ready_jars()
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+async def test_a_folder_may_have_any_name_in_any_locale(
+    locale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    folder = tmp_path / "größe, a=b [x] \\ #1"
+    async with embedded(folder) as address:
+        settings = load_settings(brokers=address, partitions=1)
+        assert await apply(settings)
+    assert (folder / "data" / "meta.properties").exists()
+    async with embedded(folder) as address:
+        assert await diff(load_settings(brokers=address, partitions=1)) == []
+
+
 @pytest.mark.broker
 async def test_a_second_start_goes_on_with_data_and_port(tmp_path: Path, prefix: str) -> None:
     folder = tmp_path / "kafka"
