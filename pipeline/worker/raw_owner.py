@@ -17,7 +17,7 @@ from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import parts
-from pipeline.worker.appender import OUTPUT_BATCH_BYTES
+from pipeline.worker.appender import OUTPUT_BATCH_BYTES, record_weight
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import decode_chunk, encode_chunk
 from schemas.rejections import encode_rejection
@@ -186,7 +186,7 @@ def _fitting(records: Sequence[RawRecord]) -> int:
         return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES)
     size = 0
     for count, record in enumerate(records[:_CHUNK_RECORDS]):
-        size += len(record.value or b"")
+        size += record_weight(record.key, record.value, record.headers)
         if size > _CHUNK_BYTES:
             return max(count, 1)
     return min(len(records), _CHUNK_RECORDS)
