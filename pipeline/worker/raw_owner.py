@@ -9,6 +9,7 @@ from typing import Final, Self
 import msgspec
 
 from agents.core.anonymizing import FOLD_HEADER, TICK_HEADER, AnonymizeFold
+from agents.core.decode import record_bytes
 from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
 from agents.core.native import Records
@@ -17,7 +18,7 @@ from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import parts
-from pipeline.worker.appender import OUTPUT_BATCH_BYTES, record_weight
+from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import decode_chunk, encode_chunk
 from schemas.rejections import encode_rejection
@@ -186,7 +187,7 @@ def _fitting(records: Sequence[RawRecord]) -> int:
         return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES)
     size = 0
     for count, record in enumerate(records[:_CHUNK_RECORDS]):
-        size += record_weight(record.key, record.value, record.headers)
+        size += record_bytes(record)
         if size > _CHUNK_BYTES:
             return max(count, 1)
     return min(len(records), _CHUNK_RECORDS)

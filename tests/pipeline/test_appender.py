@@ -12,6 +12,7 @@ from pipeline.worker import raw_owner
 from pipeline.worker.appender import BATCH_BYTES, OUTPUT_BATCH_BYTES, Appender, Rows
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.topics import TOPICS
+from tests.core.test_plain_run import NEEDS_COMPILER, fetched
 
 RAW_BYTES = int(TOPICS["raw"].config["max.message.bytes"])
 _CHOOSE = random.Random(1)
@@ -72,7 +73,7 @@ def test_no_batch_is_larger_than_was_asked_for() -> None:
     found = cut(rows, 100_000)
     assert sum(count for _, count in found) == 1000
     assert max(size for size, _ in found) <= 100_000
-    assert cut(rows, BATCH_BYTES) == [(cut(rows, BATCH_BYTES)[0][0], 1000)]
+    assert [count for _, count in cut(rows, BATCH_BYTES)] == [1000]
 
 
 def test_a_chunk_is_cut_by_headers_and_keys_too() -> None:
@@ -81,3 +82,17 @@ def test_a_chunk_is_cut_by_headers_and_keys_too() -> None:
     assert raw_owner._fitting([heavy] * 10) == 4
     assert raw_owner._fitting([keyed] * 10) == 4
     assert raw_owner._fitting([RawRecord(0, 0, b"acme", b"{}", (("h", noise(9_000_000)),))] * 2) == 1
+
+
+@NEEDS_COMPILER
+def test_both_forms_of_records_are_cut_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    def part(most: int) -> bytes | None:
+        return None if _CHOOSE.random() < 0.1 else noise(_CHOOSE.randrange(most))
+
+    records = [
+        RawRecord(offset, 0, part(100), part(400), tuple([("h" * part, noise(part)) for part in range(offset % 7)]))
+        for offset in range(300)
+    ]
+    for size in (0, 1, 300, 3000, 30_000, 10**9):
+        monkeypatch.setattr(raw_owner, "_CHUNK_BYTES", size)
+        assert raw_owner._fitting(fetched(records)) == raw_owner._fitting(records)
