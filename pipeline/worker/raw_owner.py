@@ -9,6 +9,7 @@ from typing import Final, Self
 import msgspec
 
 from agents.core.anonymizing import FOLD_HEADER, TICK_HEADER, AnonymizeFold
+from agents.core.decode import record_bytes
 from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
 from agents.core.native import Records
@@ -186,7 +187,7 @@ def _fitting(records: Sequence[RawRecord]) -> int:
         return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES)
     size = 0
     for count, record in enumerate(records[:_CHUNK_RECORDS]):
-        size += len(record.value or b"")
+        size += record_bytes(record)
         if size > _CHUNK_BYTES:
             return max(count, 1)
     return min(len(records), _CHUNK_RECORDS)

@@ -65,7 +65,7 @@ def taken(value: bytes) -> list[int]:
 
 
 def test_names_alike_in_many_companies_do_not_collide() -> None:
-    """A table takes a name within 64 places or not at all, and what it does not take is folded the slow way."""
+    """A table takes a name within 128 places or not at all, and what it does not take is folded the slow way."""
     state = RawState(Deciding(), PSEUDONYMS, 0, 1)
     companies = [f"company-{number}" for number in range(100)]
     for company in companies:

@@ -347,7 +347,21 @@ static PyObject *records_subscript(Records *self, PyObject *key) {
 
 PyDoc_STRVAR(fitting_doc,
     "fitting(most, size) -> int\n\n"
-    "How many of the first `most` records have values of `size` bytes together at most; at least one where there is one.");
+    "How many of the first `most` records have `size` bytes of keys, values and headers together at most; at least one where\n"
+    "there is one.");
+
+/* Key, value and headers together; never much, since they lie in one batch. */
+static Py_ssize_t bytes_of(const Stored *stored) {
+    Py_ssize_t size = (stored->key_size > 0 ? stored->key_size : 0) + (stored->value_size > 0 ? stored->value_size : 0);
+    const char *at = stored->headers;
+    for (int32_t part = 0; at != NULL && part < 2 * stored->header_count; part++) {
+        const char *found;
+        int32_t length = 0;
+        at = read_bytes(at, stored->end, &found, &length); /* never NULL, since they were read before */
+        size += length > 0 ? length : 0;
+    }
+    return size;
+}
 
 static PyObject *records_fitting(Records *self, PyObject *arguments) {
     Py_ssize_t most, size, count = 0;
@@ -355,10 +369,11 @@ static PyObject *records_fitting(Records *self, PyObject *arguments) {
         return NULL;
     }
     for (; count < self->count && count < most; count++) {
-        size -= self->stored[count].value_size > 0 ? self->stored[count].value_size : 0;
-        if (size < 0) {
+        const Py_ssize_t weight = bytes_of(&self->stored[count]);
+        if (weight > size) {
             break;
         }
+        size -= weight;
     }
     return PyLong_FromSsize_t(count == 0 && self->count ? 1 : count);
 }
