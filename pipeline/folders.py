@@ -17,11 +17,11 @@ LOCK: Final = "lock"
 """In a folder that is held, with the process id for a refusal. It stays: who removed it could free another's."""
 
 
-def writable(folder: Path, do: str) -> None:
+def writable(folder: Path, do: str, mode: int = 0o777) -> None:
     """Make ``folder`` and try whether it takes a file; refuses with ``do`` where it does not."""
     probe = folder / f".probe-{secrets.token_hex(4)}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode, parents=True, exist_ok=True)
         probe.touch(mode=0o600)
         probe.unlink()
     except OSError as error:
