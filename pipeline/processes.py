@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.broker.embedded import dies_with_parent, free_ports
 from pipeline.errors import Refused
 
-__all__ = ["WorkerProcess", "metric_total", "page", "start_worker"]
+__all__ = ["WorkerProcess", "answering", "metric_total", "page", "start_worker"]
 
 _REFUSED: Final = "footfall: "
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what listens on all answers on loopback
@@ -44,6 +44,12 @@ def page(address: str, path: str) -> tuple[int, str]:
         return error.code, error.read().decode()
     except (OSError, http.client.HTTPException, ValueError):
         return 0, ""
+
+
+def answering(host: str, port: int | str) -> str:
+    """``host:port`` at which what listens at ``host`` answers on this machine."""
+    found = _EVERYWHERE.get(host, host)
+    return f"[{found}]:{port}" if ":" in found else f"{found}:{port}"
 
 
 @dataclass(slots=True)
@@ -132,6 +138,4 @@ def start_worker(
             cwd=folder,
             preexec_fn=dies_with_parent() if bound else None,  # noqa: PLW1509 - it only calls prctl
         )
-    host = _EVERYWHERE.get(given["METRICS_HOST"], given["METRICS_HOST"])
-    shown = f"[{host}]" if ":" in host else host
-    return WorkerProcess(kind, process, log, f"{shown}:{given['METRICS_PORT']}")
+    return WorkerProcess(kind, process, log, answering(given["METRICS_HOST"], given["METRICS_PORT"]))

@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     """A name or address of this machine; 0.0.0.0 is all of them."""
     metrics_port: int = Field(default=9464, ge=0, le=65_535)
     """0 takes any free port."""
+    workers: Brokers = None
+    """``host:port`` of the metrics of each worker, several separated by commas, for ``doctor`` to ask."""
     failpoint: str | None = None
     """For tests alone: where the worker kills itself."""
 

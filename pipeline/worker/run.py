@@ -40,7 +40,7 @@ from pipeline.worker.tuning import tune
 from pipeline.worker.will import LastWill
 from schemas.topics import topic_name
 
-__all__ = ["run_worker"]
+__all__ = ["look_around", "run_worker"]
 
 _COMMIT_SECONDS = 1.0
 _STOP_SECONDS = 9.0
@@ -62,11 +62,20 @@ def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> i
         end(error)
 
 
+async def look_around(kind: Kind, settings: Settings) -> None:
+    """What a start looks at before it joins the group, and nothing more; raises Refused as that would, and KafkaError.
+
+    Nothing is written, neither to a topic nor to this machine.
+    """
+    await _Worker(kind, settings, accept_gap=False, looking=True).run()
+
+
 class _Worker:
-    def __init__(self, kind: Kind, settings: Settings, *, accept_gap: bool) -> None:
+    def __init__(self, kind: Kind, settings: Settings, *, accept_gap: bool, looking: bool = False) -> None:
         self._kind = kind
         self._settings = settings
         self._accept_gap = accept_gap
+        self._looking = looking
         self._log = structlog.get_logger().bind(worker=kind)
         self._stop = asyncio.Event()
         self._commits: dict[int, int] = {}
@@ -83,7 +92,7 @@ class _Worker:
         brokers = await require_broker(settings)
         await require_topics(settings)
         refusal = await other_digest(settings, settings.digest())
-        if (warning := await replication_warning(settings)) is not None:
+        if not self._looking and (warning := await replication_warning(settings)) is not None:
             self._log.warning("few_replicas", what=warning)
         self._commits = await self._committed()
         appender, opened = Appender(brokers, lambda: self._lease.valid), self._stores()
@@ -93,6 +102,8 @@ class _Worker:
             )
             owners = Owners(self._maker(secret, opened), standbys, self._lease, self._operations, end)
             await owners.survey(range(settings.partitions), refusal)
+            if self._looking:
+                return 0
             pages = Pages(self._operations, owners.why_not_ready)
             await pages.start(settings.metrics_host, settings.metrics_port)
             self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
@@ -125,7 +136,7 @@ class _Worker:
 
     def _stores(self) -> Callable[[int], OwnStore | None]:
         """What opens a partition's store; raises Refused where the data folder is no place for one."""
-        if self._settings.store == "memory":
+        if self._settings.store == "memory" or self._looking:
             return lambda _partition: None
         # Loaded only where it is asked for: the library is no small one.
         from pipeline.worker.stores import Stores  # noqa: PLC0415

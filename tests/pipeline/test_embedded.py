@@ -1,10 +1,8 @@
 import hashlib
-import http.server
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from pipeline.broker.jars import Jar, locked_jars, ready_jars
 from pipeline.broker.topics import apply, diff
 from pipeline.errors import Refused
 from pipeline.settings import load_settings
+from tests.web import answering
 
 CONTENT = b"a jar"
 ONE = Jar(hashlib.sha256(CONTENT).hexdigest(), "org.example", "thing", "1.0")
@@ -27,24 +26,12 @@ ONE = Jar(hashlib.sha256(CONTENT).hexdigest(), "org.example", "thing", "1.0")
 def repository(body: bytes | None) -> Iterator[str]:
     """A Maven repository on loopback that answers every question with ``body``, or with 404."""
 
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = body is not None and self.path.endswith("/org/example/thing/1.0/thing-1.0.jar")
-            self.send_response(200 if found else 404)
-            self.end_headers()
-            self.wfile.write(body if found and body is not None else b"")
+    def answer(path: str) -> tuple[int, bytes]:
+        found = body is not None and path.endswith("/org/example/thing/1.0/thing-1.0.jar")
+        return (200, body) if found and body is not None else (404, b"")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/maven"
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(answer) as address:
+        yield f"http://{address}/maven"
 
 
 @pytest.fixture

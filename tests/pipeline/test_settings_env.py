@@ -101,7 +101,13 @@ def test_other_programs_variables_are_let_be(monkeypatch: pytest.MonkeyPatch) ->
 def other_than_default(name: str) -> object:
     """A value of a setting that is not its default, by its type."""
     field = Settings.model_fields[name]
-    given = {"brokers": "a:1,[::1]:2", "metrics_host": "::", "topic_prefix": "other", "failpoint": "commit"}
+    given = {
+        "brokers": "a:1,[::1]:2",
+        "workers": "b:1",
+        "metrics_host": "::",
+        "topic_prefix": "other",
+        "failpoint": "commit",
+    }
     if name in given:
         return given[name]
     kinds = {field.annotation, *get_args(field.annotation)}
