@@ -68,7 +68,7 @@ async def _counted(settings: Settings, reader: LogReader, partition: int, since:
     async for records in reader.records(topic, partition, start, end):
         for record in records:
             if start > found[0] and begin == since:
-                begin = int(record.timestamp)
+                begin = int(record.append_time)
             try:
                 events += len(decode_chunk(bytes(record.value or b"")).offsets)
             except msgspec.MsgspecError:
