@@ -16,7 +16,7 @@ from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
 from pipeline.kafka.batch import Batch
-from pipeline.kafka.parts import parts
+from pipeline.kafka.parts import HEADER_WEIGHT, parts, weight_of
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import decode_chunk, encode_chunk
@@ -174,12 +174,12 @@ def _after(records: Sequence[RawRecord], fence: int) -> Sequence[RawRecord]:
 
 
 def _fitting(records: Sequence[RawRecord]) -> int:
-    """How many of the records make a chunk: by number, and by their bytes; at least one."""
+    """How many of the records make a chunk: by number, and by their weight; at least one."""
     if isinstance(records, Records):
-        return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES)
+        return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES, HEADER_WEIGHT)
     size = 0
     for count, record in enumerate(records[:_CHUNK_RECORDS]):
-        size += len(record.value or b"")
+        size += weight_of(record)
         if size > _CHUNK_BYTES:
             return max(count, 1)
     return min(len(records), _CHUNK_RECORDS)
