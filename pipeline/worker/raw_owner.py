@@ -20,6 +20,7 @@ from pipeline.kafka.parts import HEADER_WEIGHT, parts, weight_of
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import decode_chunk, encode_chunk
+from schemas.reasons import Reason
 from schemas.rejections import encode_rejection
 
 __all__ = ["RawOwner"]
@@ -131,8 +132,15 @@ class RawOwner(Owner[RawRecord]):
             await self.write(folded.writes)
             self.context.at("state-written")
             self.advanced(self.fold.entry.fence + 1)
+            self._tell_unreadable(folded)
             if self.fold.digest != self._own_digest:
                 self.left = self.fold.digest
+
+    def _tell_unreadable(self, folded: Folded) -> None:
+        """One line a chunk: where something was that is no record, and nothing of it."""
+        offsets = [each.offset for each in folded.rejections if each.reason is Reason.UNREADABLE]
+        if offsets:
+            self.log.warning("unreadable", number=len(offsets), first=offsets[0], last=offsets[-1])
 
     async def _write_outputs(self, folded: Folded) -> None:
         append, topic = self.context.appender.append, self.context.topic
