@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo picture docs test faults bench bench-quick sanitize lint clean
+.PHONY: setup demo picture docs test faults fuzz bench bench-quick sanitize lint clean
 
 setup: .venv/.ready
 
@@ -35,6 +35,11 @@ SEEDS ?= 20
 faults: setup
 	$(if $(filter-out =%,$(SEEDS)),$(BIN)/python -m tests.protocol --steps $(STEPS))
 	$(BIN)/python -m tests.faults $(SEEDS) $(FAULTS)
+
+# Record batches that no client writes, changed at random, through a real broker; options as in
+# `.venv/bin/python -m tests.fuzz_batches --help`.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz_batches $(FUZZ)
 
 # Speed on this machine beside other systems, as one table; options as in `.venv/bin/python -m bench.compare --help`.
 bench: setup

@@ -67,7 +67,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             max_poll_records=conf.broker_max_poll_records,
             max_poll_interval_ms=2**31 - 1,  # the lease and readiness watch us, on a finer scale
             max_partition_fetch_bytes=_FETCH_BYTES,
-            fetch_max_bytes=8 * _FETCH_BYTES,
+            fetch_max_bytes=4 * _FETCH_BYTES,
             fetch_max_wait_ms=250,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=session,

@@ -4,21 +4,28 @@ Tried by hand: of what else can be said wrong, brokers refuse other numbers of r
 offsets of compressed records that are not 0, 1, 2 and so on, control batches, other formats and codecs, damaged frames.
 """
 
+import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import cramjam
 import lz4.frame
 
 from pipeline.kafka.codecs import zstd
+from pipeline.oracle.homes import home_of
+from tests.broker.bench import PARTITIONS
 from tests.kafka_batches import CODECS, Batch, compress, record, varint, xerial
 
-__all__ = ["BOMBS", "CASES", "Case", "Good"]
+__all__ = ["BOMBS", "CASES", "COMPANIES", "Case", "Good", "without_compiler"]
 
 Good = Callable[[int], bytes]
 """Makes a record that holds an event to be counted, given its offset after the batch's."""
+COMPANIES: Final = {home_of(name.encode(), PARTITIONS): name for name in (f"acme{number}" for number in range(40))}
+"""One at home in each partition."""
 MIB: Final = 1 << 20
+_ROOT: Final = Path(__file__).parents[1]
 _GZIP, _SNAPPY, _LZ4, _ZSTD = (CODECS[name] for name in ("gzip", "snappy", "lz4", "zstd"))
 _SKIPPED: Final = struct.pack("<II", 0x184D2A50, 4) + b"abcd"
 
@@ -154,3 +161,8 @@ BOMBS: Final = {
     "lz4, 256 MB": _bomb(_LZ4, 256 * MIB),
     "snappy, 32 MB": _bomb(_SNAPPY, 32 * MIB),
 }
+
+
+def without_compiler() -> Mapping[str, str]:
+    """What keeps a process from finding its compiled part."""
+    return {"PYTHONPATH": f"{_ROOT / 'tests' / 'broker' / 'uncompiled'}{os.pathsep}{_ROOT}"}

@@ -8,17 +8,20 @@ from pipeline.kafka.batch import Batch, Block
 from pipeline.kafka.codecs import UnreadableError
 from pipeline.kafka.plain import Headers, Make, unreadable, walk
 
-__all__ = ["AT_ONCE", "parts"]
+__all__ = ["AT_ONCE", "HEADER_WEIGHT", "parts", "weight_of"]
 
 AT_ONCE: Final = 20_000
 """Records of a part at most."""
 _PART_BYTES: Final = 4 << 20
 _WHOLE_BYTES: Final = 256 << 10
 """Up to so many bytes a block's records are made as it is looked at, and not in a second pass."""
-_HEADER_WEIGHT: Final = 128
+HEADER_WEIGHT: Final = 128
+"""Of each header of a record beside bytes of key and value: what its objects take, whatever it holds."""
 
 
 class _Record(Protocol):
+    @property
+    def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
     @property
@@ -70,7 +73,7 @@ def _plain(batches: Iterable[Batch], make: Make[Made]) -> Iterator[Sequence[Made
             if record is None:
                 yield ()
                 continue
-            heavy = len(record.value or b"") + _HEADER_WEIGHT * len(record.headers)
+            heavy = weight_of(record)
             if held and (len(held) >= AT_ONCE or weight + heavy > _PART_BYTES):
                 yield held
                 held, weight = [], 0
@@ -93,6 +96,12 @@ def _read(block: Block, make: Make[Made]) -> Iterator[Made | None]:
     except UnreadableError:
         found = [unreadable(block, make)] if block.last >= block.least else []
     yield from found
+
+
+def weight_of(record: _Record) -> int:
+    """Bytes of key, value and headers, and what objects for each header take, about."""
+    headers = sum([HEADER_WEIGHT + len(name.encode()) + len(value or b"") for name, value in record.headers])
+    return len(record.key or b"") + len(record.value or b"") + headers
 
 
 def _nothing(*_: object) -> None:

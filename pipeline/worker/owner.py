@@ -27,7 +27,7 @@ from schemas.topics import topic_name
 __all__ = ["Context", "Owner", "Record"]
 
 Record = TypeVar("Record")
-_QUEUED_CHUNKS: Final = 4
+_QUEUED_CHUNKS: Final = 2
 _MENDED_ROWS: Final = 2000
 _CHECK_SECONDS: Final = 2.0
 _STALL_SECONDS: Final = 30.0

@@ -9,7 +9,6 @@ from typing import Final, Self
 import msgspec
 
 from agents.core.anonymizing import FOLD_HEADER, TICK_HEADER, AnonymizeFold
-from agents.core.decode import record_bytes
 from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
 from agents.core.native import Records
@@ -17,10 +16,11 @@ from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
 from pipeline.kafka.batch import Batch
-from pipeline.kafka.parts import parts
+from pipeline.kafka.parts import HEADER_WEIGHT, parts, weight_of
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import decode_chunk, encode_chunk
+from schemas.reasons import Reason
 from schemas.rejections import encode_rejection
 
 __all__ = ["RawOwner"]
@@ -139,8 +139,15 @@ class RawOwner(Owner[RawRecord]):
             await self.write(folded.writes)
             self.context.at("state-written")
             self.advanced(self.fold.entry.fence + 1)
+            self._tell_unreadable(folded)
             if self.fold.digest != self._own_digest:
                 self.left = self.fold.digest
+
+    def _tell_unreadable(self, folded: Folded) -> None:
+        """One line a chunk: where something was that is no record, and nothing of it."""
+        offsets = [each.offset for each in folded.rejections if each.reason is Reason.UNREADABLE]
+        if offsets:
+            self.log.warning("unreadable", number=len(offsets), first=offsets[0], last=offsets[-1])
 
     async def _write_outputs(self, folded: Folded) -> None:
         append, topic = self.context.appender.append, self.context.topic
@@ -182,12 +189,12 @@ def _after(records: Sequence[RawRecord], fence: int) -> Sequence[RawRecord]:
 
 
 def _fitting(records: Sequence[RawRecord]) -> int:
-    """How many of the records make a chunk: by number, and by their bytes; at least one."""
+    """How many of the records make a chunk: by number, and by their weight; at least one."""
     if isinstance(records, Records):
-        return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES)
+        return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES, HEADER_WEIGHT)
     size = 0
     for count, record in enumerate(records[:_CHUNK_RECORDS]):
-        size += record_bytes(record)
+        size += weight_of(record)
         if size > _CHUNK_BYTES:
             return max(count, 1)
     return min(len(records), _CHUNK_RECORDS)

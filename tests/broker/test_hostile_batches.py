@@ -5,7 +5,6 @@ Both forms of the reader: a worker without its compiled part is one whose Python
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from pipeline.broker.topics import apply
-from pipeline.oracle.homes import home_of
 from pipeline.processes import WorkerProcess, metric_total
 from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
@@ -23,14 +21,10 @@ from tests.broker.bench import PARTITIONS, Bench, run
 from tests.broker.command import footfall
 from tests.broker.old_times import taking_old_times
 from tests.core.test_plain_run import NEEDS_COMPILER
-from tests.hostile_batches import BOMBS, CASES, Case
+from tests.hostile_batches import BOMBS, CASES, COMPANIES, Case, without_compiler
 from tests.kafka_batches import Batch, Wire, record
 
 pytestmark = pytest.mark.broker
-_COMPANIES = {home_of(name.encode(), PARTITIONS): name for name in (f"acme{number}" for number in range(40))}
-"""One at home in each partition."""
-_UNCOMPILED = Path(__file__).parent / "uncompiled"
-_ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -52,11 +46,11 @@ class Writer:
             "source": "site",
             "sequence": self._sequence,
             "type": "message.sent",
-            "company": _COMPANIES[partition],
+            "company": COMPANIES[partition],
             "time": instant(self.now, fraction=True),
             "data": {"role": "user", "user": f"user{self._sequence % 7}"},
         }
-        return record(delta, _COMPANIES[partition].encode(), json.dumps(event).encode())
+        return record(delta, COMPANIES[partition].encode(), json.dumps(event).encode())
 
     async def append(self, name: str, case: Case, partition: int) -> None:
         batch = case.build(lambda delta: self.good(partition, delta))
@@ -75,11 +69,6 @@ class Writer:
         sent = await self.wire.send(partition, batch.at(self.now).data())
         assert not sent.error, (name, sent.error)
         return sent.offset
-
-
-def without_compiler() -> Mapping[str, str]:
-    """What keeps a process from finding its compiled part."""
-    return {"PYTHONPATH": f"{_UNCOMPILED}{os.pathsep}{_ROOT}"}
 
 
 async def holds(bench: Bench, writer: Writer) -> None:
@@ -112,9 +101,7 @@ def test_each_is_one_verdict_and_whatever_comes_behind_it_counts(
         pair = [bench.start(kind, variables=variables) for kind in ("anonymize", "aggregate")]
         await holds(bench, writer)
         living(*pair)
-        assert metric_total(pair[0].get("/metrics")[1], "footfall_rejected_total", reason="unreadable") == len(
-            writer.verdicts
-        )
+        told_of_it(pair[0], writer)
         await commands_read_past_it(bench, writer, variables)
         async with Wire(brokers, bench.topic("raw")) as wire:
             writer.wire, writer.now = wire, int(time.time() * 1000)
@@ -132,6 +119,15 @@ def test_each_is_one_verdict_and_whatever_comes_behind_it_counts(
             living(*pair)
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario, made=False))
+
+
+def told_of_it(worker: WorkerProcess, writer: Writer) -> None:
+    """By its metric, and by offset in its log."""
+    page = worker.get("/metrics")[1]
+    assert metric_total(page, "footfall_rejected_total", reason="unreadable") == len(writer.verdicts)
+    lines = [json.loads(line) for line in worker.log.read_text().splitlines() if '"event": "unreadable"' in line]
+    assert sum(line["number"] for line in lines) == len(writer.verdicts)
+    assert {(line["partition"], line["first"]) for line in lines} <= {verdict[:2] for verdict in writer.verdicts}
 
 
 async def commands_read_past_it(bench: Bench, writer: Writer, variables: Mapping[str, str]) -> None:

@@ -319,8 +319,13 @@ def test_a_part_of_records_is_what_a_part_of_a_list_is() -> None:
 @NEEDS_COMPILER
 def test_as_many_records_fit_as_have_room() -> None:
     whole = records(range(4))
-    assert [whole.fitting(10, size) for size in (0, 10, 11, 21, 22, 43, 44, 1000)] == [1, 1, 1, 1, 2, 3, 4, 4]
-    assert (whole.fitting(2, 1000), whole[:0].fitting(5, 100)) == (2, 0)
+    assert [whole.fitting(10, size, 5) for size in (0, 10, 11, 21, 22, 43, 44, 1000)] == [1, 1, 1, 1, 2, 3, 4, 4]
+    assert (whole.fitting(2, 1000, 5), whole[:0].fitting(5, 100, 5)) == (2, 0)
+    (headed,) = [
+        *parts([batch_of(Built([record(at, None, None, [(b"", b"")] * 3) for at in range(9)]).data())], RawRecord)
+    ]
+    assert isinstance(headed, Records)
+    assert headed.fitting(9, 60, 10) == 2
 
 
 @NEEDS_COMPILER

@@ -288,11 +288,17 @@ static PyObject *headers_of(const Stored *stored) {
         int32_t name_size = 0, value_size = 0;
         at = read_bytes(at, stored->end, &name, &name_size); /* never NULL, since they were read before */
         at = at ? read_bytes(at, stored->end, &value, &value_size) : NULL;
-        PyObject *pair = Py_BuildValue("(s#N)", name, (Py_ssize_t)name_size, bytes_or_none(value, value_size));
-        if (pair == NULL) {
+        PyObject *pair = PyTuple_New(2);
+        PyObject *text = pair ? PyUnicode_DecodeUTF8(name, name_size, NULL) : NULL;
+        PyObject *content = text ? bytes_or_none(value, value_size) : NULL;
+        if (content == NULL) {
+            Py_XDECREF(pair);
+            Py_XDECREF(text);
             Py_CLEAR(found);
             break;
         }
+        PyTuple_SET_ITEM(pair, 0, text);
+        PyTuple_SET_ITEM(pair, 1, content);
         PyTuple_SET_ITEM(found, index, pair);
     }
     return found;
@@ -346,9 +352,9 @@ static PyObject *records_subscript(Records *self, PyObject *key) {
 }
 
 PyDoc_STRVAR(fitting_doc,
-    "fitting(most, size) -> int\n\n"
-    "How many of the first `most` records have `size` bytes of keys, values and headers together at most; at least one where\n"
-    "there is one.");
+    "fitting(most, size, header) -> int\n\n"
+    "How many of the first `most` records weigh `size` together at most, bytes of keys, values and headers and `header` for\n"
+    "each header; at least one where there is one.");
 
 /* Key, value and headers together; never much, since they lie in one batch. */
 static Py_ssize_t bytes_of(const Stored *stored) {
@@ -364,12 +370,12 @@ static Py_ssize_t bytes_of(const Stored *stored) {
 }
 
 static PyObject *records_fitting(Records *self, PyObject *arguments) {
-    Py_ssize_t most, size, count = 0;
-    if (!PyArg_ParseTuple(arguments, "nn", &most, &size)) {
+    Py_ssize_t most, size, header, count = 0;
+    if (!PyArg_ParseTuple(arguments, "nnn", &most, &size, &header)) {
         return NULL;
     }
     for (; count < self->count && count < most; count++) {
-        const Py_ssize_t weight = bytes_of(&self->stored[count]);
+        const Py_ssize_t weight = bytes_of(&self->stored[count]) + header * self->stored[count].header_count;
         if (weight > size) {
             break;
         }
