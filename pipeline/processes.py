@@ -1,7 +1,9 @@
 """Workers as processes of their own: started, watched until ready, and stopped, for ``demo``, ``up`` and tests."""
 
 import asyncio
+import contextlib
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -76,6 +78,9 @@ class WorkerProcess:
         last = lines[-1] if lines else ""
         if last.startswith(_REFUSED):
             return Refused(f"worker {self.kind} was refused", last.removeprefix(_REFUSED))
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # whatever was written last, by whomever
+            told = json.loads(last)
+            return Refused(f"worker {self.kind} ended: {told['what']}", f"{told['do']}; its log is {self.log}")
         return Refused(
             f"worker {self.kind} ended with exit code {self.process.returncode}", f"read its log, {self.log}"
         )

@@ -30,15 +30,15 @@ def up(
     Data stays in FOOTFALL_DATA_DIR (.footfall), so the next start goes on with it. Both workers have all the settings
     that are set here.
     """
-    given = load_settings()
-    asyncio.run(_up(given, lively(given, emit_interval)))
+    given = load_settings() if emit_interval is None else load_settings(emit_interval=emit_interval)
+    asyncio.run(_up(given, lively(given)))
 
 
-def lively(settings: Settings, emit_interval: float | None = None) -> Settings:
-    """``settings`` that emit every ``emit_interval`` seconds; every second where neither says how often."""
-    if emit_interval is None and "emit_interval" in settings.model_fields_set:
+def lively(settings: Settings) -> Settings:
+    """``settings`` that emit every second where nothing says how often."""
+    if "emit_interval" in settings.model_fields_set:
         return settings
-    return settings.model_copy(update={"emit_interval": dt.timedelta(seconds=emit_interval or 1)})
+    return settings.model_copy(update={"emit_interval": dt.timedelta(seconds=1)})
 
 
 async def _up(given: Settings, settings: Settings) -> None:
