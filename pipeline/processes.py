@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -16,7 +17,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.broker.embedded import free_ports
 from pipeline.errors import Refused
 
-__all__ = ["WorkerProcess", "metric_total", "start_worker"]
+__all__ = ["WorkerProcess", "metric_total", "new_keys", "start_worker"]
+
+
+def new_keys() -> dict[str, str]:
+    """Settings of ``worker anonymize`` with keys that nobody else has."""
+    return {name: secrets.token_hex(32) for name in ("PSEUDONYM_KEY", "CONTROL_KEY")}
 
 
 def metric_total(page: str, name: str, **labels: str) -> float | None:

@@ -21,7 +21,8 @@ class Stack:
 
     brokers: str
     folder: Path
-    key_file: Path
+    keys: Mapping[str, Path]
+    """Settings that name the key files, by their names without ``FOOTFALL_``."""
     anonymize: WorkerProcess
     aggregate: WorkerProcess
 
@@ -31,14 +32,15 @@ class Stack:
         return self.anonymize, self.aggregate
 
 
-def key_file(folder: Path) -> Path:
-    """The folder's pseudonym key, made at first use and readable by its owner alone."""
-    path = folder / "pseudonym.key"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32) + "\n")
-    return path
+def key_files(folder: Path) -> dict[str, Path]:
+    """The folder's keys by the settings that name them, made at first use and readable by their owner alone."""
+    files = {f"{name.upper()}_KEY_FILE": folder / f"{name}.key" for name in ("pseudonym", "control")}
+    for path in files.values():
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(32) + "\n")
+    return files
 
 
 @asynccontextmanager
@@ -49,7 +51,7 @@ async def running_stack(
 
     ``overrides`` are settings for the workers by their names without ``FOOTFALL_``; ``progress`` tells of the jars.
     """
-    key = key_file(folder)
+    keys = key_files(folder)
     logs = folder / "logs"
     async with embedded(folder / "broker", progress) as brokers:
         common = {
@@ -62,11 +64,11 @@ async def running_stack(
         await apply(settings.model_copy(update={"brokers": brokers}))
         workers: list[WorkerProcess] = []
         try:
-            workers.append(start_worker("anonymize", common | {"PSEUDONYM_KEY_FILE": str(key)}, logs))
+            workers.append(start_worker("anonymize", common | {name: str(path) for name, path in keys.items()}, logs))
             workers.append(start_worker("aggregate", common, logs))
             for worker in workers:
                 await worker.ready()
-            yield Stack(brokers, folder, key, *workers)
+            yield Stack(brokers, folder, keys, *workers)
         finally:
             for worker in workers:
                 await worker.stop()

@@ -97,7 +97,7 @@ async def _demo(plan: Plan) -> bool:
                 brokers=stack.brokers,
                 partitions=_PARTITIONS,
                 topic_prefix="footfall",
-                pseudonym_key_file=stack.key_file,
+                **{name.lower(): path for name, path in stack.keys.items()},
             )
             run = _Run(plan)
             await _process(settings, stack, run)

@@ -53,9 +53,8 @@ def _tell(stack: Stack, folder: Path) -> None:
         console.print(f"{worker.kind:<10} {worker.metrics_url}", highlight=False)
     console.print(f"logs       {folder / 'logs'}", highlight=False)
     console.print("In another terminal:", highlight=False)
-    console.print(
-        f"  export FOOTFALL_BROKERS={stack.brokers} FOOTFALL_PSEUDONYM_KEY_FILE={stack.key_file}", soft_wrap=True
-    )
+    keys = " ".join(f"FOOTFALL_{name}={path}" for name, path in stack.keys.items())
+    console.print(f"  export FOOTFALL_BROKERS={stack.brokers} {keys}", soft_wrap=True)
     console.print("  footfall simulate --publish; footfall watch; footfall verify; footfall doctor")
     month = time.strftime("%Y-%m-01T00:00:00Z", time.gmtime())
     console.print(f"  footfall explain 'acme|user_messages|P1M|{month}|'; footfall audit", soft_wrap=True)

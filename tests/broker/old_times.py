@@ -13,6 +13,7 @@ from schemas.limits import HOUR_MS
 from schemas.topics import topic_config
 from tests.broker.bench import PARTITIONS, Bench
 from tests.broker.load import make_load
+from tests.control_kit import signed
 
 __all__ = ["old_load", "publish_with_times"]
 
@@ -29,12 +30,17 @@ def old_load(seed: int, count: int, hours: int, hours_ago: int) -> list[StoredRe
         StoredRecord(partition, 0, begin + number * step, key, value, ())
         for number, (partition, key, value) in enumerate(made)
     ]
-    ticks = (("footfall-tick", b"1"),)
+    ticks = (("footfall-tick", b"due"),)  # to be signed, see publish_with_times
     return found + [StoredRecord(number, 0, end, None, None, ticks) for number in range(PARTITIONS)]
 
 
 async def publish_with_times(bench: Bench, records: Iterable[StoredRecord], replication: int = 1) -> None:
-    """Make the raw topic, nothing of which is deleted for its age, and publish the records with their own times."""
+    """Make the raw topic, nothing of which is deleted for its age, and publish the records with their own times.
+
+    Ticks that were left to be signed are.
+    """
+    settings = bench.settings
+    records = signed(records, settings.deciding(), settings.partitions, bench.topic("raw"), bench.oracle_keys())
     topic, config = bench.topic("raw"), topic_config("raw", replication) | {"retention.ms": "-1"}
     async with admin(bench.brokers) as client:
         partitions = bench.settings.partitions

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.corrections import compare_corrections
-from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from pipeline.verify import compare, last_is_highest
+from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.stores import STORES, Make, stores
 from tests.core.world import World
@@ -24,7 +24,7 @@ def test_random_logs(seed: int, kind: str, tmp_path: Path) -> None:
 
 def equals_the_oracle(seed: int, store: Make) -> None:
     stored = random_log(seed)
-    expected = expect(stored, DECIDING, PARTITIONS, topic="footfall.raw.v1", record_duplicates=True)
+    expected = expected_of(stored, DECIDING, PARTITIONS, record_duplicates=True)
     choose = random.Random(seed)
     world = World(DECIDING, PARTITIONS, lambda left: choose.randint(1, min(left, 40)), store)
     world.append(stored)

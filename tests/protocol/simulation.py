@@ -319,6 +319,6 @@ class Simulation:
         owed = [
             f"partition {tenure.partition} owes a tick"
             for tenure in self.current.values()
-            if isinstance(tenure.owner, RawTenure) and tenure.owner.fold.tick_due(self.now)
+            if isinstance(tenure.owner, RawTenure) and tenure.owner.fold.tick_due(self.now, tenure.owner.assigned_at)
         ]
         return [*wrong(self.stored, self.settings), *self.refused, *owed]
