@@ -27,6 +27,7 @@ __all__ = [
     "SECRET",
     "TOPIC",
     "Headers",
+    "Scribe",
     "digest_of",
     "expected",
     "fold_text",
@@ -64,6 +65,32 @@ def fold_text(key: bytes, topic: str, partition: int, digest: str, number: int) 
     return b"%s:%d:%s" % (digest.encode(), number, _tag(key, "fold", topic, partition, digest, number))
 
 
+class Scribe:
+    """Reads one partition's log as it grows, and signs what is to be appended next."""
+
+    def __init__(
+        self,
+        deciding: Deciding,
+        partitions: int,
+        partition: int,
+        topic: str = TOPIC,
+        keys: OracleKeys = ORACLE_KEYS,
+        digests: Mapping[str, Deciding] | None = None,
+    ) -> None:
+        self._topic = topic
+        self._digests = digests or {}
+        self._controls = Controls(keys, topic, partition)
+        self._judge = Judge(deciding, partitions, topic, False, None, self._controls)
+
+    def read(self, record: StoredRecord) -> None:
+        """The next record of the log."""
+        self._judge.read(record, self._digests)
+
+    def signed(self, record: StoredRecord) -> StoredRecord:
+        """The record, signed where that was left to be done."""
+        return record._replace(headers=_headers(record, self._topic, self._controls))
+
+
 def signed(
     records: Iterable[StoredRecord],
     deciding: Deciding,
@@ -78,12 +105,10 @@ def signed(
     for place, record in enumerate(found):
         logs[record.partition].append((place, record))
     for number, log in logs.items():
-        controls = Controls(keys, topic, number)
-        judge = Judge(deciding, partitions, topic, False, None, controls)
+        scribe = Scribe(deciding, partitions, number, topic, keys, digests)
         for place, given in log:
-            record = given._replace(headers=_headers(given, topic, controls))
-            found[place] = record
-            judge.read(record, digests or {})
+            found[place] = scribe.signed(given)
+            scribe.read(found[place])
     return found
 
 

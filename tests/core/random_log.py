@@ -67,8 +67,11 @@ def _of_ours(choose: random.Random) -> tuple[bytes | None, None, tuple[tuple[str
     return key, None, (("footfall-fold", text), *more)
 
 
-def random_log(seed: int, count: int = 250) -> list[StoredRecord]:
-    """Near every edge: duplicates, late ones, clocks ahead, words of consent, batches, wrong keys, ticks, jumps."""
+def random_log(seed: int, count: int = 250, *, sign: bool = True) -> list[StoredRecord]:
+    """Near every edge: duplicates, late ones, clocks ahead, words of consent, batches, wrong keys, ticks, jumps.
+
+    Without ``sign`` ticks and control records are left to be signed, see :mod:`tests.control_kit`.
+    """
     choose, of_ours = random.Random(seed), random.Random(f"of ours {seed}")
     now, ends = START + 20 * DAY_MS, [0] * PARTITIONS
     found: list[StoredRecord] = []
@@ -96,4 +99,4 @@ def random_log(seed: int, count: int = 250) -> list[StoredRecord]:
         append_time = now - choose.choice([0, 0, 5000])
         found.append(StoredRecord(partition, ends[partition], append_time, key, raw, headers, unreadable))
         ends[partition] += 1
-    return signed(found, DECIDING, PARTITIONS)
+    return signed(found, DECIDING, PARTITIONS) if sign else found
