@@ -6,7 +6,6 @@ second. What they take then is measured first; the burst is ten times that, and 
 
 import asyncio
 import contextlib
-import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +21,7 @@ from bench.workload import Record, Workload, append_all, records
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
 from pipeline.judgement import judge
-from pipeline.processes import WorkerProcess, metric_total, start_worker
+from pipeline.processes import WorkerProcess, metric_total, new_keys, start_worker
 from pipeline.reading import Progress
 from pipeline.settings import Settings, load_settings
 from schemas.topics import topic_name
@@ -142,8 +141,8 @@ def _workers(settings: Settings, folder: Path) -> dict[str, WorkerProcess]:
         "PARTITIONS": str(settings.partitions),
         "SESSION_TIMEOUT": "60",  # they are slowed so much that their heartbeats are late
     }
-    key = {"PSEUDONYM_KEY": secrets.token_hex(32)}
-    return {kind: start_worker(kind, given | (key if kind == "anonymize" else {}), folder) for kind in _KINDS}
+    keys = new_keys()
+    return {kind: start_worker(kind, given | (keys if kind == "anonymize" else {}), folder) for kind in _KINDS}
 
 
 async def _publish(settings: Settings, workload: Workload, made: Iterator[Record], burst: Burst, events: int) -> None:

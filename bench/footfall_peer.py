@@ -41,7 +41,7 @@ def _environment(run: Run, kind: str) -> Mapping[str, str]:
         "PARTITIONS": str(run.partitions),
         "EMIT_INTERVAL": "1",
         "METRICS_PORT": str(free_ports(1)[0]),
-    } | ({"PSEUDONYM_KEY": run.key} if kind == "anonymize" else {})
+    } | ({"PSEUDONYM_KEY": run.key, "CONTROL_KEY": run.key[::-1]} if kind == "anonymize" else {})
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FOOTFALL_")}
     return kept | {f"FOOTFALL_{name}": value for name, value in settings.items()}
 

@@ -13,7 +13,7 @@ import psutil
 from bench.workload import Workload, load
 from pipeline.broker.topics import apply
 from pipeline.judgement import judge
-from pipeline.processes import WorkerProcess, metric_total, start_worker
+from pipeline.processes import WorkerProcess, metric_total, new_keys, start_worker
 from pipeline.reading import Progress
 from pipeline.settings import load_settings
 from schemas.topics import topic_name
@@ -78,12 +78,12 @@ async def run_pair(
         "EMIT_INTERVAL": str(emit_interval),
         **(deciding or {}),
     }
-    settings = load_settings(**{name.lower(): value for name, value in given.items()})
+    keys = new_keys()
+    settings = load_settings(**{name.lower(): value for name, value in (given | keys).items()})
     await apply(settings)
     await load(brokers, topic_name(prefix, "raw"), workload)
-    key = {"PSEUDONYM_KEY": secrets.token_hex(32)}
     started = [
-        start_worker(kind, given | (key if kind == "anonymize" else {}), folder / f"{prefix}-{number}")
+        start_worker(kind, given | (keys if kind == "anonymize" else {}), folder / f"{prefix}-{number}")
         for kind in _KINDS
         for number in range(workers)
     ]

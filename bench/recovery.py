@@ -6,7 +6,6 @@ A worker that holds ``--users`` active users is killed (``kill -9``) under load;
 import asyncio
 import datetime as dt
 import itertools
-import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from bench.crowd import Crowd
 from bench.workload import append_all
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
-from pipeline.processes import WorkerProcess, metric_total, start_worker
+from pipeline.processes import WorkerProcess, metric_total, new_keys, start_worker
 from pipeline.settings import Settings, load_settings
 from pipeline.worker.recovery import LogReader
 from schemas.topics import topic_name
@@ -58,7 +57,7 @@ class _Field:
     folder: Path
     crowd: Crowd
     session: int
-    key: str = field(default_factory=lambda: secrets.token_hex(32))
+    keys: dict[str, str] = field(default_factory=new_keys)
     started: int = 0
     fed: int = 0
 
@@ -71,7 +70,7 @@ class _Field:
             "STANDBY": str(standby),
         }
         if kind == "anonymize":
-            given["PSEUDONYM_KEY"] = self.key
+            given |= self.keys
         self.started += 1
         return start_worker(kind, given, self.folder, f"{kind}-{self.started}")
 

@@ -89,6 +89,7 @@ def _second(fold: AggregateFold, day: int, offset: int, numbers: Sequence[int]) 
         now,
         now,
         "none",
+        0,
         [f"company-{number}" for number in range(_COMPANIES)],
         _SHAPES,
         [number.to_bytes(16, "big") for number in numbers],

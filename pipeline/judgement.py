@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from agents.core.control import ControlKeys
 from agents.core.pseudonyms import Pseudonyms
 from pipeline.corrections import compare_corrections
-from pipeline.oracle import OracleResult, expect
+from pipeline.oracle import OracleKeys, OracleResult, expect
+from pipeline.preflight import require_control
 from pipeline.reading import Progress, StoredRecord, ends, read_topic
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
@@ -16,7 +18,7 @@ from schemas.deciding import Deciding
 from schemas.rejections import decode_rejection
 from schemas.topics import topic_name
 
-__all__ = ["Judgement", "judge", "oracle_of"]
+__all__ = ["Judgement", "judge", "oracle_keys", "oracle_of"]
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ async def oracle_of(settings: Settings, raw: list[StoredRecord], progress: Progr
             return pseudonyms.source(company, source).hex()[:16]
 
     digests: dict[str, Deciding] = {settings.digest(): settings.deciding()}
+    keys = oracle_keys(settings, who="the oracle")
     return await asyncio.to_thread(
         expect,
         raw,
@@ -65,8 +68,19 @@ async def oracle_of(settings: Settings, raw: list[StoredRecord], progress: Progr
         record_duplicates=settings.record_duplicates,
         source_mark=mark,
         digests=digests,
+        keys=keys,
         progress=progress,
     )
+
+
+def oracle_keys(settings: Settings, who: str) -> OracleKeys:
+    """The control keys as the oracle takes them; refuses where none is set.
+
+    Where a key before is set, it is in force until the control record that brings the present one.
+    """
+    require_control(settings, who)
+    given = [secret for secret in settings.control_secrets() if secret is not None]
+    return OracleKeys({ControlKeys(secret).mark: secret for secret in given}, given[-1])
 
 
 async def judge(settings: Settings, progress: Progress | None = None, *, wait: float = 0.0) -> Judgement:

@@ -1,17 +1,34 @@
 """What is looked at before anything starts; whatever is wrong is refused in one line."""
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
+from aiokafka.errors import KafkaError
+
+from agents.core.control import ControlKeys
 from pipeline.broker.admin import admin
-from pipeline.broker.topics import Difference, diff, standing
+from pipeline.broker.begun import pinned_partitions, refused_partitions
+from pipeline.broker.topics import Difference, compared, failed, standing
 from pipeline.errors import Refused
 from pipeline.settings import Settings
+from pipeline.worker.recovery import LogReader
 
-__all__ = ["Kind", "refuse_differences", "replication_warning", "require_broker", "require_key", "require_topics"]
+__all__ = [
+    "Keys",
+    "Kind",
+    "refuse_differences",
+    "replication_warning",
+    "require_broker",
+    "require_control",
+    "require_key",
+    "require_topics",
+]
 
 Kind = Literal["anonymize", "aggregate"]
 """The two workers."""
 _SAFE_REPLICATION: Final = 3
+_KEY_SETTINGS: Final = tuple(
+    f"{name}{suffix}" for name in ("PSEUDONYM_KEY", "CONTROL_KEY", "CONTROL_KEY_PREVIOUS") for suffix in ("", "_FILE")
+)
 
 
 async def require_broker(settings: Settings) -> str:
@@ -23,8 +40,20 @@ async def require_broker(settings: Settings) -> str:
 
 
 async def require_topics(settings: Settings) -> None:
-    """Refuses where a topic of the table is missing or differs from it; the first such is named."""
-    refuse_differences(await diff(settings))
+    """Refuses where a topic of the table is missing or differs from it, or has other partitions than it was begun with.
+
+    The first such is named.
+    """
+    there = await standing(settings)
+    counts = {topic.name: topic.partitions for topic in there.values()}
+    try:
+        async with LogReader(settings.brokers or "") as reader:
+            pinned = await pinned_partitions(reader, settings, counts)
+    except (KafkaError, TimeoutError) as error:
+        raise failed("look at the state", error) from None
+    if (refusal := refused_partitions(counts, settings.partitions, pinned)) is not None:
+        raise refusal
+    refuse_differences(compared(settings, there))
 
 
 def refuse_differences(differences: list[Difference]) -> None:
@@ -34,26 +63,28 @@ def refuse_differences(differences: list[Difference]) -> None:
         return
     if first.missing:
         raise Refused(f"topic {first.topic} is missing", "run footfall topics apply")
-    if first.setting == "partitions":
-        raise Refused(
-            f"topic {first.topic} differs from the table: it has {first.found} partitions, not {first.expected}",
-            "set FOOTFALL_PARTITIONS to what it has, or take another FOOTFALL_TOPIC_PREFIX",
-        )
     raise Refused(
         f"topic {first.topic} differs from the table: {first.setting} is {first.found}, not {first.expected}",
         "set it so on the broker, and look at footfall topics diff",
     )
 
 
-def require_key(kind: Kind, settings: Settings) -> bytes | None:
-    """The 32 bytes of the pseudonym key for ``anonymize``, which refuses without it; ``aggregate`` refuses with it."""
+class Keys(NamedTuple):
+    """What ``anonymize`` holds and ``aggregate`` must not."""
+
+    pseudonym: bytes
+    control: ControlKeys
+
+
+def require_key(kind: Kind, settings: Settings) -> Keys | None:
+    """Both keys for ``anonymize``, which refuses without one; ``aggregate`` refuses with one."""
     if kind == "aggregate":
-        if settings.pseudonym_key is not None or settings.pseudonym_key_file is not None:
-            name = "KEY" if settings.pseudonym_key is not None else "KEY_FILE"
-            raise Refused(
-                f"FOOTFALL_PSEUDONYM_{name} is set for worker aggregate, which must not hold it",
-                "unset it there; worker anonymize alone has it",
-            )
+        for name in _KEY_SETTINGS:
+            if getattr(settings, name.lower()) is not None:
+                raise Refused(
+                    f"FOOTFALL_{name} is set for worker aggregate, which must not hold it",
+                    "unset it there; worker anonymize has it",
+                )
         return None
     secret = settings.pseudonym_secret()
     if secret is None:
@@ -61,7 +92,18 @@ def require_key(kind: Kind, settings: Settings) -> bytes | None:
             "worker anonymize has no pseudonym key",
             "set FOOTFALL_PSEUDONYM_KEY_FILE to a file of 64 hexadecimal digits, or FOOTFALL_PSEUDONYM_KEY to them",
         )
-    return secret
+    return Keys(secret, require_control(settings, "worker anonymize"))
+
+
+def require_control(settings: Settings, who: str) -> ControlKeys:
+    """The control keys; refuses where none is set."""
+    keys = settings.control_keys()
+    if keys is None:
+        raise Refused(
+            f"{who} has no control key",
+            "set FOOTFALL_CONTROL_KEY_FILE to a file of 64 hexadecimal digits, or FOOTFALL_CONTROL_KEY to them",
+        )
+    return keys
 
 
 async def replication_warning(settings: Settings) -> str | None:

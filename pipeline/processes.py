@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -20,10 +21,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.broker.embedded import dies_with_parent, free_ports
 from pipeline.errors import Refused
 
-__all__ = ["WorkerProcess", "answering", "metric_total", "page", "start_worker"]
+__all__ = ["WorkerProcess", "answering", "metric_total", "new_keys", "page", "start_worker"]
 
 _REFUSED: Final = "footfall: "
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what listens on all answers on loopback
+
+
+def new_keys() -> dict[str, str]:
+    """Settings of ``worker anonymize`` with keys that nobody else has."""
+    return {name: secrets.token_hex(32) for name in ("PSEUDONYM_KEY", "CONTROL_KEY")}
 
 
 def metric_total(page: str, name: str, **labels: str) -> float | None:

@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from agents.core.activity import days_kept
+from agents.core.control import ControlKeys
 from agents.core.pseudonyms import KeyFormatError, Pseudonyms, parse_key
 from pipeline.errors import Refused
 from pipeline.settings_env import added_by_kubernetes
@@ -28,7 +29,7 @@ __all__ = ["Settings", "load_settings"]
 PREFIX: Final = "FOOTFALL_"
 CONFIG: Final = "FOOTFALL_CONFIG"
 """Names the TOML file; the one variable that is no setting."""
-_SECRETS: Final = frozenset({"pseudonym_key"})
+_SECRETS: Final = frozenset({"pseudonym_key", "control_key", "control_key_previous"})
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 _PREFIX_PATTERN: Final = re.compile("[A-Za-z0-9._-]{1,150}")
 
@@ -50,6 +51,12 @@ class Settings(BaseSettings):
     """Where a worker keeps state that grows with people and sources; on disk it lies under the data folder."""
     pseudonym_key: SecretStr | None = None
     pseudonym_key_file: OwnPath | None = None
+    control_key: SecretStr | None = None
+    """64 hex digits that sign ticks and control records; apart from the pseudonym key, and not for ``aggregate``."""
+    control_key_file: OwnPath | None = None
+    control_key_previous: SecretStr | None = None
+    """The control key before, while a new one is announced and for as long as raw holds what it signed."""
+    control_key_previous_file: OwnPath | None = None
     emit_interval: Duration = Field(default=dt.timedelta(seconds=10), ge=dt.timedelta(seconds=1))
     grace_hour: Duration = dt.timedelta(hours=1)
     grace_day: Duration = dt.timedelta(hours=24)
@@ -144,6 +151,7 @@ class Settings(BaseSettings):
             max_new_companies=self.max_new_companies,
             max_users=self.max_users,
             max_company_series=self.max_company_series,
+            partitions=self.partitions,
         )
 
     def without_keys(self) -> Self:
@@ -152,14 +160,35 @@ class Settings(BaseSettings):
 
     def pseudonym_secret(self) -> bytes | None:
         """The 32 bytes of the pseudonym key; None where none is set. Refuses a bad one, and two at once."""
-        if self.pseudonym_key is not None and self.pseudonym_key_file is not None:
-            raise Refused("FOOTFALL_PSEUDONYM_KEY and FOOTFALL_PSEUDONYM_KEY_FILE are both set", "unset one of the two")
-        if self.pseudonym_key is not None:
-            text, name = self.pseudonym_key.get_secret_value(), "FOOTFALL_PSEUDONYM_KEY"
-        elif self.pseudonym_key_file is not None:
-            name = f"the file that FOOTFALL_PSEUDONYM_KEY_FILE names, {self.pseudonym_key_file},"
+        return self._secret("pseudonym_key", "pseudonym key")
+
+    def control_secrets(self) -> tuple[bytes | None, bytes | None]:
+        """The 32 bytes of the control key and of the one before, None where one is not set or the same.
+
+        Refuses bad ones, two at once, one that is the pseudonym key, and the one before alone.
+        """
+        current = self._secret("control_key", "control key")
+        previous = self._secret("control_key_previous", "control key before")
+        if current is None and previous is not None:
+            raise Refused("FOOTFALL_CONTROL_KEY_PREVIOUS is set without a control key", "set FOOTFALL_CONTROL_KEY too")
+        if self.pseudonym_secret() in ({current, previous} - {None}):
+            raise Refused(
+                "the control key is the pseudonym key",
+                "set FOOTFALL_CONTROL_KEY to other 64 hexadecimal digits, for example from openssl rand -hex 32",
+            )
+        return current, None if previous == current else previous
+
+    def _secret(self, field: str, what: str) -> bytes | None:
+        given, path = getattr(self, field), getattr(self, f"{field}_file")
+        name = PREFIX + field.upper()
+        if given is not None and path is not None:
+            raise Refused(f"{name} and {name}_FILE are both set", "unset one of the two")
+        if given is not None:
+            text = given.get_secret_value()
+        elif path is not None:
+            name = f"the file that {name}_FILE names, {path},"
             try:
-                text = self.pseudonym_key_file.read_text("ascii")
+                text = path.read_text("ascii")
             except UnicodeDecodeError:
                 raise Refused(f"{name} holds no key", "put 64 hexadecimal digits there") from None
             except OSError as error:
@@ -167,14 +196,20 @@ class Settings(BaseSettings):
         else:
             return None
         try:
-            return parse_key(text)
+            return parse_key(text, what)
         except KeyFormatError as error:
             raise Refused(f"{name} holds no key", str(error)) from None
 
+    def control_keys(self) -> ControlKeys | None:
+        """What signs ticks and control records, None where no control key is set; refuses as the keys do."""
+        current, previous = self.control_secrets()
+        return None if current is None else ControlKeys(current, previous)
+
     def digest(self) -> str:
-        """The fold digest of these settings; without the pseudonym key the part behind the dash is empty."""
-        secret = self.pseudonym_secret()
-        return fold_digest(self.deciding(), "" if secret is None else Pseudonyms(secret).fingerprint())
+        """The fold digest of these settings; without the keys nothing is behind the dash."""
+        secret, control = self.pseudonym_secret(), self.control_keys()
+        fingerprint = "" if secret is None else Pseudonyms(secret).fingerprint()
+        return fold_digest(self.deciding(), fingerprint, "" if control is None else control.mark)
 
 
 class _Environment(EnvSettingsSource):

@@ -56,6 +56,8 @@ async def running_stack(settings: Settings, folder: Path, progress: Progress | N
     with held(folder, "footfall up", _DO):
         if settings.pseudonym_secret() is None:
             settings = settings.model_copy(update={"pseudonym_key_file": kept_secret(folder / "pseudonym.key")})
+        if settings.control_keys() is None:
+            settings = settings.model_copy(update={"control_key_file": kept_secret(folder / "control.key")})
         async with AsyncExitStack() as ending:
             brokers = await ending.enter_async_context(embedded(folder / "broker", progress))
             settings = settings.model_copy(update={"brokers": brokers, "data_dir": folder / "data"})

@@ -8,9 +8,18 @@ import msgspec
 
 from schemas.columns import Column, pack, unpack
 
-__all__ = ["CLEAN_VERSION", "CleanChunk", "Shape", "decode_chunk", "encode_chunk"]
+__all__ = ["CLEAN_VERSION", "CleanChunk", "OtherVersionError", "Shape", "decode_chunk", "encode_chunk"]
 
-CLEAN_VERSION = 1
+CLEAN_VERSION = 2
+"""Raised where the fields of a chunk change; version 1 was written by fold version 2 and earlier ones."""
+
+
+class OtherVersionError(msgspec.MsgspecError):
+    """A chunk of another version than this release writes."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"a clean chunk of version {version}, not {CLEAN_VERSION}")
+        self.version = version
 
 
 class Shape(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -24,9 +33,10 @@ class CleanChunk(msgspec.Struct, gc=False):
     """One folded raw range ``first``..``last`` (offsets, inclusive).
 
     ``event_watermark`` and ``closing_watermark`` are those after the range, ``digest`` the fold digest in
-    force after it, all times milliseconds since 1970 UTC, -1 where there is none yet. Column ``closings``
-    is the closing watermark *before* the event's record, which tells whether its windows were closed.
-    ``user`` is -1 where the event carries none.
+    force after it and ``number`` the control records that have taken effect up to there, all times
+    milliseconds since 1970 UTC, -1 where there is none yet. A control record that takes effect is a chunk of
+    its own. Column ``closings`` is the closing watermark *before* the event's record, which tells whether its
+    windows were closed. ``user`` is -1 where the event carries none.
     """
 
     version: int
@@ -35,6 +45,7 @@ class CleanChunk(msgspec.Struct, gc=False):
     event_watermark: int
     closing_watermark: int
     digest: str
+    number: int
     companies: list[str]
     shapes: list[Shape]
     users: list[bytes]
@@ -57,6 +68,7 @@ class _Wire(msgspec.Struct, array_like=True, gc=False):
     event_watermark: int
     closing_watermark: int
     digest: str
+    number: int
     companies: list[str]
     shapes: list[Shape]
     users: list[bytes]
@@ -70,8 +82,15 @@ class _Wire(msgspec.Struct, array_like=True, gc=False):
     source: msgspec.Raw
 
 
+class _Version(msgspec.Struct, array_like=True, gc=False):
+    """The first field of a chunk of any version."""
+
+    version: int
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
+_version = msgspec.msgpack.Decoder(_Version)
 _COLUMNS = 7
 """The last fields of a chunk."""
 
@@ -84,6 +103,14 @@ def encode_chunk(chunk: CleanChunk) -> bytes:
 
 
 def decode_chunk(data: bytes) -> CleanChunk:
-    """The chunk in ``data``; raises :class:`msgspec.MsgspecError` where it is none."""
-    fields = msgspec.structs.astuple(_decoder.decode(data))
+    """The chunk in ``data``; raises :class:`OtherVersionError`, or :class:`msgspec.MsgspecError` where it is none."""
+    try:
+        fields = msgspec.structs.astuple(_decoder.decode(data))
+    except msgspec.MsgspecError:
+        version = _version.decode(data).version
+        if version != CLEAN_VERSION:
+            raise OtherVersionError(version) from None
+        raise
+    if fields[0] != CLEAN_VERSION:
+        raise OtherVersionError(fields[0])
     return CleanChunk(*fields[:-_COLUMNS], *map(unpack, fields[-_COLUMNS:]))

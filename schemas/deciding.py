@@ -9,10 +9,15 @@ from schemas.events import EVENT_TYPES
 from schemas.limits import DAY_MS, HOUR_MS, SECOND_MS
 from schemas.metrics import METRICS
 
-__all__ = ["FOLD_VERSION", "Deciding", "fold_digest"]
+__all__ = ["FOLD_VERSION", "KEY_DIGITS", "Deciding", "deciding_part", "fold_digest", "key_parts"]
 
-FOLD_VERSION = 2
-"""Raised with every change of the fold that changes a figure, or that the release before could not go on from."""
+FOLD_VERSION = 3
+"""Raised with every change of the fold that changes a figure, or that the release before could not go on from.
+
+What was begun by version 2 or an earlier one is not gone on with: its records of control bore no tag.
+"""
+KEY_DIGITS = 8
+"""Of each of the two keys' fingerprints in a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,14 @@ class Deciding:
     max_new_companies: int = 50_000
     max_users: int = 1_000_000
     max_company_series: int = 1_000_000
+    partitions: int = 8
+    """Of every topic of the table: it decides where each company is at home."""
 
 
-def fold_digest(deciding: Deciding, key_fingerprint: str = "") -> str:
-    """``<catalogue, settings and fold version>-<key epoch>``, each 16 hex digits.
+def fold_digest(deciding: Deciding, pseudonym_fingerprint: str = "", control_mark: str = "") -> str:
+    """``A-B``, each 16 hex digits: A of catalogue, settings and fold version, B of the two keys, half of it each.
 
-    A worker without the key (``aggregate``) compares the part before the dash alone.
+    A worker without the keys (``aggregate``) has no B, and compares A alone.
     """
     facts = {
         "version": FOLD_VERSION,
@@ -55,4 +62,16 @@ def fold_digest(deciding: Deciding, key_fingerprint: str = "") -> str:
         "metrics": [asdict(metric) for metric in METRICS.values()],
     }
     packed = msgspec.json.encode(facts, order="deterministic")
-    return f"{hashlib.blake2b(packed, digest_size=8).hexdigest()}-{key_fingerprint}"
+    facts_digest = hashlib.blake2b(packed, digest_size=8).hexdigest()
+    return f"{facts_digest}-{pseudonym_fingerprint[:KEY_DIGITS]}{control_mark[:KEY_DIGITS]}"
+
+
+def deciding_part(digest: str) -> str:
+    """Of a digest what both workers know: the part before the dash."""
+    return digest.partition("-")[0]
+
+
+def key_parts(digest: str) -> tuple[str, str]:
+    """Of a digest the fingerprints of the pseudonym key and of the control key, each "" where it has none."""
+    keys = digest.partition("-")[2]
+    return keys[:KEY_DIGITS], keys[KEY_DIGITS:]

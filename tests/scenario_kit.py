@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.oracle import OracleKeys
 from pipeline.oracle.homes import home_of
 from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding
 from schemas.envelope import parse_time
 from schemas.reasons import Reason
+from tests.control_kit import ORACLE_KEYS, TOPIC, signed
 
 Headers = tuple[tuple[str, bytes | None], ...]
 PARTITIONS = 4
@@ -53,8 +55,8 @@ class Scenario:
     moved: int = 0
     corrections: Mapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
 
-    def stored(self, *, copies: bool = True) -> list[StoredRecord]:
-        """The records with their offsets, as the raw topic holds them in the end."""
+    def stored(self, *, copies: bool = True, topic: str = TOPIC, keys: OracleKeys = ORACLE_KEYS) -> list[StoredRecord]:
+        """The records with their offsets, as the raw topic holds them in the end, ticks signed."""
         ends: dict[int, int] = defaultdict(int)
         found = []
         for record in self.records:
@@ -65,7 +67,7 @@ class Scenario:
                 StoredRecord(partition, ends[partition], record.append_time, record.key, record.value, record.headers)
             )
             ends[partition] += 1
-        return found
+        return signed(found, self.deciding, PARTITIONS, topic, keys)
 
 
 def ms(text: str) -> int:
@@ -102,7 +104,7 @@ def record(told: object, *, append: str | None = None, key: str | bytes | None =
 
 
 def tick(append: str, partition: int | None = None) -> Record:
-    return Record(None, None, ms(append), (("footfall-tick", b"1"),), partition)
+    return Record(None, None, ms(append), (("footfall-tick", b"due"),), partition)
 
 
 def message(number: object, at: str, /, **more: Any) -> dict[str, Any]:

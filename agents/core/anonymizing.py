@@ -10,6 +10,8 @@ import msgspec
 from agents.core.books import HOUR_KEY
 from agents.core.compiled_run import CompiledRun
 from agents.core.consent import Consent
+from agents.core.control import ControlKeys, Found, Word
+from agents.core.controlling import Ahead, Controlling
 from agents.core.home import placement
 from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, payload_of, seal
 from agents.core.native import IS_BUILT
@@ -31,11 +33,8 @@ from schemas.reasons import Outcome, Reason
 from schemas.rejections import MOST_NAMED, Rejection
 from schemas.times import instant
 
-__all__ = ["FOLD_HEADER", "TICK_HEADER", "AnonymizeFold"]
+__all__ = ["AnonymizeFold"]
 
-TICK_HEADER = "footfall-tick"
-FOLD_HEADER = "footfall-fold"
-_DIGEST_KEY = b"d"
 _PENDING_KEY = b"p"
 _MOST_GRAVES = 1000
 _MOST_SWEPT = 4000
@@ -55,12 +54,14 @@ class AnonymizeFold:
         partition: int,
         partitions: int,
         digest: str,
+        control: ControlKeys | None = None,
         record_duplicates: bool = False,
     ) -> None:
-        self.digest = digest
+        """``digest`` is the fold's own, in force where nobody has folded; without ``control`` no tick is genuine."""
         self.is_compiled = IS_BUILT
         """Whether the plain part is the compiled one, where it is built."""
         self._state = RawState(deciding, pseudonyms, partition, partitions)
+        self._control = Controlling(self._state, control, topic, partition, digest)
         self._decode = decode
         self._topic = topic
         self._record_duplicates = record_duplicates
@@ -84,13 +85,19 @@ class AnonymizeFold:
         """Companies in which only what needs no consent counts."""
         return self._state.consent.closed
 
+    @property
+    def digest(self) -> str:
+        """The one in force after what is folded."""
+        return self._state.entry.in_force.digest
+
     def restore(self, items: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-        """Take up joined state, in any order; returns the dead keys, which are not taken up."""
+        """Take up joined state, in any order; returns the dead keys, which are not taken up.
+
+        Raises :class:`agents.core.joins.StateError`.
+        """
         found, state = dict(items), self._state
         if ENTRY_KEY in found:
-            state.entry = RawEntry(*_decode(payload_of(found.pop(ENTRY_KEY))))
-        if _DIGEST_KEY in found:
-            self.digest = str(_decode(payload_of(found.pop(_DIGEST_KEY))))
+            state.entry = RawEntry.read(found.pop(ENTRY_KEY), state.partitions)
         if _PENDING_KEY in found:
             state.pending = Pending(state.deciding, tuple(_decode(payload_of(found.pop(_PENDING_KEY)))))
         state.consent.restore((key, value) for key, value in found.items() if key[:1] == b"c")
@@ -119,17 +126,32 @@ class AnonymizeFold:
             return self._state.new_companies.is_dead(key)
         return self._state.sources.is_dead(key, value, self.entry.event_watermark)
 
-    def first_writes(self) -> list[StateWrite]:
-        """The digest in force and the entry, to be written before a partition's first output."""
-        return [StateWrite(_DIGEST_KEY, seal(self.entry.fence, self.digest)), StateWrite(ENTRY_KEY, self.entry.write())]
+    def entry_write(self) -> StateWrite:
+        """The entry, to be written before a partition's first output, and as the last record of every batch."""
+        return StateWrite(ENTRY_KEY, self.entry.write())
 
-    def tick_due(self, now: int) -> bool:
-        """Whether a tick appended at ``now`` (broker time, ms) would close a window into which events fell."""
-        entry, would_be = self.entry, now - self._state.deciding.idle_after
-        if would_be < entry.append_time:
-            return False
-        pending = self._state.pending.above(entry.closing_watermark)
-        return bool(pending) and pending[0] <= would_be
+    def begin_under(self, digest: str) -> None:
+        """Of a partition that nobody has folded: which digest is in force there, where it is not the fold's own."""
+        self._control.begin_under(digest)
+
+    def learn(self) -> bool:
+        """Complete what is in force, where another release went over to this one's digest; whether that changed it."""
+        return self._control.learn()
+
+    def ahead(self) -> Ahead:
+        """To look for the control record that brings the fold's own digest, from the present state on."""
+        return self._control.ahead()
+
+    def tick_due(self, now: int, since: int) -> bool:
+        """Whether a tick appended at ``now`` would close a window into which events fell, or a calendar month.
+
+        ``now`` is broker time in ms; ``since`` that of the assignment, from which idleness counts where no record says.
+        """
+        return self._control.tick_due(now, since)
+
+    def tick(self) -> bytes:
+        """The text of a tick's header that would count now."""
+        return self._control.tick()
 
     def skip_to(self, first: int) -> None:
         """Go on at raw offset ``first`` although events before it are lost."""
@@ -139,35 +161,33 @@ class AnonymizeFold:
     def fold(self, records: Sequence[RawRecord]) -> Folded:
         """Fold a chunk: as many of the records (above the fence, in order) as fit; at least one.
 
-        A fold control record is a chunk of its own, after which ``digest`` is the one in force. A chunk never spans
-        two hours of append time: one that begins an hour closes the books of the hour before.
+        A control record that takes effect is a chunk of its own, after which ``digest`` is the announced one. A chunk
+        never spans two hours of append time: one that begins an hour closes the books of the hour before.
         """
         state, entry = self._state, self.entry
         state.begin_chunk()
         self._begin_books(records[0])
-        out, at, writes = state.out, 0, dict[bytes, bytes | None]()
+        out, at = state.out, 0
         plain = CompiledRun(state, records) if self.is_compiled else PlainRun(state, records)
         while at < len(records) and state.size < CHUNK_BYTES:
             at, taken = plain.run(at)
             if at == len(records) or (state.size >= CHUNK_BYTES and not taken):
                 break
             record = records[at]
-            control = _bare_header(record, FOLD_HEADER)
-            if at and (control is not None or record.append_time >= state.books.end):
+            control = self._control.read(record)
+            announces = control is not None and control.word is Word.FOLD
+            if at and (announces or record.append_time >= state.books.end):
                 break
             at += 1
             entry.append_time = max(entry.append_time, record.append_time)
             entry.fence = record.last
-            if control is not None:
-                self.digest = control.decode()
-                writes[_DIGEST_KEY] = seal(record.offset, self.digest)
-                out.outcomes[Outcome.CONTROL] += 1
-                state.books.controls += 1
+            self._fold_record(record, taken, control)
+            if announces:
                 break
-            self._fold_record(record, taken)
         out.count = at
-        out.chunk = state.builder.build(entry.fence, entry.event_watermark, entry.closing_watermark, self.digest)
-        self._write(writes)
+        watermarks = entry.event_watermark, entry.closing_watermark
+        out.chunk = state.builder.build(entry.fence, *watermarks, self.digest, entry.in_force.number)
+        self._write()
         return out
 
     def _begin_books(self, record: RawRecord) -> None:
@@ -187,20 +207,18 @@ class AnonymizeFold:
 
     # ---- one record
 
-    def _fold_record(self, record: RawRecord, taken: int) -> None:
+    def _fold_record(self, record: RawRecord, taken: int, control: Found | None) -> None:
         """Fold a record of which the plain part took the first events, if any."""
         entry, out = self.entry, self._state.out
         self._offset = record.offset
         self._closing_before = entry.closing_watermark
         self._named = self._unnamed = 0
-        if _bare_header(record, TICK_HEADER) == b"1":
-            entry.closing_watermark = max(entry.closing_watermark, entry.append_time - self._state.deciding.idle_after)
-            out.outcomes[Outcome.TICK] += 1
-            self._state.books.ticks += 1
+        if control is not None and control.word is not Word.FORGED:
+            self._control.take(control)
             return
-        if record.unreadable_to is not None:
+        if control is not None or record.unreadable_to is not None:
             self._state.books.received += 1
-            self._reject(Refusal(None, Reason.UNREADABLE, ""))
+            self._reject(Refusal(None, Reason.UNREADABLE if control is None else Reason.FORGED_CONTROL, ""))
             return
         decoded = self._decode(record)
         move_to, key = placement(decoded, record.key, self._state.partition, self._state.partitions)
@@ -226,6 +244,7 @@ class AnonymizeFold:
 
     def _fold_event(self, event: Event) -> None:
         entry, state = self.entry, self._state
+        entry.seen = entry.append_time
         known = state.takes_in(event.company)
         withdrawal = event.consent is not None and not event.consent[1]
         ahead = event.time > entry.append_time + state.deciding.clock_ahead
@@ -352,9 +371,9 @@ class AnonymizeFold:
 
     # ---- state batch
 
-    def _write(self, writes: dict[bytes, bytes | None]) -> None:
+    def _write(self) -> None:
         """What changed as one batch: every value with the present fence, some deletions, the entry last."""
-        state, entry = self._state, self.entry
+        state, entry, writes = self._state, self.entry, dict[bytes, bytes | None]()
         if len(state.graves) < _MOST_GRAVES:
             state.graves += state.sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
         buried, state.graves = state.graves[:_MOST_GRAVES], state.graves[_MOST_GRAVES:]
@@ -376,11 +395,3 @@ def _index(item: Event | Refusal) -> int:
 
 def _refusal(event: Event, reason: Reason, path: str) -> Refusal:
     return Refusal(event.index, reason, path if event.index is None else f"/{event.index}{path}")
-
-
-def _bare_header(record: RawRecord, name: str) -> bytes | None:
-    """The value of the only header of a record without key and value, if it has this name and is not empty."""
-    if record.value is not None or record.key or len(record.headers) != 1:
-        return None
-    header, value = record.headers[0]
-    return value or None if header == name else None

@@ -49,8 +49,10 @@ class ChunkBuilder:
             self._rows.clear()
         return self._columns
 
-    def build(self, last: int, event_watermark: int, closing_watermark: int, digest: str) -> CleanChunk:
-        """The chunk up to raw offset ``last`` with the watermarks and the digest after it."""
+    def build(
+        self, last: int, event_watermark: int, closing_watermark: int, digest: str, number: int = 0
+    ) -> CleanChunk:
+        """The chunk up to raw offset ``last`` with what holds after it: watermarks, digest, control records so far."""
         return CleanChunk(
             CLEAN_VERSION,
             self._first,
@@ -58,6 +60,7 @@ class ChunkBuilder:
             event_watermark,
             closing_watermark,
             digest,
+            number,
             list(self._companies),
             [Shape(kind, values) for kind, values in self._shapes],
             list(self._users),

@@ -3,7 +3,7 @@
 =====================================  ===============================================================
 key                                    payload of the value (MessagePack after 8 bytes ``fence + 1``)
 =====================================  ===============================================================
-``ENTRY_KEY`` of agents.core.joins     the entry: an array of integers, joined field by field, maxima
+``ENTRY_KEY`` of agents.core.joins     the entry: an array of fields that only grow, joined field by field, maxima
 ``f`` + aggregate id                   a figure: [value, raw offset of the last change, corrected]
 ``m`` + aggregate id + ``|`` + source  a source that a distinct figure has counted: nil
 ``a`` + company + ``|`` + pseudonym    a user's active days: [newest day, mask]
@@ -17,16 +17,19 @@ by the last of its windows.
 """
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 
 import msgspec
 
 from agents.core.activity import days_kept
 from agents.core.ahead import Run, read_ahead
 from agents.core.company_bounds import newest_day
+from agents.core.control import InForce
+from agents.core.entries import read_entry
 from agents.core.joins import ENTRY_KEY, StateError, payload_of, seal
 from agents.core.windows import NEVER, Span, parse_instant, span_of
-from schemas.deciding import Deciding
+from schemas.clean import CleanChunk
+from schemas.deciding import Deciding, deciding_part
 from schemas.limits import DAY_MS
 from schemas.metrics import WindowSize
 
@@ -45,6 +48,8 @@ __all__ = [
 
 _decode = msgspec.msgpack.Decoder().decode
 _FIGURE_PARTS = 3
+_FORMER_FIELDS = 8
+"""Of the entry that fold version 2 wrote."""
 _decode_days = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
 
 
@@ -54,7 +59,8 @@ class Entry:
 
     ``fence`` is the last raw offset folded, ``clean_next`` the next offset to read of ``clean``; the
     ``emitted`` fields are fence and watermarks of the last state of which everything is in the sink;
-    ``sink_next`` is the sink offset from which a recovery mends.
+    ``sink_next`` is the sink offset from which a recovery mends. ``in_force`` holds of each digest the part that this
+    fold knows; where a first one came by a control record, "" stands for the unknown one before.
     """
 
     fence: int = -1
@@ -65,18 +71,27 @@ class Entry:
     emitted_event_watermark: int = NEVER
     emitted_closing_watermark: int = NEVER
     sink_next: int = 0
+    partitions: int = 0
+    in_force: InForce = field(default_factory=InForce)
 
     def write(self) -> bytes:
         """The value under the entry's key."""
         return seal(self.fence, astuple(self))
 
     @classmethod
-    def read(cls, value: bytes) -> "Entry":
-        """The inverse of :meth:`write`; raises :class:`StateError`."""
-        found = payload(value)
-        if not isinstance(found, list) or len(found) != len(cls.__slots__):
-            raise StateError("the partition's entry has another shape")
-        return cls(*found)
+    def read(cls, value: bytes, partitions: int) -> "Entry":
+        """The inverse of :meth:`write`, of topics with ``partitions``; raises :class:`StateError`."""
+        return read_entry(cls, value, _FORMER_FIELDS, partitions)
+
+    def follow(self, chunk: CleanChunk) -> None:
+        """Take over the digest that is in force after a chunk."""
+        part = deciding_part(chunk.digest)
+        if part == self.in_force.digest:
+            return
+        before = self.in_force
+        if not before.digests and chunk.number:
+            before = before.after("")
+        self.in_force = before.after(part, number=chunk.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +185,8 @@ def alive(items: Iterable[tuple[bytes, bytes]], deciding: Deciding) -> tuple[Ent
     if ENTRY_KEY not in found:
         if found:
             raise StateError("state without the partition's entry")
-        return Entry(), {}, []
-    entry = Entry.read(found.pop(ENTRY_KEY))
+        return Entry(partitions=deciding.partitions), {}, []
+    entry = Entry.read(found.pop(ENTRY_KEY), deciding.partitions)
     expired = [key for key, value in found.items() if is_expired(key, value, entry, deciding)]
     for key in expired:
         del found[key]

@@ -49,7 +49,7 @@ class AggregateFold:
     def __init__(self, deciding: Deciding, partition: int, metrics: Iterable[Metric] | None = None) -> None:
         self.deciding = deciding
         self.partition = partition
-        self.entry = Entry()
+        self.entry = Entry(partitions=deciding.partitions)
         self.folded = 0
         """Events that this object has folded."""
         self.plan = Plan(metrics)
@@ -171,6 +171,7 @@ class AggregateFold:
                         entry.fence = chunk.offsets[part.end] - 1
                         entry.closing_watermark = max(entry.closing_watermark, chunk.closings[part.end])
                 entry.fence = chunk.last
+                entry.follow(chunk)
                 entry.event_watermark = max(entry.event_watermark, chunk.event_watermark)
                 entry.closing_watermark = max(entry.closing_watermark, chunk.closing_watermark)
             entry.clean_next = max(entry.clean_next, clean_offset + 1)

@@ -2,32 +2,56 @@
 
 A value is 8 bytes, big-endian, of its fence + 1, then MessagePack. Two versions of one value are folds of two
 prefixes of the same log, so the one with the greater fence contains the other; the partition's entry joins
-field by field, each a maximum. A deletion knows no fence, so it joins as nothing at all: whether a key is
-alive is decided by the entry.
+field by field, each a maximum (of what is in force that of the later record). A deletion knows no fence, so it joins
+as nothing at all: whether a key is alive is decided by the entry.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
+from typing import Any
 
 import msgspec
 
 from agents.core.store import MemoryStore, Store
 
-__all__ = ["ENTRY_KEY", "MARK", "JoinedLog", "StateError", "fence_of", "join_values", "payload_of", "seal"]
+__all__ = [
+    "ENTRY_KEY",
+    "MARK",
+    "FormerStateError",
+    "JoinedLog",
+    "OtherPartitionsError",
+    "StateError",
+    "fence_of",
+    "join_values",
+    "payload_of",
+    "seal",
+]
 
 ENTRY_KEY = b"e"
-"""Key of the partition's own entry, an array of integers; the last record of every batch."""
+"""Key of the partition's own entry, an array of fields that only grow; the last record of every batch."""
 MARK = b"\0"
 """Begins, within the store of a :class:`JoinedLog` alone, a mark of the key that follows it."""
 
 _FENCE_BYTES = 8
 _encode = msgspec.msgpack.Encoder().encode
-_decode_entry = msgspec.msgpack.Decoder(list[int]).decode
+_decode_entry = msgspec.msgpack.Decoder(list[Any]).decode
 
 
 class StateError(ValueError):
     """State that no fold wrote."""
+
+
+class FormerStateError(StateError):
+    """State of fold version 2 or an earlier one, which is not gone on with."""
+
+
+class OtherPartitionsError(StateError):
+    """State of topics that had another number of partitions."""
+
+    def __init__(self, partitions: int) -> None:
+        super().__init__(f"its topics had {partitions} partitions")
+        self.partitions = partitions
 
 
 def seal(fence: int, payload: object) -> bytes:
@@ -53,8 +77,8 @@ def join_values(key: bytes, a: bytes, b: bytes) -> bytes:
     if key != ENTRY_KEY or a == b:
         return max(a, b)
     fields = [
-        max(pair)
-        for pair in zip_longest(_decode_entry(a[_FENCE_BYTES:]), _decode_entry(b[_FENCE_BYTES:]), fillvalue=-(2**63))
+        one if other is None else other if one is None else max(one, other)
+        for one, other in zip_longest(_decode_entry(a[_FENCE_BYTES:]), _decode_entry(b[_FENCE_BYTES:]))
     ]
     return seal(max(fence_of(a), fence_of(b)), fields)
 

@@ -27,14 +27,14 @@ _OUTER_PAD: Final = 0x5C
 
 
 class KeyFormatError(ValueError):
-    """A pseudonym key that is not 64 hexadecimal digits; the message holds nothing of it."""
+    """A key that is not 64 hexadecimal digits; the message holds nothing of it."""
 
 
-def parse_key(text: str) -> bytes:
+def parse_key(text: str, what: str = "pseudonym key") -> bytes:
     """The 32 bytes of 64 hexadecimal digits, white space around them ignored; raises :class:`KeyFormatError`."""
     digits = text.strip()
     if not _HEX.fullmatch(digits):
-        raise KeyFormatError(f"the pseudonym key must be 64 hexadecimal digits, not {len(digits)} characters")
+        raise KeyFormatError(f"the {what} must be 64 hexadecimal digits, not {len(digits)} characters")
     return bytes.fromhex(digits)
 
 

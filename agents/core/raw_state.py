@@ -8,6 +8,8 @@ from agents.core.admission import NEW_COMPANY_COST, NewCompanies, SourceBounds
 from agents.core.books import Books, LedgerRow
 from agents.core.chunks import ChunkBuilder
 from agents.core.consent import Consent
+from agents.core.control import InForce
+from agents.core.entries import read_entry
 from agents.core.fast_decode import is_company
 from agents.core.home import home
 from agents.core.joins import seal
@@ -32,6 +34,8 @@ CHUNK_BYTES = 4 << 20
 _PSEUDONYM = 16
 STORED = (b"c", b"s", b"q", b"i")
 """Kinds of keys that stay in a store, where there is one: there are as many as sources and their ids."""
+_FORMER_FIELDS = 4
+"""Of the entry that fold version 2 wrote."""
 
 
 @dataclass(slots=True)
@@ -44,10 +48,20 @@ class RawEntry:
     append_time: int = NEVER
     unknown_withdrew: int = 0
     """1 once a company withdrew for which there was no room: companies unknown until then are closed as they come."""
+    seen: int = 0
+    """Append time after the last record from which idleness counts, 0 where there is none (design 1.2, "Ticks")."""
+    partitions: int = 0
+    """Of the topic, which decide what is at home here."""
+    in_force: InForce = field(default_factory=InForce)
 
     def write(self) -> bytes:
         """The value under the entry's key."""
         return seal(self.fence, astuple(self))
+
+    @classmethod
+    def read(cls, value: bytes, partitions: int) -> "RawEntry":
+        """The inverse of :meth:`write`, of a topic with ``partitions``; raises :class:`StateError`."""
+        return read_entry(cls, value, _FORMER_FIELDS, partitions)
 
 
 @dataclass(slots=True)
@@ -98,7 +112,7 @@ class RawState:
         self.pseudonyms = pseudonyms
         self.partition = partition
         self.partitions = partitions
-        self.entry = RawEntry()
+        self.entry = RawEntry(partitions=partitions)
         self.sources = Sources(deciding.lateness)
         self.bounds = SourceBounds(deciding, self.sources)
         self.new_companies = NewCompanies(deciding.max_new_companies)
@@ -163,6 +177,7 @@ class RawState:
         entry = self.entry
         entry.fence = fence
         entry.append_time, entry.event_watermark, entry.closing_watermark = stands
+        entry.seen = entry.append_time
         self.size = size
         self.books.received += count
         self.out.outcomes[Outcome.COUNTED] += count

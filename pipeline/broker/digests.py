@@ -1,88 +1,107 @@
-"""The fold digest in force: who looks at it, and the control records that change it (design 1.7)."""
+"""The fold digest in force: where it is read, the control records that change it, and refusals of others (1.7)."""
 
-from collections.abc import AsyncIterator
+from typing import Final, NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
-from agents.core.anonymizing import FOLD_HEADER
-from agents.core.records import RawRecord
-from pipeline.broker.admin import admin
+from agents.core.control import FOLD_HEADER, ControlKeys, ControlReader, InForce
+from agents.core.controlling import Ahead
+from agents.core.joins import ENTRY_KEY, StateError
+from agents.core.raw_state import RawEntry
+from pipeline.broker.begun import refused_chunk, refused_state
 from pipeline.broker.topics import failed, required_brokers
 from pipeline.errors import Refused
-from pipeline.kafka.consumer import BatchConsumer, batch_consumer, fetched
+from pipeline.preflight import Keys
 from pipeline.settings import Settings
+from pipeline.worker.recovery import LogReader, last_entry
 from schemas.clean import CleanChunk, decode_chunk
+from schemas.deciding import deciding_part, key_parts
 from schemas.topics import topic_name
 
-__all__ = ["append_bare", "fold", "other_digest"]
+__all__ = [
+    "Announced",
+    "announce",
+    "append_bare",
+    "in_force_at_ends",
+    "last_chunk",
+    "other_facts",
+    "refused_digest",
+]
+
+_ROUNDS: Final = 2
 
 
-async def fold(settings: Settings, digest: str) -> int:
-    """Append the control record of ``digest`` to each raw partition that is under another; returns to how many.
+class Announced(NamedTuple):
+    """What ``topics fold`` did: the digest in force before, None where there is none, and partitions appended to."""
 
-    A partition that nobody has folded yet and that no control record names is under none: its first worker's
-    digest will be in force.
+    before: str | None
+    partitions: list[int]
+
+
+async def announce(settings: Settings, keys: Keys) -> Announced:
+    """Append the control record of these settings to each raw partition whose log's end is under another digest.
+
+    Refuses another pseudonym key, and a control key whose predecessor is not given.
     """
-    brokers = required_brokers(settings)
-    async with admin(brokers):
-        pass  # refuses where nothing answers, which the clients below would retry
-    consumer = _looking(brokers)
+    digest, brokers = settings.digest(), required_brokers(settings)
+    appended: list[int] = []
+    before: str | None = None
     try:
-        await consumer.start()
-        try:
-            under = [await _in_force(consumer, settings, number) for number in range(settings.partitions)]
-        finally:
-            await consumer.stop()
-        changed = [number for number, current in enumerate(under) if current not in (None, digest)]
-        if changed:
-            await _append(brokers, topic_name(settings.topic_prefix, "raw"), changed, digest)
+        async with LogReader(brokers) as reader:
+            for _ in range(_ROUNDS):  # the last one finds nothing left to do
+                ends = await in_force_at_ends(reader, settings, keys.control)
+                if all(end is None for end in ends):
+                    return Announced(None, [])
+                changed = _changed(ends, digest)
+                for number in changed:
+                    _require_keys(number, ends, keys, digest)
+                if not changed:
+                    return Announced(before or digest, appended)
+                before = before or _told(ends, changed[0])
+                await _append(settings, keys.control, digest, ends, changed)
+                appended += changed
     except (KafkaError, TimeoutError) as error:
         raise failed("read and write the raw topic", error) from None
-    return len(changed)
+    raise Refused("somebody else announces another digest at the same time", "agree on one, and run this again")
 
 
-async def other_digest(settings: Settings, digest: str) -> Refused | None:
-    """The refusal where the end of a raw partition, or of a clean one, is under another digest.
-
-    Without a key fingerprint (``aggregate``, which may not read raw) only the last clean chunks are looked at, and
-    only the part before the dash.
-    """
-    consumer = _looking(required_brokers(settings))
-    with_raw = not digest.endswith("-")
-    try:
-        await consumer.start()
-        for number in range(settings.partitions):
-            if with_raw:
-                found = await _in_force(consumer, settings, number)
-            else:
-                chunk, _ = await _last_chunk(
-                    consumer, TopicPartition(topic_name(settings.topic_prefix, "clean"), number)
-                )
-                found = None if chunk is None else chunk.digest.split("-")[0] + "-"
-            if found and found != digest:
-                return Refused(
-                    f"the fold digest in force in partition {number} is {found}, not {digest} of this worker",
-                    "start it with what is in force, or announce this one by footfall topics fold",
-                )
-    except (KafkaError, TimeoutError) as error:
-        raise failed("read the topics", error) from None
-    finally:
-        await consumer.stop()
-    return None
+def _changed(ends: list[InForce | None], digest: str) -> list[int]:
+    """The partitions whose end is not under ``digest``; one that nobody has folded is under that of the others."""
+    known = {end.digest for end in ends if end is not None}
+    return [number for number, end in enumerate(ends) if (known != {digest} if end is None else end.digest != digest)]
 
 
-def _looking(brokers: str) -> BatchConsumer:
-    return batch_consumer(brokers, wait_ms=20)  # a fetch past a partition's end holds up the next partition's so long
+def _told(ends: list[InForce | None], number: int) -> str:
+    end = ends[number] or next(end for end in ends if end is not None)
+    return end.digest
 
 
-async def _append(brokers: str, topic: str, partitions: list[int], digest: str) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", enable_idempotence=True)
+def _first(ends: list[InForce | None]) -> str:
+    """The digest under which a partition counts that nobody has folded and no control record names."""
+    return next(end.digests[0] for end in ends if end is not None)
+
+
+def _require_keys(number: int, ends: list[InForce | None], keys: Keys, digest: str) -> None:
+    end = ends[number]
+    under = _first(ends) if end is None else end.digest
+    mine = key_parts(digest)[0]
+    if key_parts(under)[0] != mine or not keys.control.knows(under):
+        raise refused_digest(number, under, digest, keys, passed=False)
+
+
+async def _append(
+    settings: Settings, control: ControlKeys, digest: str, ends: list[InForce | None], changed: list[int]
+) -> None:
+    topic = topic_name(settings.topic_prefix, "raw")
+    producer = AIOKafkaProducer(bootstrap_servers=required_brokers(settings), acks="all", enable_idempotence=True)
     await producer.start()
     try:
-        for number in partitions:
-            await append_bare(producer, topic, number, FOLD_HEADER, digest.encode())
+        for number in changed:
+            end = ends[number] or InForce(0, -1, (_first(ends),))
+            text = control.fold(topic, number, digest, end.number + 1, end.digest)
+            await append_bare(producer, topic, number, FOLD_HEADER, text)
     finally:
         await producer.stop()
 
@@ -98,57 +117,97 @@ async def append_bare(producer: AIOKafkaProducer, topic: str, partition: int, he
     await (await producer.send_batch(batch, topic, partition=partition))
 
 
-async def _in_force(consumer: BatchConsumer, settings: Settings, number: int) -> str | None:
-    """The digest that a raw partition's end is under, None where nobody has folded it; "" where nothing tells it.
+async def in_force_at_ends(reader: LogReader, settings: Settings, control: ControlKeys) -> list[InForce | None]:
+    """What is in force at the end of each raw partition, None where nobody has folded it and no record says.
 
-    The last clean chunk holds the one after its range, so only what lies behind that range is read.
+    The last clean chunk tells it up to its range, else the state of ``anonymize``; behind that raw is read.
     """
-    raw = TopicPartition(topic_name(settings.topic_prefix, "raw"), number)
-    clean = TopicPartition(topic_name(settings.topic_prefix, "clean"), number)
-    chunk, written = await _last_chunk(consumer, clean)
-    current = chunk.digest if chunk is not None else ("" if written else None)
-    start = max((await consumer.beginning_offsets([raw]))[raw], chunk.last + 1 if chunk is not None else 0)
-    end = (await consumer.end_offsets([raw]))[raw]
-    async for record in _records(consumer, raw, start, end):
-        if record.key is None and record.value is None and len(record.headers) == 1:
-            name, value = record.headers[0]
-            if name == FOLD_HEADER and value:
-                current = value.decode("ascii", "replace")
-    return current
-
-
-async def _last_chunk(consumer: BatchConsumer, clean: TopicPartition) -> tuple[CleanChunk | None, bool]:
-    """The last chunk that is left, and whether there ever was one."""
-    start = (await consumer.beginning_offsets([clean]))[clean]
-    end = (await consumer.end_offsets([clean]))[clean]
-    last: CleanChunk | None = None
-    async for record in _records(consumer, clean, max(start, end - 1), end):
-        try:
-            last = decode_chunk(record.value or b"")
-        except msgspec.MsgspecError:
-            raise Refused(
-                f"the last record of {clean.topic} partition {clean.partition} is no clean chunk",
-                "find out who else writes to that topic",
-            ) from None
-    return last, end > 0
-
-
-async def _records(
-    consumer: BatchConsumer, partition: TopicPartition, start: int, end: int
-) -> AsyncIterator[RawRecord]:
-    """The records of ``partition`` from offset ``start`` to before ``end``."""
-    if start >= end:
-        return
-    consumer.assign([partition])
-    consumer.seek(partition, start)
-    while await consumer.position(partition) < end:
-        try:
-            brought = await fetched(consumer, RawRecord)
-        except OffsetOutOfRangeError:  # retention was faster
-            start = (await consumer.beginning_offsets([partition]))[partition]
-            consumer.seek(partition, start)
+    known = [await _last_told(reader, settings, number) for number in range(settings.partitions)]
+    first = next((in_force.digests[0] for _, in_force in known if in_force is not None), None)
+    ends: list[InForce | None] = []
+    for number, (fence, in_force) in enumerate(known):
+        begun = in_force or (None if first is None else InForce(0, -1, (first,)))
+        if begun is None:
+            ends.append(None)
             continue
-        for part in brought.get(partition, ()):
-            for record in part:
-                if record.offset < end:
-                    yield record
+        end = await _read_on(reader, settings, number, fence, begun, control)
+        ends.append(None if in_force is None and end.number == 0 else end)
+    return ends
+
+
+async def _last_told(reader: LogReader, settings: Settings, number: int) -> tuple[int, InForce | None]:
+    """The last raw offset of which it is told what is in force behind it, and that."""
+    clean, state = (topic_name(settings.topic_prefix, short) for short in ("clean", "anonymize-state"))
+    value = (await last_entry(reader, state, number)).get(ENTRY_KEY)
+    try:
+        entry = None if value is None else RawEntry.read(value, settings.partitions)
+    except StateError as error:
+        raise refused_state(error, state, number, settings.partitions) from None
+    chunk = await last_chunk(reader, clean, number)
+    if entry is None:
+        return (-1, None) if chunk is None else (chunk.last, InForce(chunk.number, -1, (chunk.digest,)))
+    if chunk is None or chunk.last <= entry.fence:
+        return entry.fence, entry.in_force
+    known = entry.in_force
+    return chunk.last, known if chunk.number == known.number else known.after(chunk.digest, number=chunk.number)
+
+
+async def _read_on(
+    reader: LogReader, settings: Settings, number: int, fence: int, in_force: InForce, control: ControlKeys
+) -> InForce:
+    raw = topic_name(settings.topic_prefix, "raw")
+    first, end = await reader.bounds(raw, number)
+    ahead = Ahead(ControlReader(control, raw, number), in_force, "")
+    async for records in reader.records(raw, number, max(first, fence + 1), end):
+        ahead.take(records)
+    return ahead.in_force
+
+
+async def last_chunk(reader: LogReader, clean: str, number: int) -> CleanChunk | None:
+    """The last chunk of a clean partition; refuses what is none of this release."""
+    first, end = await reader.bounds(clean, number)
+    last = None
+    async for records in reader.records(clean, number, max(first, end - 1), end):
+        for record in records:
+            try:
+                last = decode_chunk(bytes(record.value or b""))
+            except msgspec.MsgspecError as error:
+                raise refused_chunk(error, clean, number, record.offset) from None
+    return last
+
+
+async def other_facts(reader: LogReader, settings: Settings, facts: str) -> Refused | None:
+    """The refusal where the last chunk of a clean partition is under other facts than those both workers know."""
+    clean = topic_name(settings.topic_prefix, "clean")
+    for number in range(settings.partitions):
+        chunk = await last_chunk(reader, clean, number)
+        if chunk is not None and deciding_part(chunk.digest) != facts:
+            return Refused(
+                f"clean partition {number} is under the fold digest {deciding_part(chunk.digest)}, not {facts}",
+                "use the release and the settings that worker aggregate has",
+            )
+    return None
+
+
+def refused_digest(number: int, under: str, own: str, keys: Keys, *, passed: bool) -> Refused:
+    """The refusal of a worker or an announcement where a partition is under another digest that it cannot follow.
+
+    ``passed``: the own digest was in force there before.
+    """
+    pseudonym, control = key_parts(under)
+    if pseudonym != key_parts(own)[0]:
+        return Refused(
+            f"the pseudonym key is not the one in force in partition {number}, and a new one cannot be announced",
+            "set FOOTFALL_PSEUDONYM_KEY to the key that worker anonymize has had",
+        )
+    if control != keys.control.mark and not keys.control.knows(under):
+        return Refused(
+            f"the control key is not the one in force in partition {number}",
+            "set FOOTFALL_CONTROL_KEY to that; to change it set FOOTFALL_CONTROL_KEY_PREVIOUS to that and run footfall"
+            " topics fold",
+        )
+    gone = ", which was in force before" if passed else ""
+    return Refused(
+        f"the fold digest in force in partition {number} is {under}, not {own} of this worker{gone}",
+        "start it with the release and the settings in force, or announce these by footfall topics fold",
+    )

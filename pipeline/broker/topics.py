@@ -18,9 +18,11 @@ __all__ = [
     "Difference",
     "StandingTopic",
     "apply",
+    "compared",
     "diff",
     "failed",
     "make_sink",
+    "partition_counts",
     "partitions_of",
     "remove",
     "required_brokers",
@@ -77,6 +79,13 @@ async def standing(settings: Settings) -> dict[str, StandingTopic]:
             return await _standing(client, settings.topic_prefix, with_config=True)
     except (KafkaError, TimeoutError) as error:
         raise failed("look at the topics", error) from None
+
+
+async def partition_counts(settings: Settings) -> dict[str, int]:
+    """How many partitions each topic of the table has that the broker has; raises KafkaError, Refused without one."""
+    async with admin(required_brokers(settings)) as client:
+        there = await _standing(client, settings.topic_prefix, with_config=False)
+        return {topic.name: topic.partitions for topic in there.values()}
 
 
 async def _standing(client: AIOKafkaAdminClient, prefix: str, *, with_config: bool) -> dict[str, StandingTopic]:
@@ -227,7 +236,11 @@ async def diff(settings: Settings) -> list[Difference]:
     Compared are partitions, policy, timestamp type, compaction lag and ``max.message.bytes``; retention may be
     longer than the table's, not shorter.
     """
-    there = await standing(settings)
+    return compared(settings, await standing(settings))
+
+
+def compared(settings: Settings, there: Mapping[str, StandingTopic]) -> list[Difference]:
+    """As :func:`diff`, of topics that were looked at before."""
     differences: list[Difference] = []
     for short, spec in TOPICS.items():
         topic = there.get(short)

@@ -15,7 +15,7 @@ from pipeline.explain.left_out import Source
 from pipeline.explain.making import merged
 from pipeline.explain.reading import UnknownFigureError, explain
 from pipeline.explain.wanted import Wanted, parse_id
-from pipeline.preflight import require_broker, require_topics
+from pipeline.preflight import require_broker, require_control, require_topics
 from pipeline.reading import Progress
 from pipeline.settings import Settings, load_settings
 from schemas.reasons import Reason
@@ -53,6 +53,7 @@ def command(
 
 
 async def _explain(settings: Settings, wanted: Wanted) -> Explanation:
+    require_control(settings, "explain")
     await require_broker(settings)
     await require_topics(settings)
     return await explain(settings, wanted, _bar)

@@ -12,7 +12,7 @@ from rich.table import Table
 from pipeline.cli.show import bar, console
 from pipeline.judgement import Judgement, judge, oracle_of
 from pipeline.oracle.files import read_file
-from pipeline.preflight import require_broker
+from pipeline.preflight import require_broker, require_control
 from pipeline.reading import StoredRecord, follow, read_topic
 from pipeline.settings import Settings, load_settings
 from pipeline.verify import render
@@ -36,6 +36,7 @@ def oracle(
     Example: footfall oracle --from-file raw.ndjson
     """
     settings = load_settings()
+    require_control(settings, "oracle")
     result = asyncio.run(_oracle(settings, from_file))
     for identity in sorted(result):
         typer.echo(json.dumps(result[identity]))
@@ -60,7 +61,9 @@ def verify(
 
     Example: footfall verify --wait 30
     """
-    found = asyncio.run(_verify(load_settings(), wait))
+    settings = load_settings()
+    require_control(settings, "verify")
+    found = asyncio.run(_verify(settings, wait))
     if as_json:
         typer.echo(json.dumps(_as_json(found)))
     else:

@@ -7,9 +7,9 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from pipeline.broker import digests, topics
-from pipeline.cli.show import console
+from pipeline.cli.show import console, printable
 from pipeline.errors import Refused
-from pipeline.preflight import refuse_differences, require_broker
+from pipeline.preflight import Keys, refuse_differences, require_broker, require_control, require_topics
 from pipeline.settings import Settings, load_settings
 from schemas.limits import DAY_MS
 from schemas.topics import TOPICS, TopicSpec, topic_name
@@ -51,9 +51,22 @@ def show() -> None:
 
 @app.command()
 def fold() -> None:
-    """Append the control record of the settings in force to each raw partition that is under others."""
-    count = asyncio.run(_fold(load_settings()))
-    console.print("nothing changed, nothing appended" if not count else f"appended to {count} raw partitions")
+    """Announce these settings and this release: a control record for each raw partition that is under others.
+
+    Run again it goes on where it was cut short, and appends nothing where everything is announced.
+    """
+    settings = load_settings()
+    announced = asyncio.run(_fold(settings))
+    if announced.before is None:
+        told = "nothing is in force yet, nothing appended: the first worker's release and settings will be"
+    elif not announced.partitions:
+        told = f"{settings.digest()} is in force or announced everywhere, nothing appended"
+    else:
+        told = (
+            f"announced {settings.digest()} to {len(announced.partitions)} raw partitions, which were under"
+            f" {announced.before}; start workers of this release, those before leave when they are done"
+        )
+    console.print(printable(told), highlight=False, soft_wrap=True, markup=False)
 
 
 async def _apply(settings: Settings) -> tuple[list[str], list[topics.Difference]]:
@@ -61,14 +74,16 @@ async def _apply(settings: Settings) -> tuple[list[str], list[topics.Difference]
     return made, await topics.diff(settings)
 
 
-async def _fold(settings: Settings) -> int:
-    if settings.pseudonym_secret() is None:
+async def _fold(settings: Settings) -> digests.Announced:
+    secret = settings.pseudonym_secret()
+    if secret is None:
         raise Refused(
             "the fold digest needs the pseudonym key", "set FOOTFALL_PSEUDONYM_KEY_FILE as for worker anonymize"
         )
+    keys = Keys(secret, require_control(settings, "topics fold"))
     await require_broker(settings)
-    refuse_differences(await topics.diff(settings))
-    return await digests.fold(settings, settings.digest())
+    await require_topics(settings)
+    return await digests.announce(settings, keys)
 
 
 def _table(settings: Settings, there: dict[str, topics.StandingTopic] | None) -> Table:

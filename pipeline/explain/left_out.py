@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from pipeline.explain.making import Making
+from pipeline.oracle.control import Controls
 from pipeline.oracle.form import RawEvent, read_record
 from pipeline.oracle.judging import Judge
 from pipeline.reading import StoredRecord
@@ -44,9 +45,16 @@ class LeftOut:
 class FromRaw:
     """Judges one partition of raw from its start, as the oracle does, and looks what would have been in the figure."""
 
-    def __init__(self, making: Making, deciding: Deciding, partitions: int, digests: Mapping[str, Deciding]) -> None:
+    def __init__(
+        self,
+        making: Making,
+        deciding: Deciding,
+        partitions: int,
+        digests: Mapping[str, Deciding],
+        controls: Controls | None = None,
+    ) -> None:
         self._making = making
-        self._judge = Judge(deciding, partitions, "raw", False, None)
+        self._judge = Judge(deciding, partitions, "raw", False, None, controls)
         self._digests = digests
         self._found = LeftOut(Source.RAW)
 

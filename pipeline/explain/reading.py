@@ -13,6 +13,8 @@ from pipeline.explain.explanation import Corrected, Explanation
 from pipeline.explain.left_out import FromBooks, FromRaw, LeftOut
 from pipeline.explain.making import FromClean, Making
 from pipeline.explain.wanted import Wanted
+from pipeline.judgement import oracle_keys
+from pipeline.oracle.control import Controls
 from pipeline.reading import Progress, StoredRecord
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
@@ -111,7 +113,10 @@ async def _left_out(place: _Home, settings: Settings, making: Making, low: int) 
         first, _ = await place.bounds("raw")
         if first == 0:
             digests = {settings.digest(): settings.deciding()}
-            exact = FromRaw(making, settings.deciding(), settings.partitions, digests)
+            controls = Controls(
+                oracle_keys(settings, "explain"), topic_name(settings.topic_prefix, "raw"), place.number
+            )
+            exact = FromRaw(making, settings.deciding(), settings.partitions, digests, controls)
             async for record in place.records("raw"):
                 exact.take(record)
             return exact.result()

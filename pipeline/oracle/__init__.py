@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.oracle.control import Controls, OracleKeys
 from pipeline.oracle.counting import Books
 from pipeline.oracle.files import read_file
 from pipeline.oracle.judging import Judge, SourceMark
@@ -19,7 +20,7 @@ from schemas.deciding import Deciding
 from schemas.reasons import Outcome, Reason
 from schemas.rejections import Rejection
 
-__all__ = ["OracleResult", "expect", "read_file"]
+__all__ = ["OracleKeys", "OracleResult", "expect", "read_file"]
 
 _PROGRESS_EVERY = 2_000
 
@@ -53,12 +54,14 @@ def expect(
     record_duplicates: bool = False,
     source_mark: SourceMark | None = None,
     digests: Mapping[str, Deciding] | None = None,
+    keys: OracleKeys = OracleKeys(),  # noqa: B008 - it is frozen
     progress: Callable[[int, int], None] | None = None,
 ) -> OracleResult:
     """Judge and count ``records`` of the raw topic, in any order, each partition by its offsets.
 
     ``topic`` is the raw topic's name in rejections. ``deciding`` holds until a control record names a digest
-    of ``digests``. ``progress`` is called with (records done, records in all).
+    of ``digests``; ``keys`` tell genuine ticks and control records. ``progress`` is called with (records done, records
+    in all).
     """
     logs: dict[int, list[StoredRecord]] = defaultdict(list)
     for record in records:
@@ -68,7 +71,8 @@ def expect(
     by_reason: Counter[Reason] = Counter()
     done = 0
     for number, log in sorted(logs.items()):
-        judge = Judge(deciding, partitions, topic, record_duplicates, source_mark)
+        controls = Controls(keys, topic, number)
+        judge = Judge(deciding, partitions, topic, record_duplicates, source_mark, controls)
         books = Books(deciding)
         outcomes: list[tuple[int, int, int, Outcome, Outcomes]] = []
         for record in sorted(log, key=lambda one: one.offset):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from pipeline.oracle.control import Controls, OracleKeys
 from pipeline.oracle.form import Fault, RawEvent, read_record
 from pipeline.oracle.homes import home_of
 from pipeline.oracle.seen import Seen, Word
@@ -41,9 +42,17 @@ class Judge:
     """Reads one partition record by record, in order of offset, and remembers all that decides."""
 
     def __init__(
-        self, deciding: Deciding, partitions: int, topic: str, record_duplicates: bool, source_mark: SourceMark | None
+        self,
+        deciding: Deciding,
+        partitions: int,
+        topic: str,
+        record_duplicates: bool,
+        source_mark: SourceMark | None,
+        controls: Controls | None = None,
     ) -> None:
+        """Without ``controls`` no tick and no control record is genuine."""
         self.deciding = deciding
+        self._controls = controls or Controls(OracleKeys(), topic, 0)
         self.event_watermark = -1
         self.closing_watermark = -1
         self.closed = Closed()
@@ -76,17 +85,27 @@ class Judge:
         self._append = max(self._append, record.append_time)
         counted: list[RawEvent] = []
         self.kind, self.outcomes = Outcome.COUNTED, []
-        alone = record.headers[0] if len(record.headers) == 1 and not record.key and record.value is None else None
-        if alone is not None and alone == ("footfall-tick", b"1"):
-            self.kind = Outcome.TICK
-            self._ticked = max(self._ticked, self._append - self.deciding.idle_after)
-        elif alone is not None and alone[0] == "footfall-fold" and alone[1]:
-            self.kind = Outcome.CONTROL
-            self.deciding = digests.get(alone[1].decode("ascii", "replace"), self.deciding)
+        if self._controls.claims(record):
+            self._control(record, digests)
         else:
             counted = self._events(record)
         self._close()
         return counted
+
+    def _control(self, record: StoredRecord, digests: Mapping[str, Deciding]) -> None:
+        found = self._controls.read(record)
+        if found is None:
+            self._recorded = 0
+            self._reject(record, Reason.FORGED_CONTROL, "", None)
+            return
+        self.kind = found.kind
+        if not found.counts:
+            return
+        self._controls.seen = self._append
+        if found.kind is Outcome.TICK:
+            self._ticked = max(self._ticked, self._append - self.deciding.idle_after)
+        else:
+            self.deciding = digests.get(found.digest, self.deciding)
 
     def _close(self) -> None:
         # A maximum, so that a longer grace from a control record on opens no window again.
@@ -141,6 +160,7 @@ class Judge:
 
     def _judge(self, event: RawEvent) -> tuple[Reason | None, bool]:
         """Why an event of right form and key does not count, None where it does; and whether its company is known."""
+        self._controls.seen = self._append
         known = self._takes_in(event.company)
         return self._decide(event, known), known
 

@@ -25,9 +25,10 @@ from pipeline.settings import Settings
 from pipeline.worker.appender import ForeignWriteError, SoleLog
 from pipeline.worker.recovery import LogReader
 from schemas.clean import CleanChunk
+from schemas.deciding import KEY_DIGITS, key_parts
 from schemas.topics import topic_name
 
-__all__ = ["Folding", "Put", "Written", "replay_partition", "rows_of"]
+__all__ = ["Folding", "Put", "Written", "has_pseudonyms", "replay_partition", "rows_of"]
 
 _APPENDED: Final = 2000
 
@@ -94,10 +95,15 @@ class Folding:
     async def _completed(self, chunk: CleanChunk, refold: Refold, raw: "_Raw") -> CleanChunk:
         """With the fields of today from raw, where those are asked for and the chunk has the same key's pseudonyms."""
         keys = self.pseudonyms
-        if keys is None or chunk.digest.partition("-")[2] != keys.fingerprint():
+        if keys is None or not has_pseudonyms(chunk, keys):
             return chunk
         wanted = offsets_needed(chunk, refold.entry.fence)
         return completed(chunk, await raw.take(wanted), keys, decode) if wanted else chunk
+
+
+def has_pseudonyms(chunk: CleanChunk, keys: Pseudonyms) -> bool:
+    """Whether the pseudonyms in a chunk were made with these keys."""
+    return key_parts(chunk.digest)[0] == keys.fingerprint()[:KEY_DIGITS]
 
 
 class _Raw:

@@ -106,7 +106,7 @@ async def entries(reader: LogReader, settings: Settings) -> dict[int, Entry]:
     for partition in range(settings.partitions):
         value = (await last_entry(reader, topic, partition)).get(ENTRY_KEY)
         if value is not None:
-            found[partition] = Entry.read(value)
+            found[partition] = Entry.read(value, settings.partitions)
     return found
 
 

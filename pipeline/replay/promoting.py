@@ -97,7 +97,9 @@ class Promotion:
                     key = bytes(record.key or b"")
                     if key == ENTRY_KEY or key[:1] in {b"f", b"w"}:
                         joined.apply(key, None if record.value is None else bytes(record.value))
-        self._entry = Entry() if (entry := joined.get(ENTRY_KEY)) is None else Entry.read(entry)
+        partitions = self._folding.settings.partitions
+        entry = joined.get(ENTRY_KEY)
+        self._entry = Entry(partitions=partitions) if entry is None else Entry.read(entry, partitions)
         self._held = {
             identity: figure
             for identity, figure in self._figures_of(joined)

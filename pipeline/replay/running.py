@@ -11,14 +11,14 @@ from aiokafka.errors import KafkaError
 from agents.core.count_state import Entry, StateError
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.refold import Refold, Told
-from pipeline.broker.digests import other_digest
+from pipeline.broker.digests import other_facts
 from pipeline.broker.topics import make_sink, partitions_of, remove
 from pipeline.errors import Refused
-from pipeline.preflight import require_broker, require_topics
+from pipeline.preflight import require_broker, require_control, require_topics
 from pipeline.reading import Progress
 from pipeline.replay.asked import NOTE_KEY, Asked
 from pipeline.replay.comparing import Compared, compare_partition
-from pipeline.replay.folding import Folding, Written, replay_partition
+from pipeline.replay.folding import Folding, Written, has_pseudonyms, replay_partition
 from pipeline.replay.live import Verdict, entries, has_members
 from pipeline.replay.promoting import Promotion
 from pipeline.replay.start import Peek, Stretch, peeking, require_reach
@@ -140,11 +140,11 @@ async def _answered() -> AsyncIterator[None]:
 async def _at_hand(settings: Settings, asked: Asked) -> AsyncIterator[Folding]:
     brokers = await require_broker(settings)
     await require_topics(settings)
-    if (other := await other_digest(settings, f"{asked.digest}-")) is not None:
-        raise other
     keys = _keys(settings) if asked.source == "raw" else None
     clean = topic_name(settings.topic_prefix, "clean")
     async with LogReader(brokers) as reader, peeking(brokers, clean) as peek:
+        if (other := await other_facts(reader, settings, asked.digest)) is not None:
+            raise other
         if keys is not None:
             await _require_epoch(reader, peek, settings, keys)
         yield Folding(settings, asked, reader, peek, await entries(reader, settings), keys, lambda _, __: None)
@@ -154,13 +154,14 @@ def _keys(settings: Settings) -> Pseudonyms:
     secret = settings.pseudonym_secret()
     if secret is None:
         raise Refused("--source raw needs the pseudonym key", "set FOOTFALL_PSEUDONYM_KEY_FILE as for worker anonymize")
+    require_control(settings, "replay --source raw")
     return Pseudonyms(secret)
 
 
 async def _require_epoch(reader: LogReader, peek: Peek, settings: Settings, keys: Pseudonyms) -> None:
     for partition in range(settings.partitions):
         first, end = await reader.bounds(peek.topic, partition)
-        if end > first and (await peek.chunk(partition, end - 1)).digest.partition("-")[2] != keys.fingerprint():
+        if end > first and not has_pseudonyms(await peek.chunk(partition, end - 1), keys):
             raise Refused("the pseudonym key is not the one of worker anonymize", "set the key that it has")
 
 

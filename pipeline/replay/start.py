@@ -16,9 +16,10 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from agents.core.count_state import Entry
 from agents.core.records import RawRecord
+from pipeline.broker.begun import refused_chunk
 from pipeline.errors import Refused
 from pipeline.kafka.consumer import BatchConsumer, batch_consumer, fetched
-from schemas.clean import CLEAN_VERSION, CleanChunk, decode_chunk
+from schemas.clean import CleanChunk, decode_chunk
 from schemas.limits import HOUR_MS
 from schemas.times import instant
 
@@ -36,15 +37,9 @@ class Stretch(NamedTuple):
 def stored_chunk(topic: str, partition: int, offset: int, value: bytes | None) -> CleanChunk:
     """The chunk in a record; refuses what is none."""
     try:
-        chunk = decode_chunk(value or b"")
-    except msgspec.MsgspecError:
-        chunk = None
-    if chunk is None or chunk.version != CLEAN_VERSION:
-        raise Refused(
-            f"{topic} partition {partition} offset {offset} holds no clean chunk of this release",
-            "find out who else writes to that topic",
-        )
-    return chunk
+        return decode_chunk(value or b"")
+    except msgspec.MsgspecError as error:
+        raise refused_chunk(error, topic, partition, offset) from None
 
 
 class Peek:

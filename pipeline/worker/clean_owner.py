@@ -1,25 +1,30 @@
 """Owner of a clean partition: folds chunks into figures, and keeps the sink up to them."""
 
 import time
-from collections.abc import Container, Iterator, Sequence
-from itertools import islice, takewhile
+from collections.abc import AsyncGenerator, Container, Iterator, Sequence
+from contextlib import aclosing
+from itertools import islice
 from typing import Final, Self
 
 import msgspec
 import orjson
 
+from agents.core.control import InForce
 from agents.core.count_state import StateError
 from agents.core.counting import AggregateFold, GapError
 from agents.core.emission import Emission
 from agents.core.joins import JoinedLog
 from agents.core.records import LateChange, RawRecord
+from pipeline.broker.begun import refused_chunk
 from pipeline.errors import Refused
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import parts
 from pipeline.kafka.trusted import admitted
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.worker.owner import Context, Owner
+from pipeline.worker.releases import Stand, Way
 from schemas.clean import CleanChunk, decode_chunk
+from schemas.deciding import deciding_part
 
 __all__ = ["CleanOwner", "Stored"]
 
@@ -36,8 +41,7 @@ class CleanOwner(Owner[Stored]):
     outputs = ("aggregates", "corrections")
 
     def __init__(self, context: Context, partition: int, digest: str) -> None:
-        super().__init__(context, partition)
-        self._own_digest = digest.split("-", maxsplit=1)[0]
+        super().__init__(context, partition, deciding_part(digest))
         self.fold = AggregateFold(context.settings.deciding(), partition)
         self.emission = Emission(self.fold)
         self.sink: SoleLog
@@ -51,12 +55,7 @@ class CleanOwner(Owner[Stored]):
 
     def take_up(self, joined: JoinedLog) -> None:
         """See :class:`Owner`."""
-        try:
-            self.fold.take_up(joined)
-        except StateError as error:
-            raise Refused(
-                f"the state of partition {self.partition} cannot be read ({error})", "see who writes it"
-            ) from None
+        self.fold.take_up(joined)
         self.position = self.fold.entry.clean_next
 
     def is_dead(self, key: bytes, value: bytes) -> bool:
@@ -133,17 +132,32 @@ class CleanOwner(Owner[Stored]):
     async def handle(self, records: Sequence[Stored]) -> None:
         """See :class:`Owner`."""
         chunks = [(offset, self._decoded(offset, value)) for offset, value in records if offset >= self.position]
-        while chunks and not self.holding and self.left is None and await self.may_begin():
-            part = [*takewhile(lambda pair: not self._is_foreign(pair[1].digest), chunks)]
-            if not part:
-                await self._other_digest(chunks[0][1].digest)
-                return
-            chunks = chunks[len(part) :]
-            await self._fold(part)
+        while chunks and self.folds and await self.may_begin():
+            part, end = self._stretch([chunk for _, chunk in chunks])
+            await self._fold(chunks[:part])
+            chunks = chunks[part:]
+            if end is not None and self.fold.entry.in_force.digest == end:
+                self.left = end
             await self.in_between()
 
-    def _is_foreign(self, digest: str) -> bool:
-        return digest.split("-", maxsplit=1)[0] != self._own_digest
+    def _stretch(self, chunks: Sequence[CleanChunk]) -> tuple[int, str | None]:
+        """How many chunks are for this release, and the digest that the last of them brings where it ends the own one.
+
+        That chunk is a control record's, and holds no event. Repeats of what is folded belong to any release.
+        """
+        fence = self.fold.entry.fence
+        for at, chunk in enumerate(chunks):
+            digest = deciding_part(chunk.digest)
+            if chunk.last > fence and digest != self.own:
+                if len(chunk.offsets):
+                    raise Refused(
+                        f"{self.context.topic('clean')} partition {self.partition} goes on under {digest} without a"
+                        " control record",
+                        "find out who else writes to that topic",
+                    )
+                return at + 1, digest
+            fence = max(fence, chunk.last)
+        return len(chunks), None
 
     async def _fold(self, chunks: Sequence[tuple[int, CleanChunk]]) -> None:
         """Fold and write, batch by batch."""
@@ -183,34 +197,48 @@ class CleanOwner(Owner[Stored]):
     def _decoded(self, offset: int, value: bytes) -> CleanChunk:
         try:
             return decode_chunk(value)
-        except msgspec.MsgspecError:
-            raise Refused(
-                f"{self.context.topic('clean')} partition {self.partition} offset {offset} holds no clean chunk",
-                "find out who else writes to that topic",
-            ) from None
+        except msgspec.MsgspecError as error:
+            raise refused_chunk(error, self.context.topic("clean"), self.partition, offset) from None
 
-    async def is_in_force(self) -> bool:
-        """See :class:`Owner`: as the chunk to be read next says."""
-        digest = await self._digest_at(self.position)
-        return digest is not None and not self._is_foreign(digest)
+    @property
+    def in_force(self) -> InForce:
+        """See :class:`Owner`."""
+        return self.fold.entry.in_force
 
-    async def _digest_at(self, offset: int) -> str | None:
-        async for records in self.context.reader.records(
-            self.context.topic("clean"), self.partition, offset, min(offset + 1, self.end)
-        ):
-            for record in records:
-                return self._decoded(record.offset, bytes(record.value or b"")).digest
-        return None
+    async def stand(self) -> Stand:
+        """See :class:`Owner`. Where nothing is folded the first chunk tells, and where there is none it may begin."""
+        in_force = self.in_force
+        if in_force.digest == self.own:
+            return Stand(self.partition, self.own, in_force.digests[:-1])
+        way = await self.look_ahead()
+        under = in_force.digest or way.under or self.own
+        return Stand(self.partition, under, in_force.digests[:-1], None if way.brings is None else way.left)
 
-    async def _other_digest(self, digest: str) -> None:
-        """The old release leaves at the control record; the new one, started early, waits before it."""
-        self.end = await self.context.reader.end(self.context.topic("clean"), self.partition)
-        last = await self._digest_at(self.end - 1)
-        if not self._is_foreign(last or digest):
-            self.holding = True
-            self.log.warning("waits_for_the_previous_release", position=self.position)
-            return
-        self.left = digest
+    async def look_ahead(self) -> Way:
+        """See :class:`Owner`; under the digest of the first chunk that is not folded."""
+        fence, left, under = self.fold.entry.fence, 0, ""
+        async with aclosing(self._ahead(self.end)) as chunks:
+            async for offset, chunk in chunks:
+                digest = deciding_part(chunk.digest)
+                if chunk.last <= fence:
+                    continue
+                under = under or digest
+                if digest == self.own:
+                    return Way(offset, left, under)
+                fence, left = chunk.last, left + bool(len(chunk.offsets))
+        return Way(None, left, under)
+
+    async def fold_up_to(self, offset: int) -> None:
+        """See :class:`Owner`."""
+        async with aclosing(self._ahead(offset + 1)) as chunks:
+            await self._fold([pair async for pair in chunks])
+
+    async def _ahead(self, end: int) -> AsyncGenerator[tuple[int, CleanChunk]]:
+        reader, topic = self.context.reader, self.context.topic("clean")
+        async with aclosing(reader.records(topic, self.partition, self.position, end)) as found:
+            async for records in found:
+                for record in records:
+                    yield record.offset, self._decoded(record.offset, bytes(record.value or b""))
 
     # ---- emission
 

@@ -2,20 +2,26 @@
 
 import asyncio
 import gc
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import structlog
 
-from pipeline.errors import Refused
 from pipeline.operations import Operations
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Owner
+from pipeline.worker.releases import NOBODY, Others, Stand
 from pipeline.worker.standbys import Standbys
 
 __all__ = ["Owners"]
 
 _RESTORED_AT_ONCE = 4
+_REASONS: Final[tuple[tuple[str, Callable[[Owner[Any]], object]], ...]] = (
+    ("are past the control record that ended this release", lambda owner: owner.left is not None),
+    ("wait for the release before to fold what lies before their control record", lambda owner: owner.waits),
+    ("stand still before their log's end", lambda owner: not owner.ready),
+)
+"""Why a worker in the group is not ready, the first that holds of any partition."""
 
 
 class Owners:
@@ -34,6 +40,8 @@ class Owners:
     ) -> None:
         self.owners: dict[int, Owner[Any]] = {}
         self.in_group = False
+        self.outside: str | None = None
+        """Why the worker stays out of the group."""
         self._make = make
         self._standbys = standbys
         self._former: dict[int, Owner[Any]] = {}
@@ -42,28 +50,35 @@ class Owners:
         self._operations = operations
         self._failed = failed
         self._restoring: asyncio.Task[None] | None = None
+        self._others = NOBODY
 
-    async def survey(self, partitions: Iterable[int], other_digest: Refused | None = None) -> None:
-        """Look at partitions, before joining the group; raises Refused where events were lost in one.
+    async def survey(self, partitions: Iterable[int]) -> list[Stand]:
+        """Look at partitions from outside the group; raises Refused where events were lost in one.
 
-        ``other_digest`` is the refusal where the end of one is under another digest; it is raised unless our own is
-        in force where one of them is read on, since up to the control record nobody else may fold.
+        Returns where each stands between two fold digests.
         """
         limit = asyncio.Semaphore(_RESTORED_AT_ONCE)
+        owners = [self._make(partition) for partition in partitions]
 
-        async def one(partition: int) -> bool:
-            async with limit:
-                owner = self._make(partition)
-                await owner.survey()
-                return other_digest is not None and await owner.is_in_force()
+        async def bounded(look: Callable[[Owner[Any]], Awaitable[Any]]) -> list[Any]:
+            async def one(owner: Owner[Any]) -> Any:
+                async with limit:
+                    return await look(owner)
 
-        # All are awaited also where one refuses, so that no reader is left open.
-        found = await asyncio.gather(*(one(partition) for partition in partitions), return_exceptions=True)
-        for error in found:
-            if isinstance(error, BaseException):
-                raise error
-        if other_digest is not None and True not in found:
-            raise other_digest
+            # All are awaited also where one refuses, so that no reader is left open.
+            found = await asyncio.gather(*map(one, owners), return_exceptions=True)
+            for error in found:
+                if isinstance(error, BaseException):
+                    raise error
+            return found
+
+        await bounded(lambda owner: owner.survey())
+        known = [owner.in_force.digests for owner in owners if not owner.fresh and owner.in_force.digests]
+        if known:
+            self._others = Others(known[0][0], frozenset(digests[-1] for digests in known))
+        for owner in owners:
+            owner.others = self._others
+        return await bounded(lambda owner: owner.stand())
 
     async def revoke(self) -> None:
         """Let every owner finish its chunk, and drop all."""
@@ -126,6 +141,8 @@ class Owners:
                     raise
 
         self.owners = {partition: self._make(partition) for partition in partitions}
+        for owner in self.owners.values():
+            owner.others = self._others
         # A million objects that all stay make the collector look at them again and again while they are made.
         gc.disable()
         try:
@@ -156,8 +173,10 @@ class Owners:
     def why_not_ready(self) -> str | None:
         """None where the worker is ready, else the reason."""
         if not self.in_group:
-            return "not in the group, or partitions are being restored"
+            return self.outside or "not in the group, or partitions are being restored"
         if not self._lease.valid:
             return "the lease has run out or was never granted"
-        waiting = [str(partition) for partition, owner in self.owners.items() if not owner.ready]
-        return f"partitions {', '.join(waiting)} stand still before their log's end" if waiting else None
+        for words, is_so in _REASONS:
+            if named := [str(partition) for partition, owner in sorted(self.owners.items()) if is_so(owner)]:
+                return f"partitions {', '.join(named)} {words}"
+        return None

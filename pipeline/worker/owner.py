@@ -10,10 +10,12 @@ from typing import Final, Generic, Self, TypeVar
 
 import structlog
 
-from agents.core.joins import ENTRY_KEY, JoinedLog
+from agents.core.control import InForce
+from agents.core.joins import ENTRY_KEY, JoinedLog, StateError
 from agents.core.records import StateWrite
 from agents.core.standby import Standby
 from agents.core.store import OwnStore
+from pipeline.broker.begun import refused_state
 from pipeline.errors import Refused
 from pipeline.kafka.batch import Batch
 from pipeline.operations import Operations
@@ -21,6 +23,7 @@ from pipeline.settings import Settings
 from pipeline.worker.appender import Appender, SoleLog
 from pipeline.worker.lease import Lease
 from pipeline.worker.recovery import LogReader, Recovered, joined_entry, last_entry, recover
+from pipeline.worker.releases import NOBODY, Stand, Turn, Way, lies
 from schemas.operational import RecoveryWay
 from schemas.topics import topic_name
 
@@ -65,17 +68,25 @@ class Owner(abc.ABC, Generic[Record]):
     outputs: tuple[str, ...]
     """Short names of topics that hold something only if there is state."""
 
-    def __init__(self, context: Context, partition: int) -> None:
+    def __init__(self, context: Context, partition: int, own: str) -> None:
         self.context = context
         self.partition = partition
+        self.own = own
+        """The digest that it folds under, as far as that is compared."""
+        self.others = NOBODY
+        """What the other partitions say of this one, where nobody has folded it."""
         self.position = 0
         self.end = 0
         self.bare_end = -1
         """An end of the log up to which there was nothing more to read, but markers of transactions."""
         self.moved_at = time.monotonic()
+        self.assigned_at = int(context.wall() * 1000)
+        """Broker time in ms, as far as this machine's clock tells it."""
         self.restored = False
-        self.holding = False
-        """Started before the control record of its own digest, it waits for the release in force to get there."""
+        self.fresh = True
+        """Whether there was no state when it was last looked for."""
+        self.waits = 0
+        """Records that the release before is to fold first."""
         self.left: str | None = None
         """The digest in force past a control record, where another release is to go on."""
         self.changelog: SoleLog
@@ -89,7 +100,7 @@ class Owner(abc.ABC, Generic[Record]):
     @property
     def ready(self) -> bool:
         """Restored, mended, and at the log's end or moved on within 30 s."""
-        if not self.restored or self.holding or self.left is not None:
+        if not self.restored or not self.folds:
             return False
         return not self.lag or time.monotonic() - self.moved_at < _STALL_SECONDS
 
@@ -97,6 +108,11 @@ class Owner(abc.ABC, Generic[Record]):
     def lag(self) -> int:
         """Offsets between the position and the log's end, 0 where nothing but markers is left."""
         return 0 if self.bare_end == self.end else max(0, self.end - self.position)
+
+    @property
+    def folds(self) -> bool:
+        """Whether what is read next is for this release to fold."""
+        return not self.waits and self.left is None
 
     def tell(self) -> None:
         """Set the gauges of this partition."""
@@ -124,8 +140,13 @@ class Owner(abc.ABC, Generic[Record]):
 
         The state was read before the source's ends are asked for, since another owner may move on.
         """
-        self.take_up(joined)
-        await self._look_for_position(fresh=joined.get(ENTRY_KEY) is None)
+        state = self.context.topic(f"{self.context.kind}-state")
+        try:
+            self.take_up(joined)
+        except StateError as error:
+            raise refused_state(error, state, self.partition, self.context.settings.partitions) from None
+        self.fresh = joined.get(ENTRY_KEY) is None
+        await self._look_for_position(fresh=self.fresh)
 
     async def _look_for_position(self, *, fresh: bool) -> None:
         first, self.end = await self.context.reader.bounds(self.context.topic(self.source), self.partition)
@@ -145,11 +166,13 @@ class Owner(abc.ABC, Generic[Record]):
             joined, found = await self._recover(standby)
         taken_up = time.monotonic()
         await self._lease_valid()
+        stand = await self.stand()
         context.at("mending")
         await self._mend(joined)
-        await self.mend_outputs(fresh=way is not RecoveryWay.KEPT and joined.get(ENTRY_KEY) is None)
+        await self.mend_outputs(fresh=self.fresh)
         context.at("mended")
         await self.check_changelog()
+        await self._take_turn(stand)
         self.restored = True
         self.moved_at = time.monotonic()
         context.operations.recovered(way, self.moved_at - began)
@@ -188,6 +211,22 @@ class Owner(abc.ABC, Generic[Record]):
         self.changelog = SoleLog(self.context.appender, log.topic, self.partition, log.end)
         await self._look_for_position(fresh=False)
         return True
+
+    async def _take_turn(self, stand: Stand) -> None:
+        """Under another digest: fold what leads to the own one, where that is nothing but ticks and control records."""
+        turn = lies(self.own, stand)
+        if turn is None:
+            self.left = self.in_force.digest
+        elif turn is Turn.WAIT:
+            self.waits = stand.left or 0
+            self.log.warning("waits_for_the_release_before", position=self.position, records=self.waits)
+        elif turn is Turn.REFUSED:
+            raise Refused(
+                f"partition {self.partition} is under the fold digest {stand.under}, not {self.own} of this worker",
+                "start it with what is in force, or announce this one by footfall topics fold",
+            )
+        elif stand.under not in (self.own, None) and (brings := (await self.look_ahead()).brings) is not None:
+            await self.fold_up_to(brings)
 
     def begin(self) -> None:
         """Start the task that folds what ``take`` hands over."""
@@ -349,9 +388,22 @@ class Owner(abc.ABC, Generic[Record]):
         """Whether the source is seen to be another log than the one that was folded."""
         return False
 
+    @property
     @abc.abstractmethod
-    async def is_in_force(self) -> bool:
-        """After a survey: whether the fold digest in force at the position is seen to be our own."""
+    def in_force(self) -> InForce:
+        """What is in force at the position; digests as they are compared."""
+
+    @abc.abstractmethod
+    async def stand(self) -> Stand:
+        """Where the partition stands between two digests; the state, or that there is none, was looked at before."""
+
+    @abc.abstractmethod
+    async def look_ahead(self) -> Way:
+        """Look from the position on for what brings the own digest."""
+
+    @abc.abstractmethod
+    async def fold_up_to(self, offset: int) -> None:
+        """Fold what lies from the position up to the record that brings the own digest."""
 
     @abc.abstractmethod
     async def mend_outputs(self, *, fresh: bool) -> None:

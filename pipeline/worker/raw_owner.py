@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Final, Self
 
-import msgspec
-
-from agents.core.anonymizing import FOLD_HEADER, TICK_HEADER, AnonymizeFold
+from agents.core.anonymizing import AnonymizeFold
+from agents.core.control import TICK_HEADER, ControlKeys, InForce
 from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
 from agents.core.native import Records
@@ -19,7 +18,8 @@ from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import HEADER_WEIGHT, parts, weight_of
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
-from schemas.clean import decode_chunk, encode_chunk
+from pipeline.worker.releases import Stand, Way
+from schemas.clean import encode_chunk
 from schemas.reasons import Reason
 from schemas.rejections import encode_rejection
 
@@ -27,7 +27,6 @@ __all__ = ["RawOwner"]
 
 _CHUNK_RECORDS: Final = 20_000
 _CHUNK_BYTES: Final = 4 << 20
-_CHUNKS_BACK: Final = 5
 
 
 class RawOwner(Owner[RawRecord]):
@@ -36,10 +35,11 @@ class RawOwner(Owner[RawRecord]):
     source = "raw"
     outputs = ("clean",)
 
-    def __init__(self, context: Context, partition: int, pseudonyms: Pseudonyms, digest: str) -> None:
-        super().__init__(context, partition)
+    def __init__(
+        self, context: Context, partition: int, pseudonyms: Pseudonyms, control: ControlKeys, digest: str
+    ) -> None:
+        super().__init__(context, partition, digest)
         settings = context.settings
-        self._own_digest = digest
         self._ticked_at = -settings.idle_after.total_seconds()
         self.fold = AnonymizeFold(
             settings.deciding(),
@@ -49,6 +49,7 @@ class RawOwner(Owner[RawRecord]):
             partition=partition,
             partitions=settings.partitions,
             digest=digest,
+            control=control,
             record_duplicates=settings.record_duplicates,
         )
 
@@ -92,34 +93,49 @@ class RawOwner(Owner[RawRecord]):
                     return record.append_time > self.fold.entry.append_time
         return False
 
-    async def is_in_force(self) -> bool:
-        """See :class:`Owner`: as the last chunk up to the fence says; one more may be written, whose state is not."""
-        clean, reader, found = self.context.topic("clean"), self.context.reader, (-1, "")
-        first, end = await reader.bounds(clean, self.partition)
-        async for records in reader.records(clean, self.partition, max(first, end - _CHUNKS_BACK), end):
-            for record in records:
-                with suppress(msgspec.MsgspecError):
-                    chunk = decode_chunk(bytes(record.value or b""))
-                    if chunk.last <= self.fold.entry.fence:
-                        found = max(found, (chunk.last, chunk.digest))
-        return found[1] == self._own_digest
+    @property
+    def in_force(self) -> InForce:
+        """See :class:`Owner`."""
+        return self.fold.entry.in_force
+
+    async def stand(self) -> Stand:
+        """See :class:`Owner`. One that nobody has folded stands as the others, or its own control records, say."""
+        first, present = self.others
+        if not self.fresh and self.fold.digest == self.own:
+            return Stand(self.partition, self.own, self.in_force.digests[:-1])
+        if self.fresh and (first is None or {first} == present == {self.own}):
+            return Stand(self.partition, first)
+        if self.fresh and first is not None:
+            self.fold.begin_under(first)
+        way = await self.look_ahead()
+        if self.fresh and not way.under:
+            self.fold.begin_under(self.own)
+            return Stand(self.partition, None)
+        left = None if way.brings is None else way.left
+        return Stand(self.partition, self.fold.digest, self.in_force.digests[:-1], left)
+
+    async def look_ahead(self) -> Way:
+        """See :class:`Owner`; "" where no control record lies ahead."""
+        ahead = self.fold.ahead()
+        async with aclosing(self.context.reader.records(*self._ahead(self.end))) as found:
+            async for records in found:
+                if ahead.take(records):
+                    break
+        announced = ahead.in_force.number > self.in_force.number
+        return Way(ahead.brings, ahead.others, self.fold.digest if announced else "")
+
+    async def fold_up_to(self, offset: int) -> None:
+        """See :class:`Owner`."""
+        async for records in self.context.reader.records(*self._ahead(offset + 1)):
+            await self.handle(records)
+
+    def _ahead(self, end: int) -> tuple[str, int, int, int]:
+        return self.context.topic("raw"), self.partition, self.position, end
 
     async def mend_outputs(self, *, fresh: bool) -> None:
         """The first entry; ``clean``, ``rejected`` and ``ledger`` need no mending, their readers drop repeats."""
-        if fresh:
-            await self.write(self.fold.first_writes())
-        if self.fold.digest != self._own_digest:
-            self.holding = await self._announced()
-            self.left = None if self.holding else self.fold.digest
-
-    async def _announced(self) -> bool:
-        """Whether a control record of our own digest lies ahead, up to which another release folds."""
-        raw = self.context.topic("raw")
-        async for records in self.context.reader.records(raw, self.partition, self.position, self.end):
-            for record in records:
-                if record.value is None and [*record.headers] == [(FOLD_HEADER, self._own_digest.encode())]:
-                    return True
-        return False
+        if fresh or self.fold.learn():
+            await self.write([self.fold.entry_write()])
 
     def read(self, batches: Sequence[Batch]) -> Iterator[Sequence[RawRecord]]:
         """See :class:`Owner`."""
@@ -128,8 +144,8 @@ class RawOwner(Owner[RawRecord]):
     async def handle(self, records: Sequence[RawRecord]) -> None:
         """See :class:`Owner`."""
         rest = _after(records, self.fold.entry.fence)
-        while rest and not self.holding and self.left is None and await self.may_begin():
-            began = time.perf_counter()
+        while rest and self.folds and await self.may_begin():
+            began, was_own = time.perf_counter(), self.fold.digest == self.own
             folded = self.fold.fold(rest[: _fitting(rest)])
             rest = rest[folded.count :]
             self.context.operations.folded_raw(folded, self.fold.entry, time.perf_counter() - began)
@@ -140,7 +156,7 @@ class RawOwner(Owner[RawRecord]):
             self.context.at("state-written")
             self.advanced(self.fold.entry.fence + 1)
             self._tell_unreadable(folded)
-            if self.fold.digest != self._own_digest:
+            if was_own and self.fold.digest != self.own:
                 self.left = self.fold.digest
 
     def _tell_unreadable(self, folded: Folded) -> None:
@@ -171,15 +187,15 @@ class RawOwner(Owner[RawRecord]):
     async def in_between(self) -> None:
         """Append a tick where one is due and the log was read to its end."""
         idle = self.context.settings.idle_after.total_seconds()
-        if self.holding or self.left or time.monotonic() - self._ticked_at < idle:
+        if not self.folds or time.monotonic() - self._ticked_at < idle:
             return
-        if not self.fold.tick_due(int(self.context.wall() * 1000)):
+        if not self.fold.tick_due(int(self.context.wall() * 1000), self.assigned_at):
             return
         raw = self.context.topic("raw")
         self.end = max(self.end, await self.context.reader.end(raw, self.partition))
         if not self.lag:  # markers of transactions may be left
             self._ticked_at = time.monotonic()
-            await self.context.appender.append(raw, self.partition, [(None, None, [(TICK_HEADER, b"1")])])
+            await self.context.appender.append(raw, self.partition, [(None, None, [(TICK_HEADER, self.fold.tick())])])
 
 
 def _after(records: Sequence[RawRecord], fence: int) -> Sequence[RawRecord]:

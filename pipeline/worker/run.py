@@ -17,12 +17,11 @@ from agents.core.pseudonyms import Pseudonyms
 from agents.core.store import OwnStore
 from pipeline.app import FootfallApp, build_app
 from pipeline.broker.admin import admin, coordinated
-from pipeline.broker.digests import other_digest
 from pipeline.broker.topics import failed
 from pipeline.errors import Refused
 from pipeline.flow import FLOW
 from pipeline.operations import Operations, Pages
-from pipeline.preflight import Kind, replication_warning, require_broker, require_key, require_topics
+from pipeline.preflight import Keys, Kind, replication_warning, require_broker, require_key, require_topics
 from pipeline.settings import Settings
 from pipeline.worker.appender import Appender
 from pipeline.worker.clean_owner import CleanOwner
@@ -37,6 +36,7 @@ from pipeline.worker.receiving import take_frames_whole
 from pipeline.worker.recovery import LogReader
 from pipeline.worker.standbys import Standbys
 from pipeline.worker.tuning import tune
+from pipeline.worker.turns import Turns
 from pipeline.worker.will import LastWill
 from schemas.topics import topic_name
 
@@ -88,10 +88,9 @@ class _Worker:
 
     async def run(self) -> int:
         settings, kind = self._settings, self._kind
-        secret = require_key(kind, settings)
+        keys = require_key(kind, settings)
         brokers = await require_broker(settings)
         await require_topics(settings)
-        refusal = await other_digest(settings, settings.digest())
         if not self._looking and (warning := await replication_warning(settings)) is not None:
             self._log.warning("few_replicas", what=warning)
         self._commits = await self._committed()
@@ -100,20 +99,23 @@ class _Worker:
             standbys = Standbys(
                 self._reader, topic_name(settings.topic_prefix, f"{kind}-state"), self._operations, opened
             )
-            owners = Owners(self._maker(secret, opened), standbys, self._lease, self._operations, end)
-            await owners.survey(range(settings.partitions), refusal)
+            owners = Owners(self._maker(keys, opened), standbys, self._lease, self._operations, end)
+            turns = Turns(settings, keys, owners)
             if self._looking:
+                await turns.look()
                 return 0
             pages = Pages(self._operations, owners.why_not_ready)
             await pages.start(settings.metrics_host, settings.metrics_port)
-            self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
-            with LastWill() as will:
-                await self._serve(build_app(kind, settings, owners, self._lease, will, end), owners)
+            self._heed_signals()
+            if await turns.enter(self._stop):
+                self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
+                with LastWill() as will:
+                    await self._serve(build_app(kind, settings, owners, self._lease, will, end), owners, turns)
             await pages.stop()
         self._log.info("stopped")
         return 0
 
-    def _maker(self, secret: bytes | None, opened: Callable[[int], OwnStore | None]) -> Callable[[int], Owner[Any]]:
+    def _maker(self, keys: Keys | None, opened: Callable[[int], OwnStore | None]) -> Callable[[int], Owner[Any]]:
         settings = self._settings
         context = Context(
             self._kind,
@@ -129,10 +131,10 @@ class _Worker:
             store=opened,
         )
         digest = settings.digest()
-        if secret is None:
+        if keys is None:
             return lambda partition: CleanOwner(context, partition, digest)
-        pseudonyms = Pseudonyms(secret)
-        return lambda partition: RawOwner(context, partition, pseudonyms, digest)
+        pseudonyms, control = Pseudonyms(keys.pseudonym), keys.control
+        return lambda partition: RawOwner(context, partition, pseudonyms, control, digest)
 
     def _stores(self) -> Callable[[int], OwnStore | None]:
         """What opens a partition's store; raises Refused where the data folder is no place for one."""
@@ -155,23 +157,28 @@ class _Worker:
             )
         return {tp.partition: meta.offset for tp, meta in found.items() if tp.topic == topic and meta.offset > 0}
 
-    async def _serve(self, app: FootfallApp, owners: Owners) -> None:
+    def _heed_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+
+    async def _serve(self, app: FootfallApp, owners: Owners, turns: Turns) -> None:
         self._lease.watch()
         starting = asyncio.create_task(self._start(app))
         crashed = asyncio.create_task(self._watch(app))
-        committing = asyncio.create_task(self._commit_and_tell(app, owners))
+        committing = asyncio.create_task(self._commit_and_tell(app, owners, turns))
+        watching = asyncio.create_task(turns.watch())
         stopping = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({starting, crashed, committing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (starting, crashed, committing):
+        working = (starting, crashed, committing, watching)
+        await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in working:
             if task.done() and (error := task.exception()) is not None:
                 end(error)
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await owners.close()
                 committing.cancel()
+                watching.cancel()
                 await self._commit(app, self._reached)
                 crashed.cancel()
                 await app.stop()
@@ -193,7 +200,7 @@ class _Worker:
 
     _reached: dict[int, int] = {}  # noqa: RUF012 - replaced, never changed
 
-    async def _commit_and_tell(self, app: FootfallApp, owners: Owners) -> None:
+    async def _commit_and_tell(self, app: FootfallApp, owners: Owners, turns: Turns) -> None:
         """Commit what the state has reached, for lag tools alone; tell where the owners stand."""
         done: dict[int, int] = {}
         while True:
@@ -202,11 +209,7 @@ class _Worker:
             for owner in list(owners.owners.values()):
                 if owner.restored:
                     owner.tell()
-            if (digest := owners.left()) is not None:
-                raise Refused(
-                    f"the fold digest in force is {digest}, not {self._settings.digest()} of this worker",
-                    "start the release and the settings that footfall topics fold announced",
-                )
+            turns.leave()
             new = {number: at for number, at in self._reached.items() if done.get(number) != at and at > 0}
             if new and owners.in_group and await self._commit(app, new):
                 done.update(new)

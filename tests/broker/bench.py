@@ -1,15 +1,18 @@
 """A prefix on the real broker with workers as processes: fed, compared with the oracle, stopped."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from pipeline.broker.digests import announce
 from pipeline.broker.topics import apply
 from pipeline.corrections import compare_corrections
+from pipeline.judgement import oracle_keys
 from pipeline.leaks import LeakSearch
-from pipeline.oracle import OracleResult, expect
-from pipeline.processes import WorkerProcess, start_worker
+from pipeline.oracle import OracleKeys, OracleResult, expect
+from pipeline.preflight import require_key
+from pipeline.processes import WorkerProcess, new_keys, start_worker
 from pipeline.reading import read_topic
 from pipeline.settings import Settings, load_settings
 from pipeline.sink import SinkView
@@ -36,11 +39,29 @@ class Bench:
         lower = {name.lower(): value for name, value in settings.items()}
         self.settings: Settings = load_settings(brokers=brokers, topic_prefix=prefix, partitions=PARTITIONS, **lower)
         self.workers: list[WorkerProcess] = []
-        self.key = secrets.token_hex(32)
+        self.keys = new_keys()
         self.digests: dict[str, Deciding] = {}
 
     def topic(self, short: str) -> str:
         return topic_name(self.settings.topic_prefix, short)
+
+    def other(self, **settings: Any) -> Settings:
+        """The settings of this bench's deployment with its keys, and ``settings`` beside or in place of them."""
+        given: dict[str, Any] = {name.lower(): value for name, value in (self._more | self.keys).items()}
+        given |= {"brokers": self.brokers, "topic_prefix": self.settings.topic_prefix, "partitions": PARTITIONS}
+        return load_settings(**(given | settings))
+
+    async def announce(self, **settings: Any) -> list[int]:
+        """As ``footfall topics fold`` with other settings; returns the partitions that it appended to."""
+        other = self.other(**settings)
+        keys = require_key("anonymize", other)
+        assert keys is not None
+        self.digests |= {other.digest(): other.deciding()}
+        return (await announce(other, keys)).partitions
+
+    def oracle_keys(self) -> OracleKeys:
+        """What tells the genuine ticks and control records of this bench."""
+        return oracle_keys(self.other(), "the bench")
 
     def start(
         self, kind: str, *arguments: str, variables: Mapping[str, str] | None = None, **more: str
@@ -54,7 +75,7 @@ class Bench:
             "SESSION_TIMEOUT": "6",
         }
         if kind == "anonymize":
-            given["PSEUDONYM_KEY"] = self.key
+            given |= self.keys
         name = f"{kind}-{len(self.workers)}"
         worker = start_worker(kind, given | self._more | more, self.folder, name, arguments, variables)
         self.workers.append(worker)
@@ -73,6 +94,7 @@ class Bench:
             topic=self.topic("raw"),
             record_duplicates=self.settings.record_duplicates,
             digests=self.digests,
+            keys=self.oracle_keys(),
         )
         sink = await read_topic(self.brokers, self.topic("aggregates"))
         view = SinkView()

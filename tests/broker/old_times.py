@@ -30,7 +30,7 @@ def old_load(seed: int, count: int, hours: int, hours_ago: int) -> list[StoredRe
         StoredRecord(partition, 0, begin + number * step, key, value, ())
         for number, (partition, key, value) in enumerate(made)
     ]
-    ticks = (("footfall-tick", b"1"),)
+    ticks = (("footfall-tick", b"due"),)  # to be signed, see publish_with_times
     return found + [StoredRecord(number, 0, end, None, None, ticks) for number in range(PARTITIONS)]
 
 

@@ -10,29 +10,11 @@ from aiokafka.admin import RecordsToDelete
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from pipeline.broker.admin import admin
-from pipeline.broker.digests import fold
 from pipeline.broker.topics import apply
-from pipeline.processes import WorkerProcess
-from pipeline.settings import load_settings
 from tests.broker.bench import PARTITIONS, Bench, run
+from tests.broker.refusals import fed_and_stopped, refused
 
 pytestmark = pytest.mark.broker
-
-
-async def refused(worker: WorkerProcess, *words: str) -> None:
-    """The worker ends with exit code 2 and a line that holds ``words``."""
-    assert await asyncio.to_thread(worker.process.wait, 30) == 2
-    line = worker.log.read_text().strip().splitlines()[-1]
-    assert line.startswith("footfall: ")
-    for word in words:
-        assert word in line
-
-
-async def fed_and_stopped(bench: Bench) -> None:
-    pair = [bench.start("anonymize"), bench.start("aggregate")]
-    await bench.feed(1, 500)
-    await bench.equal()
-    assert [await worker.stop() for worker in pair] == [0, 0]
 
 
 def test_a_lost_changelog_is_refused(brokers: str, prefix: str, tmp_path: Path) -> None:
@@ -164,107 +146,6 @@ def test_lost_events_of_partitions_that_another_worker_owns_are_found_before_joi
         await bench.feed(2, 300)
         await _cut(bench)
         await refused(bench.start("anonymize", SESSION_TIMEOUT="60"), "events lost", "--accept-gap")
-
-    asyncio.run(run(brokers, prefix, tmp_path, scenario))
-
-
-def test_another_fold_digest_is_refused_until_a_control_record_announces_it(
-    brokers: str, prefix: str, tmp_path: Path
-) -> None:
-    async def scenario(bench: Bench) -> None:
-        old = [bench.start("anonymize"), bench.start("aggregate")]
-        await bench.feed(1, 500)
-        await bench.equal()
-        await refused(bench.start("anonymize", LATENESS="P20D"), "fold digest in force")
-        await refused(bench.start("aggregate", LATENESS="P20D"), "fold digest in force")
-        await refused(bench.start("anonymize", PSEUDONYM_KEY="ab" * 32), "fold digest in force")
-        other = load_settings(
-            brokers=brokers, topic_prefix=prefix, partitions=PARTITIONS, lateness="P20D", pseudonym_key=bench.key
-        )
-        assert await fold(other, other.digest()) == PARTITIONS
-        assert await fold(other, other.digest()) == 0
-        bench.digests = {other.digest(): other.deciding()}
-        for worker in old:
-            await refused(worker, "fold digest in force")
-        bench.start("anonymize", LATENESS="P20D")
-        bench.start("aggregate", LATENESS="P20D")
-        await bench.feed(2, 500)
-        await bench.equal()
-
-    asyncio.run(run(brokers, prefix, tmp_path, scenario))
-
-
-async def announced(bench: Bench, **settings: str) -> None:
-    """A control record for workers with these settings, in every partition."""
-    other = load_settings(
-        brokers=bench.brokers,
-        topic_prefix=bench.settings.topic_prefix,
-        partitions=PARTITIONS,
-        pseudonym_key=bench.key,
-        **{name.lower(): value for name, value in settings.items()},
-    )
-    assert await fold(other, other.digest()) == PARTITIONS
-    bench.digests = {other.digest(): other.deciding()}
-
-
-def test_the_release_before_a_control_record_may_start_until_it_got_there(
-    brokers: str, prefix: str, tmp_path: Path
-) -> None:
-    async def scenario(bench: Bench) -> None:
-        await fed_and_stopped(bench)
-        await bench.feed(2, 500)
-        await announced(bench, LATENESS="P20D")
-        await bench.feed(3, 500)
-        for kind in ("anonymize", "aggregate"):
-            await refused(bench.start(kind, LATENESS="P10D"), "fold digest in force")
-        for kind in ("anonymize", "aggregate"):
-            await refused(bench.start(kind), "fold digest in force")  # once it has done its part
-        for kind in ("anonymize", "aggregate"):
-            bench.start(kind, LATENESS="P20D")
-        await bench.all_equal()
-        await bench.end_is_highest()
-
-    asyncio.run(run(brokers, prefix, tmp_path, scenario))
-
-
-def test_a_change_of_digest_is_exact_while_both_releases_run(brokers: str, prefix: str, tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> None:
-        over = asyncio.Event()
-        old: list[WorkerProcess] = []
-
-        async def feed_on() -> None:
-            for seed in range(2, 60):
-                await bench.feed(seed, 200)
-                if over.is_set():
-                    return
-
-        async def keep(kind: str, **more: str) -> None:
-            """As whoever runs workers does: what ends is started again."""
-            while not over.is_set():
-                worker = bench.start(kind, **more)
-                if not more:
-                    old.append(worker)
-                while worker.process.poll() is None and not over.is_set():
-                    await asyncio.sleep(0.1)
-
-        async def changed() -> bool:
-            """Whether an old worker of each kind was refused at its start: in no partition there is more for it."""
-            ends = [(worker.kind, worker.log.read_text()) for worker in old if worker.process.poll() == 2]
-            return {kind for kind, said in ends if '"starting"' not in said} == {"anonymize", "aggregate"}
-
-        kept = [asyncio.create_task(keep(kind)) for kind in ("anonymize", "aggregate")]
-        await bench.feed(1, 500)
-        await bench.equal()
-        kept.append(asyncio.create_task(feed_on()))
-        await announced(bench, LATENESS="P20D")
-        kept += [asyncio.create_task(keep(kind, LATENESS="P20D")) for kind in ("anonymize", "aggregate")]
-        await bench.until(changed)
-        over.set()
-        await asyncio.gather(*kept)
-        for kind in ("anonymize", "aggregate"):
-            bench.start(kind, LATENESS="P20D")
-        await bench.all_equal()
-        await bench.end_is_highest()
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
 

@@ -18,14 +18,12 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from pipeline.broker.digests import fold
 from pipeline.broker.topics import partitions_of
 from pipeline.oracle.homes import home_of
 from pipeline.processes import WorkerProcess
 from pipeline.reading import ends, read_topic
 from pipeline.replay.asked import NOTE_KEY
 from pipeline.replay.live import has_members
-from pipeline.settings import load_settings
 from schemas.events import EVENT_TYPES
 from schemas.metrics import METRICS
 from schemas.times import instant
@@ -199,19 +197,16 @@ def test_an_added_metric_is_filled_for_the_past_as_if_it_had_always_been_there(
 ) -> None:
     async def scenario(bench: Bench) -> None:
         given = {"LATENESS": lateness}
-        bench.settings = load_settings(
-            brokers=brokers, topic_prefix=prefix, partitions=PARTITIONS, lateness=lateness, pseudonym_key=bench.key
-        )
+        bench.settings = bench.other(lateness=lateness)
         with old_release(tmp_path):
             old = [bench.start("anonymize", **given), bench.start("aggregate", **given)]
             past = make_load(8, 700, PARTITIONS, time.time() - 10 * 86_400)
             await publish(brokers, bench.topic("raw"), past)
             await bench.feed(9, 1500)
             await bench.equal()
-        assert await fold(bench.settings, bench.settings.digest()) == PARTITIONS
+        assert len(await bench.announce(lateness=lateness)) == PARTITIONS
         for worker in old:
             assert await asyncio.to_thread(worker.process.wait, DEADLINE) == 2
-        bench.digests = {bench.settings.digest(): bench.settings.deciding()}
         bench.start("anonymize", **given)
         await bench.feed(10, 1500)
         await bench.until(lambda: _none_left(bench))
@@ -222,7 +217,7 @@ def test_an_added_metric_is_filled_for_the_past_as_if_it_had_always_been_there(
         without = await replayed(bench, 0, *asked, "installations", "--into", "apps", **given)
         assert without["figures"] == 0
         assert list(without["untold"]) == ["installations"]
-        key = given | {"PSEUDONYM_KEY": bench.key}
+        key = given | bench.keys
         apps = await replayed(bench, 1, *asked, "installations", "--source", "raw", "--into", "raw", **key)
         assert apps["live"]["missing"] == apps["figures"] > 10
         assert apps["untold"] == {}
@@ -308,9 +303,9 @@ def test_what_is_not_to_be_had_is_refused_and_changes_nothing(brokers: str, pref
         await refused(bench, "--from", day(1), "--source", "raw", *into, words=("pseudonym key",))
         await refused(bench, *into, "--promote", words=("there is no replay",))
         await refused(bench, *into, "--remove", words=("there is no topic",))
-        wrong = {"PSEUDONYM_KEY": "ab" * 32}
+        wrong = {"PSEUDONYM_KEY": "ab" * 32, "CONTROL_KEY": bench.keys["CONTROL_KEY"]}
         await refused(bench, "--from", day(1), "--source", "raw", *into, words=("key is not the one",), **wrong)
-        await refused(bench, "--from", day(1), *into, words=("fold digest in force",), LATENESS="P3D")
+        await refused(bench, "--from", day(1), *into, words=("is under the fold digest",), LATENESS="P3D")
         await replayed(bench, 0, "--from", day(1), "--into", "y")
         await refused(bench, "--from", day(2), "--into", "y", words=("other arguments",))
         await refused(bench, "--into", "y", "--promote", words=("worker aggregate is running",))

@@ -10,12 +10,13 @@ from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
+from tests.control_kit import digest_of, signed
 
 __all__ = ["BOUNDED", "DECIDING", "PARTITIONS", "random_log"]
 
 PARTITIONS = 2
 START = 1793491200000  # 2026-11-01
-DECIDING = replace(Deciding(), lateness=3 * DAY_MS, max_series=2)
+DECIDING = replace(Deciding(), lateness=3 * DAY_MS, max_series=2, partitions=PARTITIONS)
 BOUNDED = replace(
     DECIDING,
     max_sources=3,
@@ -26,6 +27,8 @@ BOUNDED = replace(
     max_users=2,
     max_company_series=9,
 )
+ANNOUNCED = digest_of(replace(DECIDING, lateness=2 * DAY_MS))
+"""By control records, after which a fold goes on here as a worker would not."""
 COMPANIES = ["acme", "beta", "c-3"]
 
 
@@ -66,9 +69,22 @@ def _event(choose: random.Random, now: int) -> dict[str, Any]:
     return found
 
 
-def random_log(seed: int, count: int = 250) -> list[StoredRecord]:
-    """Near every edge: duplicates, late ones, clocks ahead, words of consent, batches, wrong keys, ticks, jumps."""
-    choose = random.Random(seed)
+def _of_ours(choose: random.Random) -> tuple[bytes | None, None, tuple[tuple[str, bytes | None], ...]]:
+    """A tick or a control record, genuine ones to be signed, stale and forged ones."""
+    key = choose.choice([None, None, b"", b"acme"])
+    more = choose.choice([(), (), (), (("more", b""),)])
+    if choose.random() < 0.6:
+        return key, None, (("footfall-tick", choose.choice([b"due", b"stale", b"1", None])), *more)
+    text = choose.choice([ANNOUNCED.encode(), ANNOUNCED.encode(), b"acme wants it", b"\xff"])
+    return key, None, (("footfall-fold", text), *more)
+
+
+def random_log(seed: int, count: int = 250, *, sign: bool = True) -> list[StoredRecord]:
+    """Near every edge: duplicates, late ones, clocks ahead, words of consent, batches, wrong keys, ticks, jumps.
+
+    Without ``sign`` ticks and control records are left to be signed, see :mod:`tests.control_kit`.
+    """
+    choose, of_ours = random.Random(seed), random.Random(f"of ours {seed}")
     now, ends = START + 20 * DAY_MS, [0] * PARTITIONS
     found: list[StoredRecord] = []
     for _ in range(count):
@@ -84,7 +100,9 @@ def random_log(seed: int, count: int = 250) -> list[StoredRecord]:
         headers: tuple[tuple[str, bytes | None], ...] = ()
         raw: bytes | None = json.dumps(value).encode()
         if choose.random() < 0.04:
-            key, raw, headers = None, None, (("footfall-tick", b"1"),)
+            key, raw, headers = None, None, (("footfall-tick", b"due"),)
+        if of_ours.random() < 0.03:
+            key, raw, headers = _of_ours(of_ours)
         if key is not None and home_of(key, PARTITIONS) != partition:
             key = company.encode()
         unreadable = None
@@ -93,4 +111,4 @@ def random_log(seed: int, count: int = 250) -> list[StoredRecord]:
         append_time = now - choose.choice([0, 0, 5000])
         found.append(StoredRecord(partition, ends[partition], append_time, key, raw, headers, unreadable))
         ends[partition] += 1
-    return found
+    return signed(found, DECIDING, PARTITIONS) if sign else found

@@ -16,13 +16,13 @@ from agents.core.counting import AggregateFold
 from agents.core.emission import Emission
 from agents.core.joins import ENTRY_KEY, fence_of, seal
 from agents.core.windows import span_of
-from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from pipeline.verify import compare
 from schemas.aggregates import aggregate_id
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.metrics import METRICS
 from schemas.times import instant
+from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, START, random_log
 from tests.core.world import World
 
@@ -126,7 +126,7 @@ def folded(stored: list[StoredRecord], choose: random.Random | None, *, recover_
 @pytest.mark.parametrize("seed", range(40))
 def test_companies_long_silent_equal_the_oracle(seed: int) -> None:
     stored = sparse_log(seed)
-    expected = expect(stored, DECIDING, 1, topic="footfall.raw.v1")
+    expected = expected_of(stored, DECIDING, 1)
     world = folded(stored, random.Random(seed), recover_each=seed % 2 == 0)
     assert len(expected.figures) > 1000
     assert compare(world.figures(), expected.figures, sink_watermarks=False) == []
@@ -166,7 +166,7 @@ def as_the_release_before(world: World) -> Iterator[tuple[bytes, bytes]]:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_state_of_the_release_before_is_gone_on_with(seed: int) -> None:
     stored = sparse_log(seed)
-    expected = expect(stored, DECIDING, 1, topic="footfall.raw.v1")
+    expected = expected_of(stored, DECIDING, 1)
     choose = random.Random(seed)
     world = World(DECIDING, 1, lambda left: min(left, 5))
     world.append(stored)
@@ -206,7 +206,7 @@ def test_a_company_that_comes_back_while_its_past_waits_to_be_deleted_keeps_what
     buried = [key for key, value in world.state["second", 0] if value is None]
     assert len(buried) > 10
     assert ahead_key("acme") not in buried
-    assert compare(world.figures(), expect(stored, DECIDING, 1, topic="footfall.raw.v1").figures) == []
+    assert compare(world.figures(), expected_of(stored, DECIDING, 1).figures) == []
 
 
 def event_of(offset: int, company: str, now: int) -> bytes:

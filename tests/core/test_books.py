@@ -14,6 +14,7 @@ from agents.core.records import RawRecord
 from schemas.deciding import Deciding
 from schemas.ledger import COUNTED, LedgerEntry, decode_entry, digest_outcomes, hash_hour, pack_outcome
 from schemas.limits import HOUR_MS
+from tests.control_kit import DIGEST, KEYS, SECRET, fold_text, tick_text
 from tests.core.events_hostile import GOOD
 from tests.core.world import PSEUDONYMS
 
@@ -76,17 +77,23 @@ def test_what_is_dropped_and_refused_is_in_the_books() -> None:
 
 
 def test_records_of_our_own_and_moved_ones_are_in_the_log_of_the_hour() -> None:
-    fold = AnonymizeFold(Deciding(), PSEUDONYMS, decode, topic="raw", partition=0, partitions=2, digest="d")
+    fold = AnonymizeFold(
+        Deciding(), PSEUDONYMS, decode, topic="raw", partition=0, partitions=2, digest=DIGEST, control=KEYS
+    )
     away = next(name for name in map(str, range(9)) if home(name.encode(), 2) == 1)
     records = [
         record(0, NOON, company=away),
-        RawRecord(1, NOON, None, None, (("footfall-tick", b"1"),)),
-        RawRecord(2, NOON, None, None, (("footfall-fold", b"d"),)),
-        RawRecord(3, NOON + HOUR_MS, None, b""),
+        RawRecord(1, NOON, b"", None, (("footfall-tick", tick_text(SECRET, "raw", 0, 0)),)),
+        RawRecord(2, NOON, None, None, (("footfall-tick", tick_text(SECRET, "raw", 0, 0)),)),  # stale by now
+        RawRecord(3, NOON, None, None, (("footfall-fold", fold_text(SECRET, "raw", 0, DIGEST, 1)),)),
+        RawRecord(4, NOON, None, None, (("footfall-fold", fold_text(SECRET, "raw", 0, DIGEST, 1)),)),  # and this
+        RawRecord(5, NOON, None, None, (("footfall-fold", b"acme wants it"),)),
+        RawRecord(6, NOON + HOUR_MS, None, b""),
     ]
     (spine,) = closed(folded(fold, records))
     assert spine.log is not None
-    assert (spine.log.moved, spine.log.ticks, spine.log.controls, spine.log.received) == (1, 1, 1, 0)
+    assert (spine.log.moved, spine.log.ticks, spine.log.controls, spine.log.received) == (1, 2, 2, 1)
+    assert spine.rejected == {"forged-control": 1}
 
 
 def test_an_accepted_gap_shows() -> None:

@@ -13,11 +13,11 @@ from agents.core.fast_decode import decode
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
 from agents.core.refold import Period, Refold
-from pipeline.oracle import expect
 from pipeline.verify import compare
-from schemas.clean import CleanChunk, Shape, decode_chunk, encode_chunk
+from schemas.clean import CLEAN_VERSION, CleanChunk, Shape, decode_chunk, encode_chunk
 from schemas.columns import column
 from schemas.metrics import METRICS
+from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, START, random_log
 from tests.core.world import PSEUDONYMS, World
 
@@ -43,7 +43,7 @@ def world_of(seed: int) -> World:
 @pytest.mark.parametrize("seed", range(12))
 def test_what_raw_tells_makes_the_figures_of_the_oracle_and_the_rest_is_left_out(seed: int) -> None:
     world, choose = world_of(seed), random.Random(seed)
-    expected = expect(random_log(seed, 300), DECIDING, PARTITIONS, topic="footfall.raw.v1").figures
+    expected = expected_of(random_log(seed, 300), DECIDING, PARTITIONS).figures
     period = Period(START, None, tuple(METRICS))
     wanted = {key: each for key, each in expected.items() if period.span(key, DECIDING) is not None}
     told: dict[str, dict[str, Any]] = {}
@@ -69,7 +69,7 @@ def test_what_raw_tells_makes_the_figures_of_the_oracle_and_the_rest_is_left_out
 
 def test_without_raw_what_needs_the_fields_is_left_out_and_all_else_is_told() -> None:
     world, period = world_of(4), Period(START, None, tuple(METRICS))
-    expected = expect(random_log(4, 300), DECIDING, PARTITIONS, topic="footfall.raw.v1").figures
+    expected = expected_of(random_log(4, 300), DECIDING, PARTITIONS).figures
     told = set()
     for partition in range(PARTITIONS):
         refold = Refold(DECIDING, partition, period)
@@ -103,7 +103,7 @@ def completed_shapes(events: list[dict[str, Any]], counted: int, *, keys: Pseudo
     offsets, nobody = [7] * counted, [-1] * counted
     shape = Shape("app.started", first.values[:1])
     columns = map(column, (offsets, times, nobody, zeros, zeros, nobody, zeros))
-    chunk = CleanChunk(1, 0, 7, 0, 0, "d", ["acme"], [shape], [], [bytes(source)], *columns)
+    chunk = CleanChunk(CLEAN_VERSION, 0, 7, 0, 0, "d", 0, ["acme"], [shape], [], [bytes(source)], *columns)
     filled = completed(chunk, {7: record}, keys, decode)
     return [filled.shapes[each].values for each in filled.shape]
 

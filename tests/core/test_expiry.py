@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from agents.core.counting import AggregateFold
 from agents.core.records import StateWrite
-from schemas.clean import CleanChunk, Shape
+from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
 from schemas.columns import column
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
@@ -21,7 +21,18 @@ def chunk(offset: int, time: int, closing: int) -> CleanChunk:
     """One chat begun at ``time``, counted at raw ``offset``."""
     columns = map(column, ([offset], [time], [closing], [0], [0], [-1], [0]))
     return CleanChunk(
-        1, offset, offset, NOW, NOW, "d", ["acme"], [Shape("chat.created", ())], [], [bytes(16)], *columns
+        CLEAN_VERSION,
+        offset,
+        offset,
+        NOW,
+        NOW,
+        "d",
+        0,
+        ["acme"],
+        [Shape("chat.created", ())],
+        [],
+        [bytes(16)],
+        *columns,
     )
 
 

@@ -9,13 +9,13 @@ import pytest
 from agents.core import counting, slices
 from agents.core.counting import AggregateFold
 from pipeline.corrections import compare_corrections
-from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from schemas.clean import CleanChunk, Shape, decode_chunk
 from schemas.columns import column
 from schemas.corrections import Correction, decode_correction
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
+from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.world import World
 from tests.scenario_kit import event, message
@@ -122,6 +122,7 @@ def merged(chunks: list[CleanChunk]) -> CleanChunk:
     last = chunks[-1]
     whole = CleanChunk(
         last.version, chunks[0].first, last.last, last.event_watermark, last.closing_watermark, last.digest,
+        last.number,
         ["acme"], [], [], [], *(column() for _ in range(7)),
     )  # fmt: skip
     for chunk in chunks:
@@ -144,7 +145,7 @@ def test_windows_that_close_within_a_chunk_and_batches_of_late_events(seed: int)
     world.append(stored)
     world.anonymize(0)
     world.aggregate(0)
-    expected = expect(stored, deciding, 1, topic="footfall.raw.v1")
+    expected = expected_of(stored, deciding, 1)
     assert any(each.difference > 1 for each in expected.corrections.values())
     assert compare_corrections(world.corrections, expected.corrections, world.figures()) == []
     chunks = [decode_chunk(value) for value in world.clean[0]]

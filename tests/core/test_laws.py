@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.core.activity import add_day, neighbours, pack_days, unpack_days
+from agents.core.control import InForce
 from agents.core.home import home, murmur2
 from agents.core.intervals import MAX_INTERVALS, IntervalSet
 from agents.core.joins import ENTRY_KEY, JoinedLog, fence_of, join_values, payload_of, seal
@@ -16,7 +17,8 @@ from agents.core.pseudonyms import KeyFormatError, Pseudonyms, parse_key
 from agents.core.strict_json import too_deep
 
 VALUES = st.builds(seal, st.integers(-1, 5), st.integers(0, 3))
-ENTRIES = st.builds(seal, st.integers(-1, 5), st.lists(st.integers(-1, 5), max_size=4))
+IN_FORCE = st.integers(0, 3).map(lambda number: InForce(number, -1, ("a-b", *(f"{at}-c" for at in range(number)))))
+ENTRIES = st.builds(seal, st.integers(-1, 5), st.tuples(*[st.integers(-1, 5)] * 3, IN_FORCE))
 
 
 @given(st.sampled_from([(b"k", VALUES), (ENTRY_KEY, ENTRIES)]), st.data())

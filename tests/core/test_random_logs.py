@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.corrections import compare_corrections
-from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from pipeline.verify import compare, last_is_highest
 from schemas.deciding import Deciding
 from schemas.reasons import Reason
+from tests.control_kit import expected as expected_of
 from tests.core.random_log import BOUNDED, DECIDING, PARTITIONS, random_log
 from tests.core.stores import STORES, Make, stores
 from tests.core.world import World
@@ -32,7 +32,7 @@ def test_random_logs_past_every_bound(seed: int, kind: str, tmp_path: Path) -> N
 
 def equals_the_oracle(seed: int, store: Make, deciding: Deciding = DECIDING) -> None:
     stored = random_log(seed)
-    expected = expect(stored, deciding, PARTITIONS, topic="footfall.raw.v1", record_duplicates=True)
+    expected = expected_of(stored, deciding, PARTITIONS, record_duplicates=True)
     choose = random.Random(seed)
     world = World(deciding, PARTITIONS, lambda left: choose.randint(1, min(left, 40)), store)
     world.append(stored)

@@ -8,7 +8,6 @@ import pytest
 
 from agents.core.counting import GapError
 from agents.core.refold import Period, Refold, Told
-from pipeline.oracle import expect
 from pipeline.replay.asked import left_out
 from pipeline.verify import compare
 from schemas.clean import decode_chunk
@@ -17,6 +16,7 @@ from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.metrics import METRICS
 from schemas.times import start_of
+from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, START, random_log
 from tests.core.world import World
 
@@ -46,7 +46,7 @@ def needed_from(world: World, partition: int, begin: int) -> int:
 @pytest.mark.parametrize("seed", range(24))
 def test_a_period_of_a_random_log_equals_the_oracle(seed: int) -> None:
     world = world_of(100 + seed)
-    expected = expect(random_log(100 + seed, 400), DECIDING, PARTITIONS, topic="footfall.raw.v1").figures
+    expected = expected_of(random_log(100 + seed, 400), DECIDING, PARTITIONS).figures
     begin = START + (20 + seed % 3) * DAY_MS + seed % 5 * HOUR_MS
     period = Period(begin, begin + (seed % 7 + 3) * 18 * HOUR_MS if seed % 4 else None, ALL)
     told = [
@@ -139,7 +139,7 @@ def test_each_figure_comes_with_its_corrections(seed: int) -> None:
                 assert change.id == each.figure.id
                 correction = decode_correction(change.record(partition)[1])
                 found[correction.id, correction.revision] = correction
-    expected = expect(random_log(seed, 400), DECIDING, PARTITIONS, topic="footfall.raw.v1").corrections
+    expected = expected_of(random_log(seed, 400), DECIDING, PARTITIONS).corrections
     ids = {each.figure.id.decode() for each in told}
     assert found == {key: each for key, each in expected.items() if key[0] in ids}
     assert found

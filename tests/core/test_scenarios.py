@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.corrections import compare_corrections
-from pipeline.oracle import expect
 from pipeline.verify import compare
 from schemas.rejections import Rejection
+from tests.control_kit import expected as expected_of
 from tests.core.stores import STORES, Make, stores
 from tests.core.world import World
 from tests.scenario_kit import PARTITIONS, Scenario
@@ -49,7 +49,7 @@ def bare(rejection: Rejection) -> tuple[object, ...]:
 def test_the_folds_equal_the_oracle(
     scenario: Scenario, seed: int | None, recover: bool, kind: str, tmp_path: Path
 ) -> None:
-    expected = expect(scenario.stored(), scenario.deciding, PARTITIONS, topic="footfall.raw.v1", record_duplicates=True)
+    expected = expected_of(scenario.stored(), scenario.deciding, PARTITIONS, record_duplicates=True)
     with stores(kind, tmp_path) as store:
         world = run(scenario, seed, recover=recover, store=store)
     assert compare(world.figures(), expected.figures, sink_watermarks=False) == []

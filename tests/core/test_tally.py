@@ -30,7 +30,7 @@ def chunk_of(rows: list[tuple[int, int, int, int, int]]) -> CleanChunk:
     users, sources = [bytes([number]) for number in range(6)], [bytes([number]) for number in range(3)]
     offsets = list(range(len(rows)))
     return CleanChunk(
-        CLEAN_VERSION, 0, len(rows), 0, 0, "d", names, shapes, users, sources,
+        CLEAN_VERSION, 0, len(rows), 0, 0, "d", 0, names, shapes, users, sources,
         *map(column, (offsets, times, offsets, company, shape, user, source)),
     )  # fmt: skip
 

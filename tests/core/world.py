@@ -9,16 +9,15 @@ from agents.core.counting import AggregateFold
 from agents.core.emission import Emission
 from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
-from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord, StateWrite
 from pipeline.reading import StoredRecord
 from schemas.clean import CleanChunk, decode_chunk, encode_chunk
 from schemas.deciding import Deciding
 from schemas.rejections import Rejection
+from tests.control_kit import DIGEST, KEYS, PSEUDONYMS, TOPIC
 from tests.core.stores import Make
 
 Cut = Callable[[int], int]
-PSEUDONYMS = Pseudonyms(bytes(range(32)))
 
 
 class World:
@@ -59,10 +58,11 @@ class World:
             self.deciding,
             PSEUDONYMS,
             decode,
-            topic="footfall.raw.v1",
+            topic=TOPIC,
             partition=partition,
             partitions=self.partitions,
-            digest="d",
+            digest=DIGEST,
+            control=KEYS,
             record_duplicates=True,
         )
         fold.take_up(self._joined("first", partition))

@@ -7,10 +7,10 @@ import pytest
 
 from pipeline.audit.corrections import PartitionCorrections
 from pipeline.audit.verdict import Audit, Partition, against_raw, conclude, head_of
-from pipeline.oracle import expect
 from pipeline.oracle.homes import home_of
 from schemas.limits import HOUR_MS
 from schemas.times import instant
+from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, random_log
 from tests.core.world import World
 from tests.pipeline.audit_kit import TEN, Row, correction, flat, honest, kinds, partition_of, quiet, read
@@ -183,7 +183,7 @@ def test_raw_judged_again_finds_what_is_changed_missing_and_surplus() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_what_the_fold_writes_is_proven_and_every_change_of_it_is_found(seed: int) -> None:
     stored, choose = random_log(seed), random.Random(seed)
-    expected = expect(stored, DECIDING, 2, topic="raw").ledger
+    expected = expected_of(stored, DECIDING, 2).ledger
     world = World(DECIDING, 2, lambda left: choose.randint(1, min(left, 40)))
     world.append(stored)
     for partition in range(2):

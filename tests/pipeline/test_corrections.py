@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from pipeline.corrections import CorrectionsView, compare_corrections
-from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from schemas.corrections import Correction, decode_correction, encode_correction
 from schemas.deciding import Deciding
+from tests.control_kit import expected as expected_of
 from tests.scenario_kit import PARTITIONS, Scenario, figure, message, record
 
 HOUR = figure("user_messages", "PT1H", "2026-11-01T10:00:00Z")
@@ -39,7 +39,7 @@ def topics() -> Topics:
         record(message(2, "2026-11-01T14:00:00Z")),
         *(record(message(number, LATE), append="2026-11-01T14:00:01Z") for number in (3, 4, 5)),
     )
-    result = expect(Scenario("", records).stored(), Deciding(), PARTITIONS, topic="raw")
+    result = expected_of(Scenario("", records).stored(), Deciding(), PARTITIONS)
     stored = [
         StoredRecord(
             each.cause.partition,

@@ -30,7 +30,9 @@ def test_compose_runs_both_workers_behind_the_topics_and_watches_them() -> None:
     for name in ("anonymize", "aggregate"):
         assert "/readyz" in " ".join(services[name]["healthcheck"]["test"])
         assert services[name]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
-    assert "FOOTFALL_PSEUDONYM_KEY" not in services["aggregate"]["environment"]
+    for name in ("FOOTFALL_PSEUDONYM_KEY", "FOOTFALL_CONTROL_KEY"):
+        assert name in services["anonymize"]["environment"]
+        assert name not in services["aggregate"]["environment"]
 
 
 def test_a_pod_is_not_told_of_services_as_if_they_were_settings() -> None:

@@ -11,7 +11,7 @@ from pipeline.explain.explanation import Corrected, Explanation, Verdict
 from pipeline.explain.left_out import FromBooks, FromRaw, LeftOut, Source
 from pipeline.explain.making import FromClean, Making, Run, merged
 from pipeline.explain.wanted import EXAMPLE, parse_id
-from pipeline.oracle import expect
+from pipeline.oracle.control import Controls
 from pipeline.oracle.homes import home_of
 from pipeline.reading import StoredRecord
 from schemas.clean import decode_chunk
@@ -19,6 +19,8 @@ from schemas.corrections import decode_correction
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 from schemas.reasons import Reason
+from tests.control_kit import ORACLE_KEYS, TOPIC
+from tests.control_kit import expected as expected_of
 from tests.core import random_log
 from tests.core.world import World
 from tests.pipeline.audit_kit import TEN, correction, flat, honest
@@ -31,7 +33,7 @@ class Told:
 
     def __init__(self, stored: list[StoredRecord], deciding: Deciding, partitions: int, cut: int = 10**9) -> None:
         self.stored, self.deciding, self.partitions = stored, deciding, partitions
-        self.expected = expect(stored, deciding, partitions, topic="raw")
+        self.expected = expected_of(stored, deciding, partitions)
         self.world = World(deciding, partitions, lambda left: min(left, cut))
         self.world.append(stored)
         for partition in range(partitions):
@@ -48,7 +50,7 @@ class Told:
         for value in self.world.clean[partition][skip:]:
             clean.take(clean_time, decode_chunk(value))
             clean.take(clean_time, decode_chunk(self.world.clean[partition][skip]))  # a repeat
-        exact = FromRaw(again, self.deciding, self.partitions, {})
+        exact = FromRaw(again, self.deciding, self.partitions, {}, Controls(ORACLE_KEYS, TOPIC, partition))
         for each in self.stored:
             if each.partition == partition:
                 exact.take(each)

@@ -40,7 +40,7 @@ class Log:
 
 
 def judged(monkeypatch: pytest.MonkeyPatch, wait: float) -> Judgement:
-    settings = load_settings(brokers="nowhere:1", partitions=PARTITIONS)
+    settings = load_settings(brokers="nowhere:1", partitions=PARTITIONS, control_key="cd" * 32)
     log = Log(settings)
     monkeypatch.setattr(judgement, "read_topic", log.read)
     monkeypatch.setattr(judgement, "ends", log.ends)

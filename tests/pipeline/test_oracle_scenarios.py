@@ -2,14 +2,14 @@
 
 import pytest
 
-from pipeline.oracle import expect
+from tests.control_kit import expected as expected_of
 from tests.scenario_kit import PARTITIONS, Scenario
 from tests.scenarios import SCENARIOS
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_the_named_examples(scenario: Scenario) -> None:
-    result = expect(scenario.stored(), scenario.deciding, PARTITIONS, topic="raw", record_duplicates=True)
+    result = expected_of(scenario.stored(), scenario.deciding, PARTITIONS, record_duplicates=True)
     found = {identity: (item["value"], item["status"]) for identity, item in result.figures.items()}
     wanted = dict(scenario.expected)
     assert {identity: found.get(identity) for identity in wanted} == wanted

@@ -4,12 +4,13 @@ import time
 
 import pytest
 
+from agents.core.control import ControlKeys
 from pipeline.broker.topics import Difference, apply
 from pipeline.errors import Refused
 from pipeline.preflight import refuse_differences, replication_warning, require_broker, require_key, require_topics
 from pipeline.settings import load_settings
 
-KEY = "cd" * 32
+KEY, CONTROL = "cd" * 32, "ef" * 32
 
 
 async def test_no_brokers_set_is_refused() -> None:
@@ -40,15 +41,22 @@ async def test_a_broker_that_accepts_and_says_nothing_is_refused_in_time() -> No
 
 
 def test_anonymize_needs_the_key_and_aggregate_must_not_have_it() -> None:
-    with_key, without = load_settings(pseudonym_key=KEY), load_settings()
-    assert require_key("anonymize", with_key) == bytes.fromhex(KEY)
+    with_keys, without = load_settings(pseudonym_key=KEY, control_key=CONTROL), load_settings()
+    keys = require_key("anonymize", with_keys)
+    assert keys is not None
+    assert (keys.pseudonym, keys.control.mark) == (bytes.fromhex(KEY), ControlKeys(bytes.fromhex(CONTROL)).mark)
     assert require_key("aggregate", without) is None
     with pytest.raises(Refused, match="no pseudonym key"):
         require_key("anonymize", without)
-    with pytest.raises(Refused, match="FOOTFALL_PSEUDONYM_KEY is set"):
-        require_key("aggregate", with_key)
-    with pytest.raises(Refused, match="FOOTFALL_PSEUDONYM_KEY_FILE is set"):
-        require_key("aggregate", load_settings(pseudonym_key_file="nowhere"))
+    with pytest.raises(Refused, match="worker anonymize has no control key"):
+        require_key("anonymize", load_settings(pseudonym_key=KEY))
+
+
+@pytest.mark.parametrize("name", ["pseudonym_key", "control_key", "control_key_previous"])
+@pytest.mark.parametrize("suffix", ["", "_file"])
+def test_aggregate_must_not_have_any_key(name: str, suffix: str) -> None:
+    with pytest.raises(Refused, match=f"FOOTFALL_{name}{suffix} is set".upper().replace("IS SET", "is set")):
+        require_key("aggregate", load_settings(**{f"{name}{suffix}": KEY}))
 
 
 def test_a_missing_topic_is_named_before_a_different_one() -> None:

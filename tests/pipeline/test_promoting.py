@@ -15,7 +15,6 @@ from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.refold import Told
 from pipeline.corrections import compare_corrections
 from pipeline.errors import Refused
-from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from pipeline.replay.asked import ask
 from pipeline.replay.comparing import compare_partition
@@ -29,6 +28,7 @@ from pipeline.verify import compare, last_is_highest
 from pipeline.worker.appender import SoleLog
 from schemas.clean import CleanChunk, decode_chunk
 from schemas.metrics import METRICS
+from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.world import World
 
@@ -130,7 +130,7 @@ def folding(broker: Broker, begin: str, metrics: Sequence[str]) -> Folding:
     for partition in range(PARTITIONS):
         last = broker.logs[STATE, partition][-1]
         assert last.key == ENTRY_KEY
-        entries[partition] = Entry.read(last.value or b"")
+        entries[partition] = Entry.read(last.value or b"", PARTITIONS)
     asked = ask(SETTINGS, begin, None, metrics, "clean", False)
     return Folding(SETTINGS, asked, broker, Chunks(broker), entries, None, lambda _, __: None)  # type: ignore[arg-type]
 
@@ -183,7 +183,7 @@ def test_an_added_metric_is_promoted_as_if_it_had_always_been_there(seed: int) -
             await again.judge()
             assert again.lacking == 0
             Live(broker, partition).run()
-        expected = expect(random_log(seed, 500), DECIDING, PARTITIONS, topic="footfall.raw.v1")
+        expected = expected_of(random_log(seed, 500), DECIDING, PARTITIONS)
         view = SinkView()
         view.apply(broker.stored(LIVE))
         assert compare(view.records, expected.figures) == []

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from agents.core.control import ControlKeys
 from agents.core.pseudonyms import Pseudonyms
 from pipeline.errors import Refused
 from pipeline.settings import Settings, load_settings
 from schemas.deciding import Deciding, fold_digest
 
-KEY = "ab" * 32
+KEY, CONTROL, BEFORE = "ab" * 32, "cd" * 32, "ef" * 32
 SECRET_WORD = "deadbeef-not-a-key"
 
 
@@ -44,7 +45,7 @@ def test_environment_goes_before_the_file_and_overrides_before_both(
     settings = load_settings()
     assert (settings.partitions, settings.max_series) == (2, 4)
     assert settings.deciding() == Deciding(
-        max_series=4, grace_hour=7_200_000, grace_day=90_000_000, lateness=86_400_000
+        max_series=4, grace_hour=7_200_000, grace_day=90_000_000, lateness=86_400_000, partitions=2
     )
     assert load_settings(max_series=5).max_series == 5
 
@@ -138,16 +139,45 @@ def test_a_key_file_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch
         load_settings().pseudonym_secret()
 
 
+def test_the_control_key_is_read_from_either_place_and_is_not_the_pseudonym_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text(CONTROL.upper() + "\n")
+    monkeypatch.setenv("FOOTFALL_CONTROL_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("FOOTFALL_CONTROL_KEY_PREVIOUS", BEFORE)
+    settings = load_settings(pseudonym_key=KEY)
+    assert settings.control_secrets() == (bytes.fromhex(CONTROL), bytes.fromhex(BEFORE))
+    assert CONTROL not in repr(settings)
+    assert BEFORE not in settings.model_dump_json()
+    monkeypatch.setenv("FOOTFALL_CONTROL_KEY", CONTROL)
+    with pytest.raises(Refused, match="FOOTFALL_CONTROL_KEY and FOOTFALL_CONTROL_KEY_FILE are both set"):
+        load_settings().control_keys()
+    monkeypatch.delenv("FOOTFALL_CONTROL_KEY_FILE")
+    assert load_settings(control_key_previous=CONTROL).control_secrets() == (bytes.fromhex(CONTROL), None)
+    for same in (CONTROL, BEFORE):
+        with pytest.raises(Refused, match="the control key is the pseudonym key"):
+            load_settings(pseudonym_key=same).digest()
+    monkeypatch.delenv("FOOTFALL_CONTROL_KEY")
+    with pytest.raises(Refused, match="set FOOTFALL_CONTROL_KEY too"):
+        load_settings().control_keys()
+    with pytest.raises(Refused, match="FOOTFALL_CONTROL_KEY holds no key: the control key must be 64") as caught:
+        load_settings(control_key=SECRET_WORD).control_keys()
+    assert SECRET_WORD not in str(caught.value)
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         load_settings().partitions = 3  # type: ignore[misc]
 
 
-def test_the_digest_holds_settings_and_key() -> None:
-    settings = load_settings(pseudonym_key=KEY)
-    assert settings.digest() == fold_digest(Deciding(), Pseudonyms(bytes.fromhex(KEY)).fingerprint())
-    assert load_settings(pseudonym_key=KEY, max_series=5).digest() != settings.digest()
-    assert load_settings(pseudonym_key=KEY, emit_interval=5).digest() == settings.digest()
+def test_the_digest_holds_settings_and_keys() -> None:
+    keys = {"pseudonym_key": KEY, "control_key": CONTROL}
+    settings = load_settings(**keys)
+    marks = Pseudonyms(bytes.fromhex(KEY)).fingerprint(), ControlKeys(bytes.fromhex(CONTROL)).mark
+    assert settings.digest() == fold_digest(Deciding(), *marks)
+    for other in ({"max_series": 5}, {"partitions": 9}, {"control_key": BEFORE}, {"pseudonym_key": BEFORE}):
+        assert load_settings(**(keys | other)).digest() != settings.digest()
+    assert load_settings(**keys, emit_interval=5, control_key_previous=BEFORE).digest() == settings.digest()
 
 
 def test_a_copy_with_brokers_is_settings_still() -> None:

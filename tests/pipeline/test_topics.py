@@ -4,17 +4,23 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from pipeline.broker.digests import append_bare, fold
+from agents.core.control import InForce
+from agents.core.joins import seal
+from agents.core.raw_state import RawEntry
+from pipeline.broker.digests import Announced, announce
 from pipeline.broker.topics import apply, diff, standing
 from pipeline.cli import topics as topics_command
 from pipeline.errors import Refused
+from pipeline.preflight import Keys, require_key
 from pipeline.reading import read_topic
 from pipeline.settings import Settings, load_settings
-from schemas.clean import CleanChunk, encode_chunk
+from schemas.clean import CLEAN_VERSION, CleanChunk, encode_chunk
 from schemas.columns import column
 from schemas.topics import TOPICS, topic_config, topic_name
+from tests.control_kit import Headers, fold_text
 
 pytestmark = pytest.mark.broker
 
@@ -32,20 +38,6 @@ async def producing(brokers: str) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     finally:
         await producer.stop()
-
-
-def chunk(last: int, digest: str) -> bytes:
-    return encode_chunk(CleanChunk(1, 0, last, -1, -1, digest, [], [], [], [], *(column() for _ in range(7))))
-
-
-async def controls(settings: Settings) -> list[tuple[int, str]]:
-    assert settings.brokers is not None
-    stored = await read_topic(settings.brokers, topic_name(settings.topic_prefix, "raw"))
-    return [
-        (record.partition, record.headers[0][1].decode())
-        for record in stored
-        if record.headers and record.headers[0][1] is not None and (record.key, record.value) == (None, None)
-    ]
 
 
 async def test_apply_makes_what_is_missing_and_nothing_twice(settings: Settings) -> None:
@@ -98,57 +90,148 @@ async def test_every_difference_is_named(settings: Settings) -> None:
     }
 
 
-async def test_a_fold_that_nobody_changed_appends_nothing(settings: Settings) -> None:
-    await apply(settings)
-    assert settings.brokers is not None
-    async with producing(settings.brokers) as producer:
-        await producer.send_and_wait(topic_name(settings.topic_prefix, "raw"), b"x", key=b"c", partition=0)
-        assert await fold(settings, "new-1") == 0  # nobody has folded it: the first worker's digest will hold
-        await producer.send_and_wait(topic_name(settings.topic_prefix, "clean"), chunk(0, "new-1"), partition=0)
-        assert await fold(settings, "new-1") == 0
-    assert await controls(settings) == []
+async def put(settings: Settings, short: str, *rows: tuple[int, bytes | None, bytes | None, Headers]) -> None:
+    """Append (partition, key, value, headers) to a topic, as whoever may write there could."""
+    async with producing(settings.brokers or "") as producer:
+        for partition, key, value, headers in rows:
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None, headers=list(headers))
+            await (await producer.send_batch(batch, topic_name(settings.topic_prefix, short), partition=partition))
 
 
-async def test_a_changed_fold_is_appended_once_to_each_partition_under_another(settings: Settings) -> None:
-    await apply(settings)
-    assert settings.brokers is not None
-    raw, clean = (topic_name(settings.topic_prefix, short) for short in ("raw", "clean"))
-    async with producing(settings.brokers) as producer:
-        for number in (0, 1):
-            await producer.send_and_wait(raw, b"x", key=b"c", partition=number)
-        await producer.send_and_wait(clean, chunk(0, "old-1"), partition=0)
-        await producer.send_and_wait(clean, chunk(0, "new-1"), partition=1)
-        assert await fold(settings, "new-1") == 1
-        assert await fold(settings, "new-1") == 0
-        assert await controls(settings) == [(0, "new-1")]
-        await producer.send_and_wait(raw, b"y", key=b"c", partition=0)
-        assert await fold(settings, "new-2") == 2
-        assert await fold(settings, "new-1") == 2
-    assert await controls(settings) == [(0, "new-1"), (0, "new-2"), (0, "new-1"), (1, "new-2"), (1, "new-1")]
+def keys_of(settings: Settings) -> Keys:
+    keys = require_key("anonymize", settings)
+    assert keys is not None
+    return keys
 
 
-async def test_what_only_resembles_a_control_record_is_none(settings: Settings) -> None:
-    await apply(settings)
-    assert settings.brokers is not None
-    raw, clean = (topic_name(settings.topic_prefix, short) for short in ("raw", "clean"))
-    new = ("footfall-fold", b"new-1")
-    async with producing(settings.brokers) as producer:
-        await producer.send_and_wait(clean, chunk(-1, "old-1"), partition=0)
-        await producer.send_and_wait(raw, b"", partition=0, headers=[new])
-        await producer.send_and_wait(raw, key=b"c", partition=0, headers=[new])
-        await append_bare(producer, raw, 0, "footfall-tick", b"1")
-        await append_bare(producer, raw, 0, "footfall-fold", b"")
-        assert await fold(settings, "old-1") == 0
-        assert await fold(settings, "new-1") == 1
+def under(settings: Settings, partition: int, number: int = 0, last: int = 0) -> tuple[int, None, bytes, Headers]:
+    """A chunk after which the digest of these settings is in force."""
+    fields = (CLEAN_VERSION, 0, last, -1, -1, settings.digest(), number, [], [], [], [])
+    return partition, None, encode_chunk(CleanChunk(*fields, *(column() for _ in range(7)))), ()
 
 
-async def test_a_foreign_record_in_clean_is_refused(settings: Settings) -> None:
-    await apply(settings)
-    assert settings.brokers is not None
-    async with producing(settings.brokers) as producer:
-        await producer.send_and_wait(topic_name(settings.topic_prefix, "clean"), b"{}", partition=0)
-    with pytest.raises(Refused, match="is no clean chunk"):
-        await fold(settings, "new-1")
+def entry(settings: Settings, fence: int, number: int = 0) -> bytes:
+    in_force = InForce(number, 1, (settings.digest(),))
+    return RawEntry(fence, partitions=settings.partitions, in_force=in_force).write()
+
+
+async def announced(settings: Settings) -> list[int]:
+    return (await announce(settings, keys_of(settings))).partitions
+
+
+async def controls(settings: Settings) -> list[tuple[int, int, bytes]]:
+    """Partition, offset and text of every control record."""
+    stored = await read_topic(settings.brokers or "", topic_name(settings.topic_prefix, "raw"))
+    return [
+        (each.partition, each.offset, each.headers[0][1] or b"")
+        for each in stored
+        if each.headers and each.headers[0][0] == "footfall-fold"
+    ]
+
+
+@pytest.fixture
+def old(settings: Settings) -> Settings:
+    """A deployment of three partitions, whose topics are not made yet."""
+    return settings.model_copy(
+        update={"partitions": 3, "pseudonym_key": SecretStr("ab" * 32), "control_key": SecretStr("cd" * 32)}
+    )
+
+
+@pytest.fixture
+def new(old: Settings) -> Settings:
+    return old.model_copy(update={"max_series": 7})
+
+
+async def test_where_nothing_is_in_force_nothing_is_appended(old: Settings) -> None:
+    await apply(old)
+    await put(old, "raw", (0, b"c", b"x", ()))
+    assert await announce(old, keys_of(old)) == Announced(None, [])
+    await put(old, "clean", under(old, 0))
+    assert await announce(old, keys_of(old)) == Announced(old.digest(), [])
+    assert await controls(old) == []
+
+
+async def test_a_change_is_appended_once_to_each_partition_also_to_one_without_a_record(
+    old: Settings, new: Settings
+) -> None:
+    await apply(old)
+    raw = topic_name(old.topic_prefix, "raw")
+    await put(old, "raw", (0, b"c", b"x", ()), (0, b"c", b"y", ()))
+    await put(old, "clean", under(old, 0))  # partition 1 has an entry alone, nobody has folded partition 2
+    await put(old, "anonymize-state", (1, b"e", entry(old, -1), ()))
+    assert await announce(new, keys_of(new)) == Announced(old.digest(), [0, 1, 2])
+    assert await announced(new) == []
+    key, digest = b"\xcd" * 32, new.digest()
+    assert await controls(old) == [
+        (number, offset, fold_text(key, raw, number, digest, 1)) for number, offset in ((0, 2), (1, 0), (2, 0))
+    ]
+    await put(old, "raw", (0, b"c", b"z", ()))
+    assert await announced(old) == [0, 1, 2]  # a way back, and forth again
+    assert await announced(new) == [0, 1, 2]
+    assert (await controls(old))[2][2] == fold_text(key, raw, 0, digest, 3)
+
+
+async def test_what_was_cut_short_is_completed(old: Settings, new: Settings) -> None:
+    await apply(old)
+    raw, key = topic_name(old.topic_prefix, "raw"), b"\xcd" * 32
+    await put(old, "clean", *(under(old, number) for number in range(3)))
+    text = fold_text(key, raw, 1, new.digest(), 1)
+    await put(old, "raw", *((number, b"c", b"x", ()) for number in range(3)))
+    await put(old, "raw", (1, None, None, (("footfall-fold", text),)))
+    assert await announced(new) == [0, 2]
+    await put(old, "clean", under(new, 1, number=1, last=1))
+    assert await announced(new) == []
+
+
+async def test_what_only_resembles_a_control_record_is_none(old: Settings, new: Settings) -> None:
+    await apply(old)
+    raw, key = topic_name(old.topic_prefix, "raw"), b"\xcd" * 32
+    await put(old, "clean", *(under(old, number, last=-1) for number in range(3)))
+    genuine = ("footfall-fold", fold_text(key, raw, 0, new.digest(), 1))
+    await put(
+        old,
+        "raw",
+        (0, None, b"", (genuine,)),
+        (0, b"c", None, (genuine,)),
+        (0, None, None, (genuine, genuine)),
+        (0, None, None, (("footfall-fold", b"\xff\xfe"),)),
+        (0, None, None, (("footfall-fold", fold_text(key, raw, 0, new.digest(), 2)),)),
+        (0, None, None, (("footfall-fold", fold_text(key, raw, 1, new.digest(), 1)),)),
+        (0, None, None, (("footfall-fold", fold_text(b"\xce" * 32, raw, 0, new.digest(), 1)),)),
+        (0, b"", None, (("footfall-tick", b"1"),)),
+    )
+    assert await announced(old) == []
+    await put(old, "raw", (0, b"", None, (genuine,)))  # an empty key is none
+    assert await announced(new) == [1, 2]
+
+
+async def test_a_new_pseudonym_key_is_refused_and_a_new_control_key_without_the_one_before(old: Settings) -> None:
+    await apply(old)
+    await put(old, "clean", *(under(old, number, last=-1) for number in range(3)))
+    person = old.model_copy(update={"pseudonym_key": SecretStr("ba" * 32)})
+    with pytest.raises(Refused, match="pseudonym key is not the one in force in partition 0, and a new one"):
+        await announced(person)
+    signer = old.model_copy(update={"control_key": SecretStr("dc" * 32)})
+    with pytest.raises(Refused, match="set FOOTFALL_CONTROL_KEY_PREVIOUS to that"):
+        await announced(signer)
+    assert await controls(old) == []
+    signer = signer.model_copy(update={"control_key_previous": SecretStr("cd" * 32)})
+    assert await announced(signer) == [0, 1, 2]
+    assert await announced(signer) == []
+
+
+async def test_topics_of_an_earlier_fold_version_and_foreign_chunks_are_refused(old: Settings, new: Settings) -> None:
+    await apply(old)
+    former = b"\xdc\x00\x11\x01" + b"\xc0" * 16
+    for short, row, words in (
+        ("clean", (0, None, b"{}", ()), "holds no clean chunk"),
+        ("clean", (0, None, former, ()), "begun by a release that this one does not go on from"),
+        ("anonymize-state", (1, b"e", seal(3, (3, 4, 5, 6)), ()), "begun by a release"),
+    ):
+        await put(old, short, row)
+        with pytest.raises(Refused, match=words):
+            await announced(new)
 
 
 def test_the_commands_from_nothing_to_a_fold(brokers: str, prefix: str) -> None:
@@ -163,7 +246,10 @@ def test_the_commands_from_nothing_to_a_fold(brokers: str, prefix: str) -> None:
     assert "stands already" in runner.invoke(topics_command.app, ["apply"], env=env).output
     assert runner.invoke(topics_command.app, ["diff"], env=env).exit_code == 0
     assert runner.invoke(topics_command.app, ["show"], env=env).exit_code == 0
-    keyless = runner.invoke(topics_command.app, ["fold"], env=env)
-    assert isinstance(keyless.exception, Refused)
-    folded = runner.invoke(topics_command.app, ["fold"], env=env | {"FOOTFALL_PSEUDONYM_KEY": "ab" * 32})
-    assert "nothing appended" in folded.output
+    keys = {"PSEUDONYM_KEY": ("ab" * 32, "needs the pseudonym key"), "CONTROL_KEY": ("cd" * 32, "has no control key")}
+    for name, (key, words) in keys.items():
+        keyless = runner.invoke(topics_command.app, ["fold"], env=env)
+        assert words in str(keyless.exception)
+        env[f"FOOTFALL_{name}"] = key
+    folded = runner.invoke(topics_command.app, ["fold"], env=env)
+    assert "nothing is in force yet, nothing appended" in folded.output

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
 from pipeline.verify import Difference, DifferenceKind, compare, last_is_highest, render, wrong_pages
 from schemas.deciding import Deciding
+from tests.control_kit import expected as expected_of
 from tests.scenario_kit import PARTITIONS, Scenario, event, figure, message, record
 
 HOUR = figure("user_messages", "PT1H", "2026-11-01T10:00:00Z")
@@ -23,7 +23,7 @@ def expected() -> dict[str, dict[str, Any]]:
         record(message(1, "2026-11-01T10:00:00Z", user="u1")),
         record(event(2, "folder.created", "2026-11-01T10:00:01Z", kind="red")),
     )
-    return expect(Scenario("", records).stored(), Deciding(), PARTITIONS, topic="raw").figures
+    return expected_of(Scenario("", records).stored(), Deciding(), PARTITIONS).figures
 
 
 def test_a_right_sink_shows_no_difference_whenever_it_was_emitted(expected: dict[str, dict[str, Any]]) -> None:

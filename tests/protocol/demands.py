@@ -8,32 +8,33 @@ from typing import Any
 
 import orjson
 
-from agents.core.pseudonyms import Pseudonyms
 from pipeline.corrections import compare_corrections
 from pipeline.oracle import expect
+from pipeline.oracle.control import Controls
 from pipeline.reading import StoredRecord
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
 from pipeline.verify import compare, last_is_highest, wrong_pages
 from schemas.rejections import Rejection, decode_rejection
 from schemas.topics import topic_name
+from tests.control_kit import ORACLE_KEYS, PSEUDONYMS
 from tests.protocol.touched import unfenced
 
-__all__ = ["PSEUDONYMS", "uneven", "wrong"]
-
-PSEUDONYMS = Pseudonyms(bytes(range(32)))
+__all__ = ["uneven", "wrong"]
 
 
 def wrong(stored: Callable[[str], list[StoredRecord]], settings: Settings) -> list[str]:
     """Everything that is not as it must be; ``stored`` gives the records of a topic by its short name."""
     raw, deciding = stored("raw"), settings.deciding()
+    topic = topic_name(settings.topic_prefix, "raw")
     expected = expect(
         raw,
         deciding,
         settings.partitions,
-        topic=topic_name(settings.topic_prefix, "raw"),
+        topic=topic,
         record_duplicates=True,
         source_mark=lambda company, source: PSEUDONYMS.source(company, source).hex()[:16],
+        keys=ORACLE_KEYS,
     )
     view, sink = SinkView(), stored("aggregates")
     view.apply(sink)
@@ -47,7 +48,14 @@ def wrong(stored: Callable[[str], list[StoredRecord]], settings: Settings) -> li
             ((_identity(told), told) for told in (decode_rejection(each.value or b"") for each in stored("rejected"))),
             {_identity(each): each for each in expected.rejections},
         ),
-        *unfenced(raw, deciding, settings.partitions, stored, PSEUDONYMS),
+        *unfenced(
+            raw,
+            deciding,
+            settings.partitions,
+            stored,
+            PSEUDONYMS,
+            lambda partition: Controls(ORACLE_KEYS, topic, partition),
+        ),
     ]
 
 

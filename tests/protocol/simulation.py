@@ -21,14 +21,16 @@ from pipeline.worker.appender import ForeignWriteError, ProduceError
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Context
 from schemas.topics import topic_name
-from tests.protocol.demands import PSEUDONYMS, uneven, wrong
+from tests.control_kit import KEYS, PSEUDONYMS, digest_of
+from tests.core.random_log import DECIDING
+from tests.protocol.demands import uneven, wrong
 from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader, Waiting
 from tests.protocol.tenures import CleanTenure, Manner, NoOperations, RawTenure, Scheduled, Tenure, live
 
 __all__ = ["KINDS", "Fate", "NoRestError", "Simulation"]
 
 KINDS = ("anonymize", "aggregate")
-_DIGEST = "fold-key"
+DIGEST = digest_of(DECIDING)
 _ROWS_IN_BATCH = 3
 _MOST_ROUNDS = 3000
 _QUIET_ROUNDS = 60
@@ -221,8 +223,8 @@ class Simulation:
 
         def made() -> Scheduled:
             if kind == "anonymize":
-                return RawTenure(context, partition, PSEUDONYMS, _DIGEST)
-            return CleanTenure(context, partition, _DIGEST)
+                return RawTenure(context, partition, PSEUDONYMS, KEYS, DIGEST)
+            return CleanTenure(context, partition, DIGEST)
 
         tenure.owner = owner = made()
         owner.gate = tenure.gate
@@ -319,6 +321,6 @@ class Simulation:
         owed = [
             f"partition {tenure.partition} owes a tick"
             for tenure in self.current.values()
-            if isinstance(tenure.owner, RawTenure) and tenure.owner.fold.tick_due(self.now)
+            if isinstance(tenure.owner, RawTenure) and tenure.owner.fold.tick_due(self.now, tenure.owner.assigned_at)
         ]
         return [*wrong(self.stored, self.settings), *self.refused, *owed]

@@ -11,10 +11,11 @@ from agents.core.joins import ENTRY_KEY
 from agents.core.standby import Standby
 from pipeline.worker.owner import Context
 from schemas.topics import topic_name
+from tests.control_kit import KEYS, PSEUDONYMS
 from tests.core.random_log import random_log
-from tests.protocol.demands import PSEUDONYMS
 from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader, Stored
 from tests.protocol.schedules import SETTINGS
+from tests.protocol.simulation import DIGEST
 from tests.protocol.tenures import RawTenure
 
 
@@ -83,7 +84,7 @@ class World:
             lambda _error: None,
             False,
         )
-        return RawTenure(context, 0, PSEUDONYMS, "fold-key")
+        return RawTenure(context, 0, PSEUDONYMS, KEYS, DIGEST)
 
     async def fold(self, owner: RawTenure, count: int) -> None:
         raw = self.logs[topic_name(SETTINGS.topic_prefix, "raw"), 0].records

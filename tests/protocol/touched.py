@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from agents.core.pseudonyms import Pseudonyms
+from pipeline.oracle.control import Controls
 from pipeline.oracle.counting import Books, _activates
 from pipeline.oracle.form import RawEvent
 from pipeline.oracle.judging import Judge
@@ -31,8 +32,8 @@ _SLIDING = ("P7D", "P30D")
 class _Touching(Judge):
     """The oracle's judge, that also notes at which offset each key was last touched."""
 
-    def __init__(self, deciding: Deciding, partitions: int, pseudonyms: Pseudonyms) -> None:
-        super().__init__(deciding, partitions, "raw", record_duplicates=False, source_mark=None)
+    def __init__(self, deciding: Deciding, partitions: int, pseudonyms: Pseudonyms, controls: Controls) -> None:
+        super().__init__(deciding, partitions, "raw", False, None, controls)
         self.pseudonyms = pseudonyms
         self.offset = -1
         self.touched: dict[bytes, int] = {}
@@ -64,10 +65,10 @@ class _Touching(Judge):
 
 
 def _touched(
-    log: Sequence[StoredRecord], deciding: Deciding, partitions: int, pseudonyms: Pseudonyms
+    log: Sequence[StoredRecord], deciding: Deciding, partitions: int, pseudonyms: Pseudonyms, controls: Controls
 ) -> tuple[dict[bytes, int], dict[bytes, int]]:
     """Of one raw partition the keys of the first hop and of the second, each with the last offset that touched it."""
-    judge, books, second = _Touching(deciding, partitions, pseudonyms), Books(deciding), dict[bytes, int]()
+    judge, books, second = _Touching(deciding, partitions, pseudonyms, controls), Books(deciding), dict[bytes, int]()
     through: dict[str, int] = {}  # sliding windows that end later are no figures, they lie ahead
     for record in log:
         judge.offset, closed, watermark = record.offset, judge.closed, judge.closing_watermark
@@ -113,13 +114,14 @@ def unfenced(
     partitions: int,
     stored: Callable[[str], list[StoredRecord]],
     pseudonyms: Pseudonyms,
+    controls: Callable[[int], Controls],
 ) -> list[str]:
     """The keys of both changelogs whose joined fence lies before an offset that touched them."""
     told: list[str] = []
     states: dict[str, list[Any]] = {name: stored(name) for name in ("anonymize-state", "aggregate-state")}
     for partition in range(partitions):
         log = [record for record in raw if record.partition == partition]
-        keys = _touched(log, deciding, partitions, pseudonyms)
+        keys = _touched(log, deciding, partitions, pseudonyms, controls(partition))
         for (name, state), touched in zip(states.items(), keys, strict=True):
             fences = _fences(record for record in state if record.partition == partition)
             told += [

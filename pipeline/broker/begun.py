@@ -1,0 +1,106 @@
+"""What a deployment was begun with and cannot be changed: its number of partitions, and the first fold version.
+
+The number of partitions says where each company is at home, so it is part of the state and of the digest. Kafka lets
+anybody raise it and nobody lower it; what was folded before stays where it is, so the only way on is a new prefix.
+"""
+
+from collections.abc import Mapping
+
+from aiokafka.errors import KafkaError
+
+from agents.core.count_state import Entry
+from agents.core.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError
+from agents.core.raw_state import RawEntry
+from pipeline.errors import Refused
+from pipeline.settings import Settings
+from pipeline.worker.recovery import LogReader, last_entry
+from schemas.clean import OtherVersionError
+from schemas.topics import topic_name
+
+__all__ = ["begun_before", "pinned_partitions", "refused_chunk", "refused_partitions", "refused_state"]
+
+_NEW_PREFIX = "take a new FOOTFALL_TOPIC_PREFIX, run footfall topics apply, and let producers and workers go on there"
+
+
+def begun_before(topic: str) -> Refused:
+    """The refusal of what fold version 2 or an earlier one wrote."""
+    return Refused(f"{topic} was begun by a release that this one does not go on from (fold version 2)", _NEW_PREFIX)
+
+
+def refused_state(error: StateError, topic: str, partition: int, partitions: int) -> Refused:
+    """The refusal of state that this release, or a deployment of ``partitions``, does not go on from."""
+    if isinstance(error, FormerStateError):
+        return begun_before(topic)
+    if isinstance(error, OtherPartitionsError):
+        return _moved(error.partitions, partitions)
+    return Refused(f"the state of partition {partition} cannot be read ({error})", f"see who else writes to {topic}")
+
+
+def refused_chunk(error: Exception, topic: str, partition: int, offset: int) -> Refused:
+    """The refusal of a record in clean that is no chunk of this release."""
+    if isinstance(error, OtherVersionError) and error.version == 1:
+        return begun_before(topic)
+    if isinstance(error, OtherVersionError):
+        return Refused(
+            f"{topic} partition {partition} offset {offset} holds a chunk of version {error.version}",
+            "start the release that wrote it, or a later one",
+        )
+    return Refused(
+        f"{topic} partition {partition} offset {offset} holds no clean chunk", "find out who else writes to that topic"
+    )
+
+
+def refused_partitions(there: Mapping[str, int], setting: int, pinned: int | None) -> Refused | None:
+    """What is wrong with the number of partitions, None where nothing is.
+
+    ``there`` are the partitions of each topic that stands, ``pinned`` those that the state was begun with, None where
+    there is no state.
+    """
+    numbers = set(there.values())
+    if pinned is not None and numbers - {pinned}:
+        name = min(name for name, number in there.items() if number != pinned)
+        return _moved(pinned, there[name], name)
+    if not numbers or numbers == {setting}:
+        return None
+    if len(numbers) == 1:
+        (number,) = numbers
+        return Refused(
+            f"the topics have {number} partitions, not {setting} as FOOTFALL_PARTITIONS says",
+            f"set FOOTFALL_PARTITIONS={number} for every worker and command",
+        )
+    told = ", ".join(f"{name} {number}" for name, number in sorted(there.items())[:2])
+    return Refused(f"the topics have different numbers of partitions ({told})", _NEW_PREFIX)
+
+
+def _moved(pinned: int, found: int, name: str = "a topic") -> Refused:
+    return Refused(
+        f"{name} has {found} partitions, yet figures were begun with {pinned}, which say where a company is at home",
+        _NEW_PREFIX,
+    )
+
+
+async def pinned_partitions(reader: LogReader, settings: Settings, there: Mapping[str, int]) -> int | None:
+    """The number that the state was begun with, None where there is none or where it may not be read.
+
+    ``there`` are the partitions of each topic that stands.
+    """
+    for short in ("anonymize-state", "aggregate-state"):
+        topic = topic_name(settings.topic_prefix, short)
+        try:
+            for partition in range(there.get(topic, 0)):
+                value = (await last_entry(reader, topic, partition)).get(ENTRY_KEY)
+                if value is not None:
+                    return _pinned(short, value, topic, settings.partitions)
+        except KafkaError:  # a worker may not read the other's state, an analyst neither
+            continue
+    return None
+
+
+def _pinned(short: str, value: bytes, topic: str, partitions: int) -> int:
+    try:
+        read = RawEntry.read if short == "anonymize-state" else Entry.read
+        return read(value, partitions).partitions
+    except OtherPartitionsError as error:
+        return error.partitions
+    except StateError as error:
+        raise refused_state(error, topic, 0, partitions) from None
