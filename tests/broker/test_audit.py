@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -17,7 +15,7 @@ from pipeline.reading import ends, read_topic
 from pipeline.sink import SinkView
 from schemas.times import instant
 from schemas.topics import TOPICS
-from tests.broker.bench import DEADLINE, PARTITIONS, Bench, run
+from tests.broker.bench import DEADLINE, Answer, Bench, run
 from tests.broker.load import CANARY
 from tests.broker.old_times import old_load, publish_with_times
 
@@ -26,31 +24,9 @@ _RECORDS = 1500
 _HOURS = 6
 
 
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 async def footfall(bench: Bench, *arguments: str) -> Answer:
-    """Run the program once, as another process."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("FOOTFALL_")} | {
-        "FOOTFALL_BROKERS": bench.brokers,
-        "FOOTFALL_TOPIC_PREFIX": bench.settings.topic_prefix,
-        "FOOTFALL_PARTITIONS": str(PARTITIONS),
-        "COLUMNS": "200",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from pipeline.cli import main; main()",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), DEADLINE)
-    return Answer(process.returncode or 0, out.decode(), err.decode())
+    """Run the program once, as another process, with the keys that judge raw again."""
+    return await bench.footfall(*arguments, **bench.keys)
 
 
 async def closed_books(bench: Bench) -> str:
