@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from agents.core.counting import AggregateFold
 from agents.core.raw_state import Folded, RawEntry
 from pipeline.errors import Refused
+from pipeline.worker.held import Held
 from schemas.bounds import Bound
 from schemas.operational import OPERATIONAL, Instrument, RecoveryWay
 
@@ -21,6 +22,7 @@ __all__ = ["Operations", "Pages"]
 
 class _Standing(Protocol):
     partition: int
+    held: Held
 
     @property
     def lag(self) -> int: ...
@@ -99,6 +101,7 @@ class Operations:
         """Where an owner stands; ``closing_watermark`` in milliseconds, negative where there is none."""
         label = str(owner.partition)
         self._gauges["footfall_consumer_lag"].labels(label).set(owner.lag)
+        self._gauges["footfall_held_records"].labels(label).set(owner.held.records)
         if closing_watermark > 0:
             self._gauges["footfall_watermark_lag_seconds"].labels(label).set(time.time() - closing_watermark / 1000)
 

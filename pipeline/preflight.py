@@ -10,7 +10,6 @@ from pipeline.broker.begun import pinned_partitions, refused_partitions
 from pipeline.broker.topics import Difference, compared, failed, standing
 from pipeline.errors import Refused
 from pipeline.settings import Settings
-from pipeline.worker.recovery import LogReader
 
 __all__ = [
     "Keys",
@@ -47,8 +46,7 @@ async def require_topics(settings: Settings) -> None:
     there = await standing(settings)
     counts = {topic.name: topic.partitions for topic in there.values()}
     try:
-        async with LogReader(settings.brokers or "") as reader:
-            pinned = await pinned_partitions(reader, settings, counts)
+        pinned = await pinned_partitions(settings, counts)
     except (KafkaError, TimeoutError) as error:
         raise failed("look at the state", error) from None
     if (refusal := refused_partitions(counts, settings.partitions, pinned)) is not None:

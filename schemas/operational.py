@@ -134,6 +134,14 @@ _LIST: Final = (
         "grows for minutes",
         (_PARTITION,),
     ),
+    Operational(
+        "footfall_held_records",
+        Instrument.GAUGE,
+        "records",
+        "Records that nobody may read yet, since a producer's transaction that began before them is open.",
+        "above 0 for a minute",
+        (_PARTITION,),
+    ),
     Operational("footfall_open_windows", Instrument.GAUGE, "windows", "Windows held in state.", "", (_PARTITION,)),
     Operational(
         "footfall_active_users", Instrument.GAUGE, "users", "Users held in state, by pseudonym.", "", (_PARTITION,)

@@ -79,20 +79,23 @@ def _moved(pinned: int, found: int, name: str = "a topic") -> Refused:
     )
 
 
-async def pinned_partitions(reader: LogReader, settings: Settings, there: Mapping[str, int]) -> int | None:
+async def pinned_partitions(settings: Settings, there: Mapping[str, int]) -> int | None:
     """The number that the state was begun with, None where there is none or where it may not be read.
 
     ``there`` are the partitions of each topic that stands.
     """
-    for short in ("anonymize-state", "aggregate-state"):
-        topic = topic_name(settings.topic_prefix, short)
-        try:
-            for partition in range(there.get(topic, 0)):
-                value = (await last_entry(reader, topic, partition)).get(ENTRY_KEY)
-                if value is not None:
-                    return _pinned(short, value, topic, settings.partitions)
-        except KafkaError:  # a worker may not read the other's state, an analyst neither
-            continue
+    topics = {short: topic_name(settings.topic_prefix, short) for short in ("anonymize-state", "aggregate-state")}
+    if not there.keys() & topics.values():
+        return None
+    async with LogReader(settings.brokers or "") as reader:
+        for short, topic in topics.items():
+            try:
+                for partition in range(there.get(topic, 0)):
+                    value = (await last_entry(reader, topic, partition)).get(ENTRY_KEY)
+                    if value is not None:
+                        return _pinned(short, value, topic, settings.partitions)
+            except KafkaError:  # a worker may not read the other's state, an analyst neither
+                continue
     return None
 
 

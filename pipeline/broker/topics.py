@@ -10,6 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from pipeline.broker.admin import admin
+from pipeline.broker.begun import refused_partitions
 from pipeline.errors import Refused
 from pipeline.settings import Settings
 from schemas.topics import ENFORCED, TOPICS, TopicSpec, topic_config, topic_name
@@ -119,13 +120,17 @@ async def _configs(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, d
 async def apply(settings: Settings) -> list[str]:
     """Make the topics that are missing, and wait until they can be written; returns their names in flow order.
 
-    What stands is left as it is, whatever it is like. Refuses what the broker refuses.
+    What stands is left as it is, whatever it is like, but for another number of partitions: to make others beside it is
+    refused, since no number can be lowered again. Refuses what the broker refuses.
     """
     brokers = required_brokers(settings)
     try:
         async with admin(brokers) as client:
             there = await _standing(client, settings.topic_prefix, with_config=False)
             missing = [short for short in TOPICS if short not in there]
+            counts = {topic.name: topic.partitions for topic in there.values()}
+            if missing and (refusal := refused_partitions(counts, settings.partitions, None)) is not None:
+                raise refusal
             made = await _create(client, settings, missing) if missing else []
             await _until_led(client, settings.topic_prefix)
             return made

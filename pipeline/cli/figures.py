@@ -12,7 +12,7 @@ from rich.table import Table
 from pipeline.cli.show import bar, console
 from pipeline.judgement import Judgement, judge, oracle_of
 from pipeline.oracle.files import read_file
-from pipeline.preflight import require_broker, require_control
+from pipeline.preflight import require_broker, require_control, require_topics
 from pipeline.reading import StoredRecord, follow, read_topic
 from pipeline.settings import Settings, load_settings
 from pipeline.verify import render
@@ -47,6 +47,7 @@ async def _oracle(settings: Settings, from_file: Path | None) -> dict[str, dict[
         records: list[StoredRecord] = read_file(from_file)
     else:
         brokers = await require_broker(settings)
+        await require_topics(settings)
         with bar("reading raw", to_stderr=True) as report:
             records = await read_topic(brokers, topic_name(settings.topic_prefix, "raw"), report)
     with bar("counting", to_stderr=True) as report:
@@ -73,6 +74,7 @@ def verify(
 
 async def _verify(settings: Settings, wait: float) -> Judgement:
     await require_broker(settings)
+    await require_topics(settings)
     with bar("reading raw", to_stderr=True) as report:
         return await judge(settings, report, wait=wait)
 

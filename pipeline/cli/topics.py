@@ -9,7 +9,7 @@ from rich.table import Table
 from pipeline.broker import digests, topics
 from pipeline.cli.show import console, printable
 from pipeline.errors import Refused
-from pipeline.preflight import Keys, refuse_differences, require_broker, require_control, require_topics
+from pipeline.preflight import Keys, require_broker, require_control, require_topics
 from pipeline.settings import Settings, load_settings
 from schemas.limits import DAY_MS
 from schemas.topics import TOPICS, TopicSpec, topic_name
@@ -22,12 +22,13 @@ app = typer.Typer(help="Make, compare and show the topics.", no_args_is_help=Tru
 @app.command()
 def apply() -> None:
     """Make what is missing; what stands is left as it is, and named if it differs."""
-    made, differences = asyncio.run(_apply(load_settings()))
+    settings = load_settings()
+    made = asyncio.run(topics.apply(settings))
     for name in made:
         console.print(f"made {name}", highlight=False)
     if not made:
         console.print("every topic stands already")
-    refuse_differences(differences)
+    asyncio.run(require_topics(settings))
 
 
 @app.command()
@@ -67,11 +68,6 @@ def fold() -> None:
             f" {announced.before}; start workers of this release, those before leave when they are done"
         )
     console.print(printable(told), highlight=False, soft_wrap=True, markup=False)
-
-
-async def _apply(settings: Settings) -> tuple[list[str], list[topics.Difference]]:
-    made = await topics.apply(settings)
-    return made, await topics.diff(settings)
 
 
 async def _fold(settings: Settings) -> digests.Announced:

@@ -16,7 +16,7 @@ from pipeline.stack import Stack, running_stack
 
 __all__ = ["up"]
 
-_OWN = {"BROKERS", "PSEUDONYM_KEY_FILE"}
+_OWN = {"BROKERS", "PSEUDONYM_KEY_FILE", "CONTROL_KEY_FILE"}
 """Settings that are told in any case."""
 
 

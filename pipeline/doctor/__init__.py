@@ -82,7 +82,9 @@ def _skipped(checks: tuple[str, ...]) -> list[Finding]:
 async def _start(settings: Settings, kind: Kind) -> Finding:
     """What a start of a worker with these settings looks at before it joins its group; raises as that."""
     check = f"start of {kind}"
-    if kind == "anonymize" and settings.pseudonym_key is None and settings.pseudonym_key_file is None:
+    if kind == "anonymize" and settings.pseudonym_secret() is None:
         return Finding(check, Verdict.SKIPPED, "it needs the pseudonym key", "set FOOTFALL_PSEUDONYM_KEY_FILE")
+    if kind == "anonymize" and settings.control_keys() is None:
+        return Finding(check, Verdict.SKIPPED, "it needs the control key", "set FOOTFALL_CONTROL_KEY_FILE")
     await look_around(kind, settings)
     return Finding(check, Verdict.FINE, "its digest is in force and its positions lie in the logs")

@@ -1,7 +1,8 @@
-"""What ``doctor`` finds on this machine: the key, the data folder, the compiled part."""
+"""What ``doctor`` finds on this machine: the keys, the data folder, the compiled part."""
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from agents.core.native import IS_BUILT
@@ -14,20 +15,21 @@ __all__ = ["local"]
 
 def local(settings: Settings) -> list[Finding]:
     """Each in order."""
-    return [Finding("settings", Verdict.FINE, "all known and good"), _key(settings), _folder(settings), _compiled()]
+    keys = [_key("pseudonym key", settings.pseudonym_secret, settings.pseudonym_key_file)]
+    keys.append(_key("control key", settings.control_keys, settings.control_key_file))
+    return [Finding("settings", Verdict.FINE, "all known and good"), *keys, _folder(settings), _compiled()]
 
 
-def _key(settings: Settings) -> Finding:
+def _key(check: str, key: Callable[[], object], path: Path | None) -> Finding:
     try:
-        secret = settings.pseudonym_secret()
+        known = key()
     except Refused as refusal:
-        return wrong("pseudonym key", refusal)
-    if secret is None:
-        return Finding("pseudonym key", Verdict.FINE, "none, as worker aggregate wants it; worker anonymize needs one")
-    path = settings.pseudonym_key_file
+        return wrong(check, refusal)
+    if known is None:
+        return Finding(check, Verdict.FINE, "none, as worker aggregate wants it; worker anonymize needs one")
     if path is not None and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return Finding("pseudonym key", Verdict.WARNING, f"others may read {path}", f"run chmod 600 {path}")
-    return Finding("pseudonym key", Verdict.FINE, "good; worker anonymize wants it, worker aggregate refuses it")
+        return Finding(check, Verdict.WARNING, f"others may read {path}", f"run chmod 600 {path}")
+    return Finding(check, Verdict.FINE, "good; worker anonymize wants it, worker aggregate refuses it")
 
 
 def _folder(settings: Settings) -> Finding:

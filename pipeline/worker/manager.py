@@ -19,6 +19,7 @@ _RESTORED_AT_ONCE = 4
 _REASONS: Final[tuple[tuple[str, Callable[[Owner[Any]], object]], ...]] = (
     ("are past the control record that ended this release", lambda owner: owner.left is not None),
     ("wait for the release before to fold what lies before their control record", lambda owner: owner.waits),
+    ("are held by an open transaction of a producer", lambda owner: owner.held.too_long),
     ("stand still before their log's end", lambda owner: not owner.ready),
 )
 """Why a worker in the group is not ready, the first that holds of any partition."""

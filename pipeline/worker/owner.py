@@ -3,7 +3,7 @@
 import abc
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Generic, Self, TypeVar
@@ -21,6 +21,7 @@ from pipeline.kafka.batch import Batch
 from pipeline.operations import Operations
 from pipeline.settings import Settings
 from pipeline.worker.appender import Appender, SoleLog
+from pipeline.worker.held import Held
 from pipeline.worker.lease import Lease
 from pipeline.worker.recovery import LogReader, Recovered, joined_entry, last_entry, recover
 from pipeline.worker.releases import NOBODY, Stand, Turn, Way, lies
@@ -54,6 +55,9 @@ class Context:
     """Called at each of the points of :mod:`pipeline.worker.failpoints`."""
     store: Callable[[int], OwnStore | None] = lambda _partition: None
     """An empty store for an assignment of a partition, None where state lies in memory."""
+
+    whole_end: Callable[[str, int], Awaitable[int]] | None = None
+    """Tells where a partition ends, open transactions included; None where nobody looks for those."""
 
     def topic(self, short: str) -> str:
         """The full name of a topic of the table."""
@@ -90,6 +94,8 @@ class Owner(abc.ABC, Generic[Record]):
         self.left: str | None = None
         """The digest in force past a control record, where another release is to go on."""
         self.changelog: SoleLog
+        self.held = Held()
+        """By an open transaction."""
         self._store: OwnStore | None = None
         self._queue: asyncio.Queue[Sequence[Batch]] = asyncio.Queue(_QUEUED_CHUNKS)
         self._closing = asyncio.Event()
@@ -100,7 +106,7 @@ class Owner(abc.ABC, Generic[Record]):
     @property
     def ready(self) -> bool:
         """Restored, mended, and at the log's end or moved on within 30 s."""
-        if not self.restored or not self.folds:
+        if not self.restored or not self.folds or self.held.too_long:
             return False
         return not self.lag or time.monotonic() - self.moved_at < _STALL_SECONDS
 
@@ -285,9 +291,23 @@ class Owner(abc.ABC, Generic[Record]):
         self._checked_at = time.monotonic()
         await self.check_foreign()
         topic, reader = self.context.topic(self.source), self.context.reader
-        self.end = max(self.end, await reader.end(topic, self.partition))
+        readable = await reader.end(topic, self.partition)
+        self.end = max(self.end, readable)
+        await self._look_for_transactions(topic, readable)
         if self.position < self.end and not await reader.any_record(topic, self.partition, self.position, self.end):
             self.bare_end = self.end
+
+    async def _look_for_transactions(self, topic: str, readable: int) -> None:
+        if self.context.whole_end is None:
+            return
+        if self.held.look(readable, await self.context.whole_end(topic, self.partition)):
+            self.log.warning(
+                "held_by_a_transaction",
+                topic=topic,
+                offset=readable,
+                records=self.held.records,
+                do="end the producer that began a transaction there; brokers abort it after its timeout",
+            )
 
     async def check_foreign(self) -> None:
         """Raises ForeignWriteError where an end offset lies beyond our own."""

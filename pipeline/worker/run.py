@@ -27,6 +27,7 @@ from pipeline.worker.appender import Appender
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.ending import end
 from pipeline.worker.failpoints import failpoint
+from pipeline.worker.held import WholeEnds
 from pipeline.worker.lease import Lease, LeaseLostError
 from pipeline.worker.lines import log_to_stdout
 from pipeline.worker.manager import Owners
@@ -85,6 +86,7 @@ class _Worker:
         self._operations = Operations()
         self._appender: Appender
         self._reader: LogReader
+        self._ends: WholeEnds
 
     async def run(self) -> int:
         settings, kind = self._settings, self._kind
@@ -95,7 +97,7 @@ class _Worker:
             self._log.warning("few_replicas", what=warning)
         self._commits = await self._committed()
         appender, opened = Appender(brokers, lambda: self._lease.valid), self._stores()
-        async with appender as self._appender, LogReader(brokers) as self._reader:
+        async with appender as self._appender, LogReader(brokers) as self._reader, WholeEnds(brokers) as self._ends:
             standbys = Standbys(
                 self._reader, topic_name(settings.topic_prefix, f"{kind}-state"), self._operations, opened
             )
@@ -129,6 +131,7 @@ class _Worker:
             self._accept_gap,
             at=self._at,
             store=opened,
+            whole_end=self._ends.end,
         )
         digest = settings.digest()
         if keys is None:

@@ -1,9 +1,11 @@
 """A prefix on the real broker with workers as processes: fed, compared with the oracle, stopped."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.broker.digests import announce
 from pipeline.broker.topics import apply
@@ -22,10 +24,18 @@ from schemas.rejections import Rejection, decode_rejection
 from schemas.topics import TOPICS, topic_name
 from tests.broker.load import CANARY, make_load, publish
 
-__all__ = ["DEADLINE", "PARTITIONS", "Bench", "run"]
+__all__ = ["DEADLINE", "PARTITIONS", "Answer", "Bench", "run"]
 
 PARTITIONS = 4
 DEADLINE = 90.0
+
+
+class Answer(NamedTuple):
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
 
 
 class Bench:
@@ -80,6 +90,26 @@ class Bench:
         worker = start_worker(kind, given | self._more | more, self.folder, name, arguments, variables)
         self.workers.append(worker)
         return worker
+
+    async def footfall(self, *arguments: str, variables: Mapping[str, str] | None = None, **more: str) -> Answer:
+        """Run the program once, as another process; ``more`` are settings by their names, the keys are none of them.
+
+        ``variables`` are of its environment beside them.
+        """
+        given = {"BROKERS": self.brokers, "TOPIC_PREFIX": self.settings.topic_prefix, "PARTITIONS": str(PARTITIONS)}
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("FOOTFALL_")}
+        environment |= {f"FOOTFALL_{name}": value for name, value in (given | self._more | more).items()}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "from pipeline.cli import main; main()",
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment | {"COLUMNS": "200"} | dict(variables or {}),
+        )
+        out, err = await asyncio.wait_for(process.communicate(), self.deadline)
+        return Answer(process.returncode or 0, out.decode(), err.decode())
 
     async def feed(self, seed: int, count: int) -> None:
         await publish(self.brokers, self.topic("raw"), make_load(seed, count, PARTITIONS))

@@ -27,7 +27,8 @@ TOPIC, LITERAL, ALL, WRITE, DENY, ALLOW = 2, 3, 2, 4, 2, 3
 
 async def findings(bench: Bench, still: float = 10, **more: object) -> dict[str, Finding]:
     """What it finds with the settings of the bench, its key, and ``more``."""
-    known = {"pseudonym_key": bench.key, "workers": ",".join(each.metrics_address for each in bench.workers)}
+    known = {name.lower(): key for name, key in bench.keys.items()}
+    known |= {"workers": ",".join(each.metrics_address for each in bench.workers)}
     settings = type(bench.settings)(**(bench.settings.model_dump(exclude_unset=True) | known | more))
     return {each.check: each for each in await examine(settings, still=still)}
 
@@ -57,7 +58,7 @@ def test_it_is_fine_before_the_start_and_at_work_and_red_where_a_worker_stands_s
         assert "of 3" in at_work["rejections"].found or "of 4" in at_work["rejections"].found
         other = await findings(bench, pseudonym_key=secrets.token_hex(32))
         assert wrong(other).keys() == {"start of anonymize"}
-        assert "digest" in other["start of anonymize"].found
+        assert "pseudonym key" in other["start of anonymize"].found
         assert wrong(await findings(bench, lateness="P20D")).keys() == {"start of anonymize", "start of aggregate"}
         first.process.send_signal(signal.SIGSTOP)
         await bench.feed(2, 300)

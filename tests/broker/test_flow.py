@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from pipeline.broker.topics import apply
+from pipeline.oracle.homes import home_of
 from pipeline.processes import metric_total
 from pipeline.reading import StoredRecord, read_topic
 from pipeline.settings import load_settings
@@ -117,5 +118,51 @@ def test_what_a_producer_aborts_is_not_counted_and_markers_hold_nobody_up(
         while metric_total(pair[0].get("/metrics")[1], "footfall_consumer_lag") != 0:
             assert asyncio.get_running_loop().time() < until, pair[0].get("/metrics")[1]
             await asyncio.sleep(0.2)
+
+    asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+def test_a_partition_that_an_open_transaction_holds_is_told_and_goes_on_when_it_ends(
+    brokers: str, prefix: str, tmp_path: Path
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        pair = [bench.start("anonymize"), bench.start("aggregate")]
+        for worker in pair:
+            await worker.ready()
+        at = home_of(b"acme", PARTITIONS)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=brokers, transactional_id=f"{prefix}-producer", transaction_timeout_ms=600_000
+        )
+        await producer.start()
+        try:
+            await producer.begin_transaction()
+            for number in range(3):
+                event = {
+                    "specversion": "1.0",
+                    "id": str(number),
+                    "source": "s",
+                    "type": "chat.created",
+                    "company": "acme",
+                    "time": instant(int(time.time() * 1000)),
+                }
+                await producer.send_and_wait(bench.topic("raw"), json.dumps(event).encode(), key=b"acme")
+
+            async def told() -> bool:
+                status, page = await asyncio.to_thread(pair[0].get, "/readyz")
+                return status == 503 and f"partitions {at} are held by an open transaction" in page
+
+            await bench.until(told)
+            assert metric_total(pair[0].get("/metrics")[1], "footfall_held_records", partition=str(at)) == 3
+
+            async def logged() -> bool:
+                return '"held_by_a_transaction"' in pair[0].log.read_text()
+
+            await bench.until(logged)
+            assert pair[1].get("/readyz")[0] == 200
+            await producer.commit_transaction()
+        finally:
+            await producer.stop()
+        await pair[0].ready()
+        assert (await bench.all_equal()).counted == 3
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario))

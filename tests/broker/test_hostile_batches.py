@@ -18,7 +18,6 @@ from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
 from schemas.times import instant
 from tests.broker.bench import PARTITIONS, Bench, run
-from tests.broker.command import footfall
 from tests.broker.old_times import taking_old_times
 from tests.core.test_plain_run import NEEDS_COMPILER
 from tests.hostile_batches import BOMBS, CASES, COMPANIES, Case, without_compiler
@@ -132,12 +131,11 @@ def told_of_it(worker: WorkerProcess, writer: Writer) -> None:
 
 async def commands_read_past_it(bench: Bench, writer: Writer, variables: Mapping[str, str]) -> None:
     names = ("verify", "rejected", "oracle", "audit", "audit --against-raw", "doctor", "topics fold")
-    key = {"FOOTFALL_PSEUDONYM_KEY": bench.key}
-    told = await asyncio.gather(*(footfall(bench, *name.split(), **key, **variables) for name in names))
+    told = await asyncio.gather(*(bench.footfall(*name.split(), variables=variables, **bench.keys) for name in names))
     answers = dict(zip(names, told, strict=True))
     assert {name: (each.code, each.err[-500:]) for name, each in answers.items() if each.code} == {}
     assert f"of {writer.counted:,} counted events" in answers["verify"].out
     assert f"{len(writer.verdicts):,} rejected" in answers["rejected"].out
     figure = next(line for line in answers["oracle"].out.splitlines() if '"user_messages"' in line)
-    explained = await footfall(bench, "explain", json.loads(figure)["id"], **variables)
+    explained = await bench.footfall("explain", json.loads(figure)["id"], variables=variables)
     assert explained.code == 0, explained.err[-500:]

@@ -29,7 +29,7 @@ def test_without_a_broker_the_rest_is_not_checked() -> None:
     findings = {each.check: each.verdict for each in asyncio.run(examine(load_settings()))}
     assert findings.pop("broker") is Verdict.WRONG
     assert findings.pop("compiled part") is (Verdict.FINE if IS_BUILT else Verdict.WARNING)
-    local = {"settings", "pseudonym key", "data folder"}
+    local = {"settings", "pseudonym key", "control key", "data folder"}
     assert {findings.pop(check) for check in local} == {Verdict.FINE}
     assert set(findings.values()) == {Verdict.SKIPPED}
     assert CliRunner().invoke(app, ["doctor"]).exit_code == 1

@@ -3,13 +3,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from agents.core.control import InForce
 from agents.core.joins import seal
 from agents.core.raw_state import RawEntry
+from pipeline.broker.admin import admin
 from pipeline.broker.digests import Announced, announce
 from pipeline.broker.topics import apply, diff, standing
 from pipeline.cli import topics as topics_command
@@ -64,23 +65,18 @@ async def test_every_difference_is_named(settings: Settings) -> None:
     longer = topic_config("rejected", 1) | {"retention.ms": "-1"}
     forgetful = topic_config("ledger", 1) | {"retention.ms": "1000"}
     eager = topic_config("aggregates", 1) | {"min.compaction.lag.ms": "0"}
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers)
-    await admin.start()
-    try:
+    async with admin(settings.brokers or "") as client:
         names = {short: topic_name(settings.topic_prefix, short) for short in TOPICS}
-        await admin.create_topics(
+        await client.create_topics(
             [
-                NewTopic(names["raw"], 3, 1, topic_configs=wrong),
+                NewTopic(names["raw"], 2, 1, topic_configs=wrong),
                 NewTopic(names["rejected"], 2, 1, topic_configs=longer),
                 NewTopic(names["ledger"], 2, 1, topic_configs=forgetful),
                 NewTopic(names["aggregates"], 2, 1, topic_configs=eager),
             ]
         )
-    finally:
-        await admin.close()
     assert len(await apply(settings)) == len(TOPICS) - 4
     assert {(each.topic, each.setting) for each in await diff(settings)} == {
-        (names["raw"], "partitions"),
         (names["raw"], "cleanup.policy"),
         (names["raw"], "message.timestamp.type"),
         (names["raw"], "max.message.bytes"),
@@ -141,6 +137,15 @@ def old(settings: Settings) -> Settings:
 @pytest.fixture
 def new(old: Settings) -> Settings:
     return old.model_copy(update={"max_series": 7})
+
+
+async def test_nothing_is_made_beside_topics_that_have_another_number_of_partitions(settings: Settings) -> None:
+    async with admin(settings.brokers or "") as client:
+        await client.create_topics([NewTopic(topic_name(settings.topic_prefix, "raw"), 3, 1)])
+    with pytest.raises(Refused, match="set FOOTFALL_PARTITIONS=3"):
+        await apply(settings)
+    assert len(await standing(settings)) == 1
+    assert len(await apply(settings.model_copy(update={"partitions": 3}))) == len(TOPICS) - 1
 
 
 async def test_where_nothing_is_in_force_nothing_is_appended(old: Settings) -> None:
