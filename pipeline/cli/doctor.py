@@ -17,6 +17,7 @@ from agents.core.native import IS_BUILT
 from pipeline.cli.show import console
 from pipeline.errors import Refused
 from pipeline.preflight import replication_warning, require_broker, require_topics
+from pipeline.printable import printable
 from pipeline.settings import Settings, load_settings
 from schemas.topics import topic_name
 
@@ -83,7 +84,7 @@ def _compiled() -> Finding:
 
 
 def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+    return printable(text).replace("[", r"\[")
 
 
 def _wrong(check: str, refusal: Refused) -> Finding:
