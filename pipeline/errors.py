@@ -1,5 +1,7 @@
 """The one exception that a command ends with: what is wrong, and what to do about it; and one of a worker's disk."""
 
+from pipeline.printable import printable
+
 __all__ = ["Refused", "StoreError"]
 
 
@@ -14,8 +16,8 @@ class Refused(Exception):  # noqa: N818 - it reads as what happened
     """
 
     def __init__(self, what: str, do: str) -> None:
-        self.what = " ".join(what.split())
-        self.do = " ".join(do.split())
+        self.what = printable(" ".join(what.split()))
+        self.do = printable(" ".join(do.split()))
         super().__init__(self.what, self.do)
 
     def __str__(self) -> str:

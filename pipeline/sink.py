@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
+from pipeline.printable import printable
 from pipeline.reading import StoredRecord
 
 __all__ = ["COLUMNS", "SinkView"]
@@ -72,7 +74,7 @@ class SinkView:
         companies = self.by_company()
         order = sorted(companies, key=lambda name: (-companies[name]["user messages"], name))
         for name in order[:rows]:
-            table.add_row(name, *(f"{companies[name][column]:,}" for column in COLUMNS))
+            table.add_row(Text(printable(name)), *(f"{companies[name][column]:,}" for column in COLUMNS))
         if len(order) > rows:
             table.add_row(f"… {len(order) - rows} more", *("" for _ in COLUMNS))
         return table

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.printable import printable
 from pipeline.reading import StoredRecord
 
 __all__ = ["Difference", "DifferenceKind", "compare", "last_is_highest", "render", "wrong_pages"]
@@ -121,7 +122,7 @@ def render(differences: Iterable[Difference], limit: int = 20) -> Table:
         identity, kind, field, expected, given = difference
         cells = (kind.value, identity, field, _shown(expected), _shown(given))
         # As Text: an id is data and never markup.
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     if len(found) > limit:
         table.add_row("…", f"{len(found) - limit:,} more")
     return table

@@ -17,6 +17,7 @@ from pipeline.cli.show import bar, console
 from pipeline.errors import Refused
 from pipeline.judgement import oracle_of
 from pipeline.preflight import require_broker, require_topics
+from pipeline.printable import printable
 from pipeline.reading import ends, read_topic
 from pipeline.settings import Settings, load_settings
 from schemas.times import instant
@@ -147,7 +148,7 @@ def _show(found: Audit) -> None:
     if found.unfinished:
         table = Table("partition", "closed up to", "why not further", title="not finished")
         for each in found.unfinished:
-            table.add_row(str(each.partition), _closed(each) or "-", Text(each.what))
+            table.add_row(str(each.partition), _closed(each) or "-", Text(printable(each.what)))
         console.print(table)
     if found.findings:
         show_findings(found.findings)
@@ -162,7 +163,7 @@ def show_findings(findings: list[Finding]) -> None:
     for each in findings[:_SHOWN]:
         place = "-" if each.partition is None else str(each.partition)
         hour = "-" if each.hour is None else instant(each.hour)
-        table.add_row(each.kind.value, place, hour, Text(each.company or "-"), Text(each.what))
+        table.add_row(each.kind.value, place, hour, Text(printable(each.company or "-")), Text(printable(each.what)))
     if len(findings) > _SHOWN:
         table.add_row("…", "", "", "", f"{len(findings) - _SHOWN:,} more")
     console.print(table)

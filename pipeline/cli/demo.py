@@ -26,6 +26,7 @@ from pipeline.explain.reading import explain
 from pipeline.explain.wanted import parse_id
 from pipeline.judgement import Judgement, judge
 from pipeline.leaks import LeakSearch
+from pipeline.printable import printable
 from pipeline.processes import metric_total
 from pipeline.reading import follow, read_topic
 from pipeline.settings import Settings, load_settings
@@ -253,7 +254,7 @@ def _summary(run: _Run, judgement: Judgement, search: LeakSearch, stack: Stack, 
     megabytes = f"{search.searched / 1e6:,.1f} MB of topics, logs, metrics and files"
     table.add_row("personal data", f"[red]found in {places}[/red]" if places else f"none found in {megabytes}")
     table.add_row("audit", _audit_text(books.audit, judgement, stack))
-    table.add_row("explained", Text(in_short(books.figure)))
+    table.add_row("explained", Text(printable(in_short(books.figure))))
     console.print(table)
     console.print("Next: [bold].venv/bin/footfall up[/bold] keeps it running and prints the broker's address;")
     console.print(

@@ -11,6 +11,7 @@ from pipeline.cli.show import bar, console
 from pipeline.doctor import STILL_SECONDS, Finding, Verdict, examine
 from pipeline.doctor.findings import wrong
 from pipeline.errors import Refused
+from pipeline.printable import printable
 from pipeline.settings import load_settings
 
 __all__ = ["doctor"]
@@ -37,7 +38,10 @@ def doctor(
     for finding in findings:
         style = _STYLES[finding.verdict]
         table.add_row(
-            escape(finding.check), f"[{style}]{finding.verdict}[/]", escape(finding.found), escape(finding.mend)
+            escape(finding.check),
+            f"[{style}]{finding.verdict}[/]",
+            escape(printable(finding.found)),
+            escape(printable(finding.mend)),
         )
     console.print(table)
     if any(finding.verdict is Verdict.WRONG for finding in findings):

@@ -16,6 +16,7 @@ from pipeline.explain.making import merged
 from pipeline.explain.reading import UnknownFigureError, explain
 from pipeline.explain.wanted import Wanted, parse_id
 from pipeline.preflight import require_broker, require_control, require_topics
+from pipeline.printable import printable
 from pipeline.reading import Progress
 from pipeline.settings import Settings, load_settings
 from schemas.reasons import Reason
@@ -43,7 +44,7 @@ def command(
     try:
         found = asyncio.run(_explain(load_settings(), wanted))
     except UnknownFigureError as error:
-        typer.echo(f"footfall: {error}", err=True)
+        typer.echo(f"footfall: {printable(str(error))}", err=True)
         raise typer.Exit(1) from None
     if as_json:
         typer.echo(json.dumps(found.as_json()))
@@ -114,7 +115,7 @@ def _show(found: Explanation) -> None:
         lost = f"; {found.clean.lost:,} raw offsets are in no chunk" if found.clean.lost else ""
         rows["clean reaches back"] = since + lost
     for name, text in rows.items():
-        table.add_row(name, Text(text))
+        table.add_row(name, Text(printable(text)))
     console.print(table)
     _show_ranges(found)
     _show_left_out(found)
@@ -144,7 +145,7 @@ def _show_left_out(found: Explanation) -> None:
         first, last = left_out.hours
         what = f"all events of {found.wanted.company} received in the hours {first} to {last} (books; {left_out.why})"
     known = left_out.source is Source.RAW or left_out.hours is not None
-    console.print(Text(f"not counted: {what}" + (": none" if known and not left_out.by_reason else "")))
+    console.print(Text(f"not counted: {printable(what)}" + (": none" if known and not left_out.by_reason else "")))
     if not left_out.by_reason:
         return
     table = Table()

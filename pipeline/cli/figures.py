@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.cli.show import bar, console
 from pipeline.judgement import Judgement, judge, oracle_of
 from pipeline.oracle.files import read_file
 from pipeline.preflight import require_broker, require_control, require_topics
+from pipeline.printable import printable
 from pipeline.reading import StoredRecord, follow, read_topic
 from pipeline.settings import Settings, load_settings
 from pipeline.verify import render
@@ -100,11 +102,11 @@ def _show(found: Judgement) -> None:
     for differences in filter(None, (found.differences, found.corrections_wrong)):
         console.print(render(differences))
     for identity in found.not_last[:20]:
-        console.print(f"the last record of {identity} is not that of its highest revision", markup=False)
+        console.print(f"the last record of {printable(identity)} is not that of its highest revision", markup=False)
     if found.rejections_missing or found.rejections_surplus:
         console.print(f"rejected records: {found.rejections_missing:,} missing, {found.rejections_surplus:,} surplus")
     for page in found.ledger_wrong[:20]:
-        console.print(f"the books of {page} are missing or not what they should be", markup=False)
+        console.print(f"the books of {printable(page)} are missing or not what they should be", markup=False)
     figures, events = len(found.expected.figures), found.expected.counted
     corrections, unlike = len(found.expected.corrections), len(found.corrections_wrong)
     console.print(f"corrections: {corrections:,} expected, {f'{unlike:,} differences' if unlike else _BALANCED}")
@@ -132,7 +134,7 @@ def rejected(
     counts, last = asyncio.run(_rejected(load_settings(), reason, company, limit))
     if as_json:
         for each in last:
-            typer.echo(msgspec.json.encode(each).decode())
+            typer.echo(json.dumps(msgspec.to_builtins(each)))
         return
     table = Table(title=f"{sum(counts.values()):,} rejected")
     table.add_column("reason")
@@ -146,7 +148,8 @@ def rejected(
             shown.add_column(column, overflow="fold")
         for each in last:
             place = (str(each.partition), str(each.offset))
-            shown.add_row(each.received, *place, each.reason.value, each.path, each.company or "-", each.source or "-")
+            whose = Text(printable(each.company or "-"))
+            shown.add_row(each.received, *place, each.reason.value, each.path, whose, each.source or "-")
         console.print(shown)
 
 
@@ -159,7 +162,10 @@ async def _rejected(
     seen = set()
     async for batch in follow(brokers, topic_name(settings.topic_prefix, "rejected"), whole=True):
         for record in batch:
-            each = decode_rejection(record.value or b"")
+            try:
+                each = decode_rejection(record.value or b"")
+            except msgspec.MsgspecError:
+                continue  # nobody's: verify counts it
             identity = (each.partition, each.offset, each.path, each.reason)
             if identity in seen or (reason and each.reason != reason) or (company and each.company != company):
                 continue

@@ -8,15 +8,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pipeline.reading import Progress as Report
 
-__all__ = ["bar", "console", "printable"]
+__all__ = ["bar", "console"]
 
 console = Console()
 _errors = Console(stderr=True)
-
-
-def printable(text: str) -> str:
-    """``text`` without anything that a terminal obeys: whatever is no visible character is escaped as in Python."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from pipeline.broker import digests, topics
-from pipeline.cli.show import console, printable
+from pipeline.cli.show import console
 from pipeline.errors import Refused
 from pipeline.preflight import Keys, require_broker, require_control, require_topics
+from pipeline.printable import printable
 from pipeline.settings import Settings, load_settings
 from schemas.limits import DAY_MS
 from schemas.topics import TOPICS, TopicSpec, topic_name
@@ -36,7 +37,7 @@ def diff() -> None:
     """Compare the topics on the broker with the table; exit code 1 where they differ."""
     differences = asyncio.run(topics.diff(load_settings()))
     for difference in differences:
-        console.print(str(difference), highlight=False, soft_wrap=True)
+        console.print(printable(str(difference)), highlight=False, soft_wrap=True, markup=False)
     if differences:
         raise typer.Exit(1)
     console.print("the topics are as the table says")

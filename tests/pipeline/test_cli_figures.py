@@ -21,7 +21,11 @@ RUN = CliRunner()
 def test_oracle_prints_each_figure_of_a_file_once_sorted(tmp_path: Path) -> None:
     line = {"partition": 0, "offset": 0, "append_time": "2026-11-01T10:00:01Z", "key": "acme", "value": EVENT}
     (tmp_path / "raw.ndjson").write_text(json.dumps(line))
-    answer = RUN.invoke(app, ["oracle", "--from-file", str(tmp_path / "raw.ndjson")], env={"FOOTFALL_PARTITIONS": "1"})
+    answer = RUN.invoke(
+        app,
+        ["oracle", "--from-file", str(tmp_path / "raw.ndjson")],
+        env={"FOOTFALL_PARTITIONS": "1", "FOOTFALL_CONTROL_KEY": "cd" * 32},
+    )
     assert answer.exit_code == 0, answer.output
     figures = [json.loads(each) for each in answer.stdout.splitlines()]
     assert [figure["id"] for figure in figures] == [
