@@ -16,8 +16,8 @@ from pipeline.stack import Stack, running_stack
 
 __all__ = ["up"]
 
-_OWN = {"BROKERS", "PSEUDONYM_KEY_FILE", "CONTROL_KEY_FILE"}
-"""Settings that are told in any case."""
+_OWN = {"BROKERS"} | {name.upper() for name in Settings.model_fields if "_key_file" in name}
+"""Settings that are up's own where they are not set, and are told in any case."""
 
 
 def up(
