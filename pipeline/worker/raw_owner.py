@@ -21,7 +21,6 @@ from pipeline.kafka.parts import parts
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
 from schemas.clean import decode_chunk, encode_chunk
-from schemas.rejections import encode_rejection
 
 __all__ = ["RawOwner"]
 
@@ -145,11 +144,8 @@ class RawOwner(Owner[RawRecord]):
     async def _write_outputs(self, folded: Folded) -> None:
         append, topic = self.context.appender.append, self.context.topic
         appends = [append(topic("clean"), self.partition, [(None, encode_chunk(folded.chunk), ())])]
-        if folded.rejections:
-            rows = [
-                (each.company.encode() if each.company else None, encode_rejection(each), ())
-                for each in folded.rejections
-            ]
+        if folded.rejected:
+            rows = [(key, value, ()) for key, value in folded.rejected]
             appends.append(append(topic("rejected"), self.partition, rows, OUTPUT_BATCH_BYTES))
         if folded.ledger:
             rows_closed = [(key, value, ()) for key, value in folded.ledger]
