@@ -22,16 +22,14 @@ from agents.core.raw_state import CHUNK_BYTES, STORED, Folded, RawEntry, RawStat
 from agents.core.records import Decoded, Event, Move, RawRecord, Refusal, StateWrite
 from agents.core.source import NO_TIME
 from agents.core.store import all_but
+from agents.core.verdicts import MOST_REJECTIONS, Verdicts
 from agents.core.windows import NEVER
 from schemas.bounds import Bound
 from schemas.deciding import Deciding
 from schemas.events import EVENT_TYPES
-from schemas.ledger import COUNTED, OUTCOME_CODES
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
 from schemas.reasons import Outcome, Reason
-from schemas.rejections import MOST_NAMED, Rejection
-from schemas.times import instant
 
 __all__ = ["AnonymizeFold"]
 
@@ -63,12 +61,9 @@ class AnonymizeFold:
         self._state = RawState(deciding, pseudonyms, partition, partitions)
         self._control = Controlling(self._state, control, topic, partition, digest)
         self._decode = decode
-        self._topic = topic
-        self._record_duplicates = record_duplicates
+        self._verdicts = Verdicts(self._state, topic, record_duplicates=record_duplicates)
         self._closing_before = NEVER
         self._offset = 0
-        self._named = self._unnamed = 0
-        """Rejections of the record at hand that are written, and that are not."""
 
     @property
     def entry(self) -> RawEntry:
@@ -169,7 +164,7 @@ class AnonymizeFold:
         self._begin_books(records[0])
         out, at = state.out, 0
         plain = CompiledRun(state, records) if self.is_compiled else PlainRun(state, records)
-        while at < len(records) and state.size < CHUNK_BYTES:
+        while at < len(records) and state.size < CHUNK_BYTES and len(out.rejected) < MOST_REJECTIONS:
             at, taken = plain.run(at)
             if at == len(records) or (state.size >= CHUNK_BYTES and not taken):
                 break
@@ -197,49 +192,42 @@ class AnonymizeFold:
         state.new_companies.begin_day(now, state.graves)
         state.out.unbalanced = books.unbalanced
 
-    def _enter(self, company: str, code: int) -> None:
-        """Enter what became of one event in the books."""
-        state = self._state
-        state.size += state.books.touch_cost(company)
-        account = state.books.account(company)
-        account.received += 1
-        account.take(self._offset, code)
-
     # ---- one record
 
     def _fold_record(self, record: RawRecord, taken: int, control: Found | None) -> None:
         """Fold a record of which the plain part took the first events, if any."""
-        entry, out = self.entry, self._state.out
+        entry, out, books = self.entry, self._state.out, self._state.books
         self._offset = record.offset
         self._closing_before = entry.closing_watermark
-        self._named = self._unnamed = 0
+        self._verdicts.begin(record.offset, entry.append_time)
         if control is not None and control.word is not Word.FORGED:
             self._control.take(control)
             return
         if control is not None or record.unreadable_to is not None:
-            self._state.books.received += 1
-            self._reject(Refusal(None, Reason.UNREADABLE if control is None else Reason.FORGED_CONTROL, ""))
+            books.received += 1
+            reason = Reason.UNREADABLE if control is None else Reason.FORGED_CONTROL
+            self._verdicts.refuse_form(Refusal(None, reason, ""))
+            self._verdicts.end()
             return
         decoded = self._decode(record)
         move_to, key = placement(decoded, record.key, self._state.partition, self._state.partitions)
         if move_to is not None:
             out.moves.append(Move(move_to, key or b"", record.value, record.headers))
             out.outcomes[Outcome.MOVED] += 1
-            self._state.books.moved += 1
+            books.moved += 1
             return
-        items: list[Event | Refusal] = [*decoded.refusals, *decoded.events[taken:]]
-        items.sort(key=_index)
-        self._state.books.received += len(items)
         company = (key or b"").decode("ascii", "replace")  # no company's name is anything but ASCII, or empty
-        for item in items:
+        for item in decoded.items[taken:]:
             if isinstance(item, Refusal):
-                self._reject(item)
-            elif item.company != company:
-                self._reject(_refusal(item, Reason.KEY_MISMATCH, "/company"))
-            else:
+                books.received += item.count
+                self._verdicts.refuse_form(item)
+                continue
+            books.received += 1
+            if item.company == company:
                 self._fold_event(item)
-        if self._unnamed:
-            out.rejections[-1] = msgspec.structs.replace(out.rejections[-1], more=self._unnamed)
+            else:
+                self._verdicts.refuse(item, Reason.KEY_MISMATCH, "/company", named=False)
+        self._verdicts.end()
         entry.closing_watermark = max(entry.closing_watermark, entry.event_watermark)
 
     def _fold_event(self, event: Event) -> None:
@@ -250,18 +238,18 @@ class AnonymizeFold:
         ahead = event.time > entry.append_time + state.deciding.clock_ahead
         late = event.time < entry.event_watermark - state.deciding.lateness
         if ahead and not withdrawal:
-            self._reject(_refusal(event, Reason.CLOCK_AHEAD, "/time"), event if known else None)
+            self._verdicts.refuse(event, Reason.CLOCK_AHEAD, "/time", named=known)
             return
         if not ahead:
             entry.event_watermark = max(entry.event_watermark, event.time)
         if late and not withdrawal:
-            self._reject(_refusal(event, Reason.TOO_LATE, "/time"), event if known else None)
+            self._verdicts.refuse(event, Reason.TOO_LATE, "/time", named=known)
             return
         over: Bound | None = None if known else Bound.NEW_COMPANIES
         if known and not late:
             seen = self._remember(event, ahead=ahead)
             if seen is True:
-                self._reject(_refusal(event, Reason.DUPLICATE, ""), event)
+                self._verdicts.refuse(event, Reason.DUPLICATE, "", named=known)
                 return
             over = seen or None
         self._decide(event, over, known=known, repeats=late or over is not None)
@@ -271,15 +259,14 @@ class AnonymizeFold:
         state, kind = self._state, EVENT_TYPES[event.type]
         base = state.base_of(event.company, event.source)
         installation = state.base_of(event.company, event.installation)
-        named = event if known else None
         if not state.consent.allows(kind.basis, event.company, installation, base):
-            self._reject(_refusal(event, Reason.NO_CONSENT, ""), named)
+            self._verdicts.refuse(event, Reason.NO_CONSENT, "", named=known)
             return
         if event.consent is not None:
             over = self._take_word(event, installation, base, over, known=known, repeats=repeats)
         if over is not None:
             state.out.over[over] += 1
-            self._reject(_refusal(event, Reason.OVER_BOUND, ""), named)
+            self._verdicts.refuse(event, Reason.OVER_BOUND, "", named=known)
             return
         self._count(event, base, active=kind.activates(event.values), known=known)
 
@@ -339,35 +326,9 @@ class AnonymizeFold:
         number = -1 if user is None else builder.user(user)
         row = (self._offset, event.time, self._closing_before, company, shape, number, builder.source(base))
         builder.add(row)
-        self._state.out.outcomes[Outcome.COUNTED] += 1
-        self._enter(event.company if known else "", COUNTED)
+        self._verdicts.count(event.company if known else "")
         if event.consent is None:
             self._state.pending.fell(event.time // HOUR_MS, active=active and user is not None)
-
-    def _reject(self, refusal: Refusal, event: Event | None = None) -> None:
-        """Reject; ``event`` is given where its company may be named."""
-        out = self._state.out
-        out.outcomes[Outcome.REJECTED] += 1
-        out.reasons[refusal.reason] += 1
-        self._enter("" if event is None else event.company, OUTCOME_CODES[refusal.reason])
-        if refusal.reason is Reason.DUPLICATE and not self._record_duplicates:
-            return
-        if self._named >= MOST_NAMED:
-            self._unnamed += 1
-            return
-        self._named += 1
-        out.rejections.append(
-            Rejection(
-                topic=self._topic,
-                partition=self._state.partition,
-                offset=self._offset,
-                reason=refusal.reason,
-                path=refusal.path,
-                company=None if event is None else event.company,
-                source=None if event is None else self._state.base_of(event.company, event.source).hex()[:16],
-                received=instant(self.entry.append_time, fraction=True),
-            )
-        )
 
     # ---- state batch
 
@@ -387,11 +348,3 @@ class AnonymizeFold:
         state.out.writes = [StateWrite(key, value) for key, value in writes.items()]
         state.out.writes.append(StateWrite(ENTRY_KEY, entry.write()))
         state.settle()
-
-
-def _index(item: Event | Refusal) -> int:
-    return item.index or 0
-
-
-def _refusal(event: Event, reason: Reason, path: str) -> Refusal:
-    return Refusal(event.index, reason, path if event.index is None else f"/{event.index}{path}")

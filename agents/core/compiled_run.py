@@ -48,6 +48,8 @@ class CompiledRun:
 
         Returns the index of the first that was not, and how many of its events were taken before that was seen.
         """
+        if not self._plain.holds(at):
+            return at, 0
         state, entry, books, deciding = self._state, self._state.entry, self._state.books, self._state.deciding
         hours: set[int] = set()
         stands = (entry.append_time, entry.event_watermark, entry.closing_watermark)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from agents.core.pseudonyms import Pseudonyms
-from agents.core.records import Decoded, Event, RawRecord
+from agents.core.records import Decoded, Event, RawRecord, Refusal
 from schemas.clean import CleanChunk, Shape
 from schemas.events import EVENT_TYPES
 from schemas.reasons import Reason
@@ -83,8 +83,10 @@ def _sight(chunk: CleanChunk, at: int) -> _Sight:
 def _was_good(decoded: Decoded, added: Sequence[str]) -> bool:
     """Whether an event may have been well-formed before the ``added`` fields were asked for: it may have counted."""
     return any(
-        refusal.reason in {Reason.BAD_FIELD, Reason.TOO_LARGE} and refusal.path.rpartition("/data/")[2] in added
-        for refusal in decoded.refusals
+        type(item) is Refusal
+        and item.reason in {Reason.BAD_FIELD, Reason.TOO_LARGE}
+        and item.at.rpartition("/data/")[2] in added
+        for item in decoded.items
     )
 
 

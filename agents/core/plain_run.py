@@ -87,6 +87,8 @@ class PlainRun:
         Returns the index of the first that was not, and 0: none of its events was taken.
         """
         records, events = self._records, self._events
+        if events[at] is None:
+            return at, 0
         state, entry, add = self._state, self._state.entry, self._state.builder.add
         companies, shapes, touch = self._companies, self._shapes, self._state.sources.touch
         ahead, lateness = state.deciding.clock_ahead, state.deciding.lateness

@@ -6,11 +6,11 @@ from dataclasses import astuple, dataclass, field
 
 from agents.core.admission import NEW_COMPANY_COST, NewCompanies, SourceBounds
 from agents.core.books import Books, LedgerRow
+from agents.core.cheap_look import is_company
 from agents.core.chunks import ChunkBuilder
 from agents.core.consent import Consent
 from agents.core.control import InForce
 from agents.core.entries import read_entry
-from agents.core.fast_decode import is_company
 from agents.core.home import home
 from agents.core.joins import seal
 from agents.core.pending import Pending
@@ -25,7 +25,7 @@ from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.names import Pseudonym
 from schemas.reasons import Outcome, Reason
-from schemas.rejections import Rejection
+from schemas.rejections import Rejection, decode_rejection
 
 __all__ = ["CHUNK_BYTES", "STORED", "Folded", "RawEntry", "RawState"]
 
@@ -64,6 +64,10 @@ class RawEntry:
         return read_entry(cls, value, _FORMER_FIELDS, partitions)
 
 
+RejectedRow = tuple[bytes | None, bytes]
+"""Key and value of a rejected record."""
+
+
 @dataclass(slots=True)
 class Folded:
     """What one chunk came to; ``count`` records of those given were folded, ``writes`` ends with the entry.
@@ -74,7 +78,7 @@ class Folded:
 
     count: int
     chunk: CleanChunk
-    rejections: list[Rejection] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     ledger: list[LedgerRow] = field(default_factory=list)
     unbalanced: bool = False
@@ -82,6 +86,11 @@ class Folded:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
     over: Counter[Bound] = field(default_factory=Counter)
+
+    @property
+    def rejections(self) -> list[Rejection]:
+        """What was refused by name."""
+        return [decode_rejection(value) for _, value in self.rejected]
 
 
 class RawState:

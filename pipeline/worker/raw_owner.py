@@ -21,7 +21,6 @@ from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
 from schemas.clean import encode_chunk
 from schemas.reasons import Reason
-from schemas.rejections import encode_rejection
 
 __all__ = ["RawOwner"]
 
@@ -161,18 +160,15 @@ class RawOwner(Owner[RawRecord]):
 
     def _tell_unreadable(self, folded: Folded) -> None:
         """One line a chunk: where something was that is no record, and nothing of it."""
-        offsets = [each.offset for each in folded.rejections if each.reason is Reason.UNREADABLE]
-        if offsets:
+        if folded.reasons[Reason.UNREADABLE]:
+            offsets = [each.offset for each in folded.rejections if each.reason is Reason.UNREADABLE]
             self.log.warning("unreadable", number=len(offsets), first=offsets[0], last=offsets[-1])
 
     async def _write_outputs(self, folded: Folded) -> None:
         append, topic = self.context.appender.append, self.context.topic
         appends = [append(topic("clean"), self.partition, [(None, encode_chunk(folded.chunk), ())])]
-        if folded.rejections:
-            rows = [
-                (each.company.encode() if each.company else None, encode_rejection(each), ())
-                for each in folded.rejections
-            ]
+        if folded.rejected:
+            rows = [(key, value, ()) for key, value in folded.rejected]
             appends.append(append(topic("rejected"), self.partition, rows, OUTPUT_BATCH_BYTES))
         if folded.ledger:
             rows_closed = [(key, value, ()) for key, value in folded.ledger]

@@ -54,6 +54,16 @@ static PyObject *plain_run(Plain *self, PyObject *arguments) {
                          run.size);
 }
 
+PyDoc_STRVAR(holds_doc, "holds(at) -> bool\n\nWhether anything of the record at an index was read; if not, a run begins in vain.");
+
+static PyObject *plain_holds(Plain *self, PyObject *argument) {
+    const Py_ssize_t at = PyLong_AsSsize_t(argument);
+    if (at == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    return PyBool_FromLong(at >= 0 && at < (Py_ssize_t)self->parsed.record_count && self->parsed.records[at].count > 0);
+}
+
 /* ---- reading */
 
 static int slices_of(PyObject *names, Slice *found) {
@@ -225,6 +235,7 @@ static void plain_dealloc(Plain *self) {
 /* ---- the module */
 
 static PyMethodDef plain_methods[] = {
+    {"holds", (PyCFunction)plain_holds, METH_O, holds_doc},
     {"run", (PyCFunction)plain_run, METH_VARARGS, run_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -33,6 +33,7 @@ class Plain:
     def __init__(
         self, records: Records[RawRecord] | list[RawRecord], fields: tuple[str, ...], flags: tuple[str, ...], /
     ) -> None: ...
+    def holds(self, at: int, /) -> bool: ...
     def run(
         self,
         host: CompiledRun,
