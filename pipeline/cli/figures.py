@@ -154,7 +154,10 @@ async def _rejected(
     seen = set()
     async for batch in follow(brokers, topic_name(settings.topic_prefix, "rejected"), whole=True):
         for record in batch:
-            each = decode_rejection(record.value or b"")
+            try:
+                each = decode_rejection(record.value or b"")
+            except msgspec.MsgspecError:
+                continue  # nobody's: ``verify`` tells of it
             identity = (each.partition, each.offset, each.path, each.reason)
             if identity in seen or (reason and each.reason != reason) or (company and each.company != company):
                 continue
