@@ -3,6 +3,7 @@
 Everything about a batch can be said wrong; its sum is right, since a broker takes none whose sum is wrong.
 """
 
+import asyncio
 import random
 import struct
 import zlib
@@ -14,7 +15,7 @@ import cramjam
 import google_crc32c
 import lz4.frame
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import for_code
+from aiokafka.errors import NotLeaderForPartitionError, for_code
 from aiokafka.protocol.produce import ProduceRequest
 
 from pipeline.kafka.codecs import zstd
@@ -40,6 +41,9 @@ _CRC_FROM: Final = 21
 XERIAL_MAGIC: Final = b"\x82SNAPPY\x00"
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 Header = tuple[bytes, bytes | None]
+_NAMES: Final = {87: "InvalidRecordError"}
+"""Of errors that the client does not know."""
+_TRIES: Final = 100
 
 
 def varint(value: int, size: int = 0) -> bytes:
@@ -190,6 +194,15 @@ class Wire:
         await self.client.close()
 
     async def send(self, partition: int, data: bytes) -> Sent:
+        """Once its leader is ready, which it may not be behind the making of a topic."""
+        for _ in range(_TRIES):
+            sent = await self._send(partition, data)
+            if sent.error != NotLeaderForPartitionError.__name__:
+                break
+            await asyncio.sleep(0.1)
+        return sent
+
+    async def _send(self, partition: int, data: bytes) -> Sent:
         node = next(
             node.nodeId
             for node in self.client.cluster.brokers()
@@ -198,7 +211,7 @@ class Wire:
         request = ProduceRequest(None, -1, 20_000, [(self.topic, [(partition, data)])])
         answer: Any = await self.client.send(node, request)
         ((_, ((_, code, offset, *_),)),) = answer.topics
-        return Sent("" if not code else for_code(code).__name__, offset)
+        return Sent("" if not code else _NAMES.get(code, for_code(code).__name__), offset)
 
     def _led(self, node: int) -> Any:
         return [tp for tp in self.client.cluster.partitions_for_broker(node) or () if tp.topic == self.topic]

@@ -12,8 +12,8 @@ Headers = tuple[tuple[str, bytes | None], ...]
 Made = TypeVar("Made")
 Make = Callable[[int, int, bytes | None, bytes | None, Headers, int | None], Made]
 """Makes a record of offset, append time (ms), key, value, headers, and up to where nothing could be read."""
-MOST_HEADERS: Final = 100_000
-"""Of a record; each becomes objects of many times its bytes."""
+MOST_HEADERS: Final = 1 << 18
+"""Of a batch; each becomes objects of many times its bytes."""
 _SHORTEST: Final = 4
 """Bytes of a record at least: its length, attributes, time and offset."""
 _INT64: Final = 1 << 63
@@ -24,7 +24,7 @@ def walk(block: Block, make: Make[Made]) -> Iterator[Made]:
 
     A record of which only the inside is wrong is one without content, ``unreadable_to`` its own offset.
     """
-    data, at, least = block.data, block.begin, block.base
+    data, at, least, budget = block.data, block.begin, block.base, _Budget()
     if not 0 <= block.records <= (block.end - at) // _SHORTEST:
         raise UnreadableError
     for _ in range(block.records):
@@ -38,17 +38,18 @@ def walk(block: Block, make: Make[Made]) -> Iterator[Made]:
         if not least <= offset <= block.last:
             raise UnreadableError
         least = offset + 1
-        if offset < block.least:
-            continue
         try:
-            content = _content(data, inside, end)
+            content = _content(data, inside, end, budget)
             append_time = block.append_time if block.is_stamped else block.first_time + time
             if not -_INT64 <= append_time < _INT64:
                 raise UnreadableError
+            found = make(offset, append_time, *content, None)
         except UnreadableError:
-            yield make(offset, block.append_time, None, None, (), offset)
-        else:
-            yield make(offset, append_time, *content, None)
+            found = make(offset, block.append_time, None, None, (), offset)
+        if budget.left < 0:
+            raise UnreadableError
+        if offset >= block.least:
+            yield found
     if at != block.end:
         raise UnreadableError
 
@@ -58,15 +59,23 @@ def unreadable(block: Block, make: Make[Made]) -> Made:
     return make(max(block.base, block.least), block.append_time, None, None, (), block.last)
 
 
-def _content(data: bytes, at: int, end: int) -> tuple[bytes | None, bytes | None, Headers]:
+class _Budget:
+    """How many headers a batch may have still."""
+
+    def __init__(self) -> None:
+        self.left = MOST_HEADERS
+
+
+def _content(data: bytes, at: int, end: int, budget: _Budget) -> tuple[bytes | None, bytes | None, Headers]:
     """Key, value and headers, which are to fill the record."""
     key, at = _sized(data, at, end)
     value, at = _sized(data, at, end)
-    count, at = _varint(data, at, end)
-    if not 0 <= count <= min(MOST_HEADERS, end - at):
+    number, at = _varint(data, at, end)
+    if not 0 <= number <= end - at:
         raise UnreadableError
+    budget.left -= number
     headers = []
-    for _ in range(count):
+    for _ in range(number if budget.left >= 0 else 0):
         name, at = _sized(data, at, end)
         content, at = _sized(data, at, end)
         if name is None:

@@ -88,6 +88,7 @@ def test_records_before_the_position_are_left_out(rows: list[Any], least: int) -
 
 # ---- what is not: the batch
 
+SHORTEST = (b"", b"")
 WRONG_BATCHES = {
     "offsets jump past the last": Built([GOOD, record(2**31 - 1, b"k", b"{}")]),
     "offsets jump by one past the last": Built([GOOD, record(2, b"k", b"{}")]),
@@ -111,6 +112,13 @@ WRONG_BATCHES = {
     "a record that ends within its offset": Built([b"\x06\x00\x00\x80"]),
     "a length in six bytes": Built([varint(7, 6) + GOOD[1:]]),
     "a codec that there is not": Built([GOOD], codec=5),
+    "more headers than a batch may have": Built(
+        [record(at, headers=[(b"", b"")] * (MOST_HEADERS // 2)) for at in range(3)]
+    ),
+    "so many, and none of them well": Built(
+        [record(at, headers=[(b"", b"")] * (MOST_HEADERS // 2), tail=b"x") for at in range(3)]
+    ),
+    "more headers than that in one record": Built([record(0, headers=[SHORTEST] * (MOST_HEADERS + 1))]),
 }
 
 
@@ -178,7 +186,6 @@ WRONG_RECORDS = {
     "bytes behind its headers": record(1, b"k", b"{}", tail=b"xyz"),
     "a key length of 33 bits": varint(9) + b"\x00\x00\x02\x80\x80\x80\x80\x10\x00",
     "nothing but an offset": b"\x06\x00\x00\x02",
-    "more headers than a record may have": record(1, None, None, [(b"", b"")] * (MOST_HEADERS + 1)),
 }
 
 
@@ -194,7 +201,7 @@ def test_attributes_of_a_record_say_nothing_and_headers_stay_as_they_are() -> No
     headers = [(b"a", b"1"), (b"", None), (b"a", b""), ("é".encode(), b"\xff")]
     (found,) = appended(Built([record(0, b"k", b"v", headers, attributes=0x9F)]))
     assert found == RawRecord(40, NOON, b"k", b"v", (("a", b"1"), ("", None), ("a", b""), ("é", b"\xff")))
-    assert len(appended(Built([record(0, None, None, [(b"", b"")] * MOST_HEADERS)]))[0].headers) == MOST_HEADERS
+    assert len(appended(Built([record(0, headers=[(b"", b"")] * MOST_HEADERS)]))[0].headers) == MOST_HEADERS
 
 
 def test_times_past_64_bits_are_a_verdict_where_they_count() -> None:
@@ -285,7 +292,7 @@ def test_small_batches_come_together_and_each_is_decompressed_when_it_is_asked_f
 
 
 def test_without_a_compiler_headers_weigh_what_they_take() -> None:
-    heavy = Built([record(delta, None, None, [(b"", b"")] * 10_000) for delta in range(20)], CODECS["zstd"])
+    heavy = Built([record(delta, headers=[(b"", b"")] * 10_000) for delta in range(20)], CODECS["zstd"])
     found = [*parts([batch_of(heavy.appended(0, NOON))], RawRecord, is_compiled=False)]
     assert max(sum(len(each.headers) for each in part) for part in found) <= 40_000
     assert sum(map(len, found)) == 20

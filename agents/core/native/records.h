@@ -11,7 +11,7 @@
 enum {
     ABSENT = -1,
     SHORTEST_RECORD = 4,    /* its length, attributes, time and offset */
-    MOST_HEADERS = 100000,  /* of a record: each becomes objects of many times its bytes */
+    MOST_HEADERS = 1 << 18, /* of a batch: each becomes objects of many times its bytes */
 };
 
 typedef struct {
@@ -27,6 +27,7 @@ typedef struct {
     long long base, last, least; /* offsets: of the batch, and the least that is wanted */
     long long first_time, append_time;
     int stamped; /* whether all have the append time */
+    int64_t headers_left;
 } Block;
 
 typedef struct {
@@ -84,13 +85,17 @@ static const char *skip_headers(const char *at, const char *end, int32_t count) 
     return at;
 }
 
-/* Key, value and headers, which are to fill the record. */
-static int read_content(const char *at, const char *end, Stored *found) {
+/* Key, value and headers, which are to fill the record: whether they do. */
+static int read_content(const char *at, const char *end, Block *block, Stored *found) {
     int64_t headers = ABSENT;
     at = read_bytes(at, end, &found->key, &found->key_size);
     at = at ? read_bytes(at, end, &found->value, &found->value_size) : NULL;
     at = at ? read_varint(at, end, 32, &headers) : NULL;
-    if (at == NULL || headers < 0 || headers > MOST_HEADERS || headers > end - at) {
+    if (at == NULL || headers < 0 || headers > end - at) {
+        return 0;
+    }
+    block->headers_left -= headers;
+    if (block->headers_left < 0) {
         return 0;
     }
     found->headers = at;
@@ -105,7 +110,7 @@ static void make_unreadable(Stored *found, int64_t offset, int64_t last, int64_t
 }
 
 /* The next record, whose offset is `least` or more; NULL where the batch is not as the format says. */
-static const char *read_stored(const char *at, const Block *block, int64_t least, Stored *found) {
+static const char *read_stored(const char *at, Block *block, int64_t least, Stored *found) {
     int64_t length, time, delta;
     at = read_varint(at, block->end, 32, &length);
     if (at == NULL || length < 1 || length > block->end - at) {
@@ -120,11 +125,11 @@ static const char *read_stored(const char *at, const Block *block, int64_t least
     found->offset = block->base + delta;
     found->append_time = block->append_time;
     found->unreadable_to = ABSENT;
-    if (!read_content(at, end, found) ||
+    if (!read_content(at, end, block, found) ||
         (!block->stamped && __builtin_add_overflow((int64_t)block->first_time, time, &found->append_time))) {
         make_unreadable(found, found->offset, found->offset, block->append_time);
     }
-    return end;
+    return block->headers_left < 0 ? NULL : end;
 }
 
 /* -1 with an exception. */
@@ -141,6 +146,7 @@ static int parse_block(PyObject *told, Block *block) {
     }
     block->at = PyBytes_AS_STRING(bytes) + begin;
     block->end = PyBytes_AS_STRING(bytes) + end;
+    block->headers_left = MOST_HEADERS;
     if (block->count > (end - begin) / SHORTEST_RECORD) {
         block->count = -1;
     }
