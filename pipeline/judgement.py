@@ -7,6 +7,7 @@ import msgspec
 
 from agents.core.control import ControlKeys
 from agents.core.pseudonyms import Pseudonyms
+from pipeline.broker.chunks import look_at_chunks, require_known
 from pipeline.corrections import compare_corrections
 from pipeline.oracle import OracleKeys, OracleResult, expect
 from pipeline.preflight import require_control
@@ -18,7 +19,7 @@ from schemas.deciding import Deciding
 from schemas.rejections import decode_rejection
 from schemas.topics import topic_name
 
-__all__ = ["Judgement", "judge", "oracle_keys", "oracle_of"]
+__all__ = ["Judgement", "judge", "known_keys", "oracle_keys", "oracle_of"]
 
 
 @dataclass(slots=True)
@@ -47,8 +48,13 @@ class Judgement:
         return not (wrong or self.rejections_missing or self.rejections_surplus)
 
 
-async def oracle_of(settings: Settings, raw: list[StoredRecord], progress: Progress | None = None) -> OracleResult:
-    """What ``raw`` comes to under ``settings``; the source's mark in rejections only where the key is set."""
+async def oracle_of(
+    settings: Settings, raw: list[StoredRecord], progress: Progress | None = None, *, keys: OracleKeys | None = None
+) -> OracleResult:
+    """What ``raw`` comes to under ``settings``; the source's mark in rejections only where the key is set.
+
+    ``keys`` are those of the settings unless others are given.
+    """
     secret = settings.pseudonym_secret()
     mark = None
     if secret is not None:
@@ -58,7 +64,6 @@ async def oracle_of(settings: Settings, raw: list[StoredRecord], progress: Progr
             return pseudonyms.source(company, source).hex()[:16]
 
     digests: dict[str, Deciding] = {settings.digest(): settings.deciding()}
-    keys = oracle_keys(settings, who="the oracle")
     return await asyncio.to_thread(
         expect,
         raw,
@@ -68,7 +73,7 @@ async def oracle_of(settings: Settings, raw: list[StoredRecord], progress: Progr
         record_duplicates=settings.record_duplicates,
         source_mark=mark,
         digests=digests,
-        keys=keys,
+        keys=keys or oracle_keys(settings, who="the oracle"),
         progress=progress,
     )
 
@@ -81,6 +86,16 @@ def oracle_keys(settings: Settings, who: str) -> OracleKeys:
     require_control(settings, who)
     given = [secret for secret in settings.control_secrets() if secret is not None]
     return OracleKeys({ControlKeys(secret).mark: secret for secret in given}, given[-1])
+
+
+async def known_keys(settings: Settings, who: str) -> OracleKeys:
+    """As :func:`oracle_keys`, with what is known of where each key was in force.
+
+    Refuses where settings or keys are not those of the deployment.
+    """
+    keys, found = oracle_keys(settings, who), await look_at_chunks(settings)
+    require_known(settings, require_control(settings, who), found)
+    return keys._replace(begun=found.begun)
 
 
 async def judge(settings: Settings, progress: Progress | None = None, *, wait: float = 0.0) -> Judgement:
@@ -104,7 +119,8 @@ async def _judge_raw(settings: Settings, progress: Progress | None = None) -> Ju
     brokers, prefix = settings.brokers or "", settings.topic_prefix
     end = await _raw_end(settings)
     raw = await read_topic(brokers, topic_name(prefix, "raw"), progress)
-    judgement = Judgement(await oracle_of(settings, raw), raw_end=end)
+    keys = await known_keys(settings, "verify")
+    judgement = Judgement(await oracle_of(settings, raw, keys=keys), raw_end=end)
     await _compare(settings, judgement)
     return judgement
 

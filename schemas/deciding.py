@@ -50,7 +50,7 @@ class Deciding:
 def fold_digest(deciding: Deciding, pseudonym_fingerprint: str = "", control_mark: str = "") -> str:
     """``A-B``, each 16 hex digits: A of catalogue, settings and fold version, B of the two keys, half of it each.
 
-    A worker without the keys (``aggregate``) has no B, and compares A alone.
+    Without both keys, as for ``aggregate``, there is no B, and A alone is compared.
     """
     facts = {
         "version": FOLD_VERSION,
@@ -63,7 +63,8 @@ def fold_digest(deciding: Deciding, pseudonym_fingerprint: str = "", control_mar
     }
     packed = msgspec.json.encode(facts, order="deterministic")
     facts_digest = hashlib.blake2b(packed, digest_size=8).hexdigest()
-    return f"{facts_digest}-{pseudonym_fingerprint[:KEY_DIGITS]}{control_mark[:KEY_DIGITS]}"
+    keys = (pseudonym_fingerprint[:KEY_DIGITS], control_mark[:KEY_DIGITS])
+    return f"{facts_digest}-{''.join(keys) if all(keys) else ''}"
 
 
 def deciding_part(digest: str) -> str:

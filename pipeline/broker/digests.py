@@ -2,7 +2,6 @@
 
 from typing import Final, NamedTuple
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
@@ -10,13 +9,13 @@ from agents.core.control import FOLD_HEADER, ControlKeys, ControlReader, InForce
 from agents.core.controlling import Ahead
 from agents.core.joins import ENTRY_KEY, StateError
 from agents.core.raw_state import RawEntry
-from pipeline.broker.begun import refused_chunk, refused_state
+from pipeline.broker.begun import refused_state
+from pipeline.broker.chunks import last_chunk
 from pipeline.broker.topics import failed, required_brokers
 from pipeline.errors import Refused
 from pipeline.preflight import Keys
 from pipeline.settings import Settings
 from pipeline.worker.recovery import LogReader, last_entry
-from schemas.clean import CleanChunk, decode_chunk
 from schemas.deciding import deciding_part, key_parts
 from schemas.topics import topic_name
 
@@ -25,7 +24,6 @@ __all__ = [
     "announce",
     "append_bare",
     "in_force_at_ends",
-    "last_chunk",
     "other_facts",
     "refused_digest",
 ]
@@ -161,19 +159,6 @@ async def _read_on(
     async for records in reader.records(raw, number, max(first, fence + 1), end):
         ahead.take(records)
     return ahead.in_force
-
-
-async def last_chunk(reader: LogReader, clean: str, number: int) -> CleanChunk | None:
-    """The last chunk of a clean partition; refuses what is none of this release."""
-    first, end = await reader.bounds(clean, number)
-    last = None
-    async for records in reader.records(clean, number, max(first, end - 1), end):
-        for record in records:
-            try:
-                last = decode_chunk(bytes(record.value or b""))
-            except msgspec.MsgspecError as error:
-                raise refused_chunk(error, clean, number, record.offset) from None
-    return last
 
 
 async def other_facts(reader: LogReader, settings: Settings, facts: str) -> Refused | None:

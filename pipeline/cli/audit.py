@@ -15,7 +15,7 @@ from pipeline.audit.reading import read_partitions
 from pipeline.audit.verdict import Audit, Partition, Unfinished, against_raw, conclude
 from pipeline.cli.show import bar, console
 from pipeline.errors import Refused
-from pipeline.judgement import oracle_of
+from pipeline.judgement import known_keys, oracle_of
 from pipeline.preflight import require_broker, require_topics
 from pipeline.printable import printable
 from pipeline.reading import ends, read_topic
@@ -102,8 +102,9 @@ async def _audit(settings: Settings, start: int | None, end: int | None, expect:
 async def _judged(settings: Settings, brokers: str, found: Audit, partitions: list[Partition]) -> list[Finding]:
     with bar("reading raw", to_stderr=True) as report:
         records = await read_topic(brokers, topic_name(settings.topic_prefix, "raw"), report)
+    keys = await known_keys(settings, "audit --against-raw")
     with bar("judging raw", to_stderr=True) as report:
-        expected = await oracle_of(settings, records, report)
+        expected = await oracle_of(settings, records, report, keys=keys)
     return against_raw(found, partitions, expected.ledger)
 
 

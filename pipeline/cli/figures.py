@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.show import bar, console
-from pipeline.judgement import Judgement, judge, oracle_of
+from pipeline.judgement import Judgement, judge, known_keys, oracle_of
 from pipeline.oracle.files import read_file
 from pipeline.preflight import require_broker, require_control, require_topics
 from pipeline.printable import printable
@@ -45,15 +45,17 @@ def oracle(
 
 
 async def _oracle(settings: Settings, from_file: Path | None) -> dict[str, dict[str, object]]:
+    keys = None
     if from_file is not None:
         records: list[StoredRecord] = read_file(from_file)
     else:
         brokers = await require_broker(settings)
         await require_topics(settings)
+        keys = await known_keys(settings, "oracle")
         with bar("reading raw", to_stderr=True) as report:
             records = await read_topic(brokers, topic_name(settings.topic_prefix, "raw"), report)
     with bar("counting", to_stderr=True) as report:
-        return (await oracle_of(settings, records, report)).figures
+        return (await oracle_of(settings, records, report, keys=keys)).figures
 
 
 def verify(

@@ -13,7 +13,7 @@ from pipeline.explain.explanation import Corrected, Explanation
 from pipeline.explain.left_out import FromBooks, FromRaw, LeftOut
 from pipeline.explain.making import FromClean, Making
 from pipeline.explain.wanted import Wanted
-from pipeline.judgement import oracle_keys
+from pipeline.judgement import known_keys
 from pipeline.oracle.control import Controls
 from pipeline.reading import Progress, StoredRecord
 from pipeline.settings import Settings
@@ -114,7 +114,7 @@ async def _left_out(place: _Home, settings: Settings, making: Making, low: int) 
         if first == 0:
             digests = {settings.digest(): settings.deciding()}
             controls = Controls(
-                oracle_keys(settings, "explain"), topic_name(settings.topic_prefix, "raw"), place.number
+                await known_keys(settings, "explain"), topic_name(settings.topic_prefix, "raw"), place.number
             )
             exact = FromRaw(making, settings.deciding(), settings.partitions, digests, controls)
             async for record in place.records("raw"):

@@ -185,7 +185,7 @@ def test_where_services_alone_write_it_is_refused_in_one_line(brokers: str, pref
         await ends_with_a_line(pair[1], *words)
         await ends_with_a_line(bench.start("aggregate"), *words)
         for command in ("watch --once", "rejected"):
-            answer = await footfall(bench, *command.split())
+            answer = await bench.footfall(*command.split())
             assert answer.code == 0, answer
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from pipeline import judgement
+from pipeline.broker.chunks import InChunks
 from pipeline.judgement import Judgement, judge
 from pipeline.oracle import expect
 from pipeline.reading import Progress, StoredRecord
@@ -35,6 +36,9 @@ class Log:
         self.seen = 2
         return self.sink if topic == self._sink else []
 
+    async def look(self, _settings: Settings) -> InChunks:
+        return InChunks({}, {})
+
     async def ends(self, _brokers: str, _topic: str) -> Mapping[int, tuple[int, int]]:
         return {0: (0, self.seen)}
 
@@ -44,6 +48,7 @@ def judged(monkeypatch: pytest.MonkeyPatch, wait: float) -> Judgement:
     log = Log(settings)
     monkeypatch.setattr(judgement, "read_topic", log.read)
     monkeypatch.setattr(judgement, "ends", log.ends)
+    monkeypatch.setattr(judgement, "look_at_chunks", log.look)
     return asyncio.run(judge(settings, wait=wait))
 
 
