@@ -78,7 +78,7 @@ def test_a_worker_that_crashes_leaves_no_image_of_its_memory(tmp_path: Path, num
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         worker = subprocess.Popen(
             [*PROGRAM, "worker", "anonymize"],
-            env=environment(FOOTFALL_BROKERS=address, FOOTFALL_PSEUDONYM_KEY="ab" * 32),
+            env=environment(FOOTFALL_BROKERS=address, FOOTFALL_PSEUDONYM_KEY="ab" * 32, FOOTFALL_CONTROL_KEY="cd" * 32),
             cwd=tmp_path,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)),  # noqa: PLW1509 - no other thread runs here
         )

@@ -93,7 +93,7 @@ def test_labels_are_bounded_and_never_a_company_or_a_person() -> None:
         folded = raw.fold([RawRecord(number, 1793527200000 + number, company.encode(), value)])
         operations.folded_raw(folded, raw.entry, 0.001)
         list(counted.fold([(number, folded.chunk)]))
-        operations.folded_clean(1, 0.001)
+        operations.folded_clean(1, 0.001, {})
         operations.holds(0, counted)
     found = [sample for family in operations.registry.collect() for sample in family.samples]
     allowed = {entry.name: {name: set(values) for name, values in entry.labels} for entry in OPERATIONAL.values()}
