@@ -83,7 +83,7 @@ def test_a_folder_has_one_up_at_a_time_whatever_its_name_and_a_killed_one_frees_
         children = seen.children(recursive=True)
         workers = [each for each in children if "worker" in each.cmdline()]
         assert len(workers) == 2
-        deciding = load_settings(grace_hour="PT2H", max_series=7).digest().split("-")[0]
+        deciding = load_settings(grace_hour="PT2H", max_series=7, partitions=2).digest().split("-")[0]
         for kind in ("anonymize", "aggregate"):
             said = (data / "up" / "logs" / f"{kind}.log").read_text("utf-8")
             assert f'"digest": "{deciding}-' in said
