@@ -15,20 +15,24 @@ from pipeline.stack import Stack, running_stack
 __all__ = ["up"]
 
 
-def up(emit_interval: float = typer.Option(1.0, min=1, help="Seconds between emissions to the sink.")) -> None:
+def up(
+    emit_interval: float = typer.Option(1.0, min=1, help="Seconds between emissions to the sink."),
+    announce: bool = typer.Option(False, "--announce", help="Go on although release or settings changed."),
+) -> None:
     """Start a broker, the topics and both workers, print their addresses, and keep them until Ctrl-C.
 
-    Data stays in FOOTFALL_DATA_DIR (.footfall), so the next start goes on with it.
+    Data stays in FOOTFALL_DATA_DIR (.footfall), so the next start goes on with it. A partition where nothing happens
+    closes all past months five minutes after the start: what is published of them later counts as corrections.
     """
-    asyncio.run(_up(load_settings(), emit_interval))
+    asyncio.run(_up(load_settings(), emit_interval, announce=announce))
 
 
-async def _up(settings: Settings, emit_interval: float) -> None:
+async def _up(settings: Settings, emit_interval: float, *, announce: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     folder = (settings.data_dir / "up").resolve()
     with bar("broker", to_stderr=True) as report:
-        running = running_stack(settings, folder, {"EMIT_INTERVAL": str(emit_interval)}, report)
+        running = running_stack(settings, folder, {"EMIT_INTERVAL": str(emit_interval)}, report, announce=announce)
         stack = await running.__aenter__()
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
