@@ -180,7 +180,8 @@ class RawOwner(Owner[RawRecord]):
 
 
 def _raw(record: ConsumerRecord) -> RawRecord:
-    return RawRecord(record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
+    unreadable_to = getattr(record, "unreadable_to", None)
+    return RawRecord(record.offset, record.timestamp, record.key, record.value, tuple(record.headers), unreadable_to)
 
 
 def _after(records: Sequence[RawRecord], fence: int) -> Sequence[RawRecord]:

@@ -6,6 +6,7 @@ likes, until their lease runs out. Nothing here is drawn: :mod:`tests.protocol.s
 """
 
 import asyncio
+import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +22,10 @@ from pipeline.worker.appender import ForeignWriteError, ProduceError
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Context
 from schemas.topics import topic_name
-from tests.control_kit import KEYS, PSEUDONYMS, digest_of
+from tests.control_kit import KEYS, PSEUDONYMS, Scribe, digest_of
 from tests.core.random_log import DECIDING
 from tests.protocol.demands import uneven, wrong
+from tests.protocol.hostile import harm
 from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader, Waiting
 from tests.protocol.tenures import CleanTenure, Manner, NoOperations, RawTenure, Scheduled, Tenure, live
 
@@ -72,6 +74,9 @@ class Simulation:
     """Where the process goes on after a rebalance: it has looked at every partition when it was started."""
     _standbys: dict[tuple[str, int], Standby] = field(default_factory=dict)
     """What has followed changelogs up to whenever it looked last; the next recovery begins with it."""
+    _scribes: dict[int, Scribe] = field(default_factory=dict)
+    _read: Counter[int] = field(default_factory=Counter)
+    """Records of each raw partition that its scribe has read."""
     _former: dict[tuple[str, int], Any] = field(default_factory=dict)
     """Closed owners of processes that go on after a rebalance."""
 
@@ -81,10 +86,36 @@ class Simulation:
         """A producer appends; ``marker``: in a transaction, whose marker follows."""
         self.now = max(self.now, record.append_time + self.shift)
         log = self.log("raw", record.partition)
-        log.append([(record.key, record.value, record.headers)], self.now)
+        if record.unreadable_to is not None:
+            log.break_off(self.now, 1)
+        else:
+            log.append([(record.key, record.value, self._signed(record).headers)], self.now)
         if marker:
             log.mark()
         self.steps += 1
+
+    def do_harm(self, kind: str, partition: int, choose: random.Random) -> None:
+        """Somebody who may write to raw, and means harm, appends something."""
+        log, topic = self.log("raw", partition), topic_name(self.settings.topic_prefix, "raw")
+        done = harm(kind, choose, topic, partition, log.records)
+        if done.unreadable:
+            log.break_off(self.now, done.unreadable)
+        else:
+            log.append([(done.key, done.value, done.headers)], self.now)
+        self.steps += 1
+
+    def _signed(self, record: StoredRecord) -> StoredRecord:
+        """What the load left to be signed, as the log up to now asks for it."""
+        if record.value is not None or not record.headers:
+            return record
+        settings, number = self.settings, record.partition
+        topic = topic_name(settings.topic_prefix, "raw")
+        scribe = self._scribes.setdefault(number, Scribe(settings.deciding(), settings.partitions, number, topic))
+        records = self.log("raw", number).records
+        for stored in records[self._read[number] :]:
+            scribe.read(StoredRecord(number, *stored))
+        self._read[number] = len(records)
+        return scribe.signed(record)
 
     def able(self) -> list[tuple[Tenure, Waiting]]:
         """Every step that somebody could take next; requests that are under way at once land in any order."""
