@@ -78,6 +78,12 @@ class ProtocolMachine(RuleBasedStateMachine):
         """Somebody who may write to raw means harm."""
         self.simulation.do_harm(kind, partition, random.Random(seed))
 
+    @rule(partition=st.integers(0, PARTITIONS - 1), eager=st.booleans())
+    def announce(self, partition: int, eager: bool) -> None:
+        """Another release is to go on from here."""
+        self.simulation.eager = eager
+        self.simulation.announce(partition)
+
     @precondition(_has_records)
     @rule(partition=st.integers(0, PARTITIONS - 1))
     def publish_elsewhere(self, partition: int) -> None:

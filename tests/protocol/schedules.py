@@ -47,6 +47,7 @@ _TROUBLES = [
     "rebalance",
     "follow",
     "harm",
+    "announce",
 ]
 _MOST_STEPS = 4000
 _FATES = (Fate.LANDS, Fate.LANDS, Fate.LOST, Fate.LATE)
@@ -151,6 +152,9 @@ async def _trouble(simulation: Simulation, choose: random.Random, kind: str) -> 
         simulation.pass_time(choose.choice([HOUR_MS, 30 * HOUR_MS]))
     elif kind == "compact":
         simulation.compact()
+    elif kind == "announce":
+        simulation.eager = choose.random() < 0.5
+        simulation.announce(choose.randrange(PARTITIONS))
     elif kind == "harm":
         simulation.do_harm(choose.choice(HARMS), choose.randrange(PARTITIONS), choose)
     elif kind == "follow":
