@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo picture docs test faults bench bench-quick lint clean
+.PHONY: setup demo picture docs test faults fuzz bench bench-quick sanitize lint clean
 
 setup: .venv/.ready
 
@@ -36,6 +36,11 @@ faults: setup
 	$(if $(filter-out =%,$(SEEDS)),$(BIN)/python -m tests.protocol --steps $(STEPS))
 	$(BIN)/python -m tests.faults $(SEEDS) $(FAULTS)
 
+# Record batches that no client writes, changed at random, through a real broker; options as in
+# `.venv/bin/python -m tests.fuzz_batches --help`.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz_batches $(FUZZ)
+
 # Speed on this machine beside other systems, as one table; options as in `.venv/bin/python -m bench.compare --help`.
 bench: setup
 	$(BIN)/python -m bench.compare $(BENCH)
@@ -43,6 +48,17 @@ bench: setup
 # The same in two minutes, beside Kafka Streams alone.
 bench-quick: setup
 	$(BIN)/python -m bench.compare --events 1200000 --runs 1 --no-latency --only "Kafka Streams"
+
+# The C parts under the address and undefined-behaviour sanitizers, by the tests that hold them to the other forms.
+SANITIZED := build/sanitized
+NATIVE_TESTS := $(addprefix tests/core/test_,native.py plain_run.py tally.py) tests/schemas/test_columns.py
+sanitize: setup
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
+	cp -r agents schemas pipeline bench tests pyproject.toml $(SANITIZED)
+	cd $(SANITIZED) && find . -name '*.so' -delete && CFLAGS="-g -fsanitize=address,undefined -fno-sanitize-recover=all" \
+		$(CURDIR)/$(BIN)/python -c "import setuptools; setuptools.setup()" --quiet build_ext --inplace
+	cd $(SANITIZED) && LD_PRELOAD=$$(cc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+		$(CURDIR)/$(BIN)/pytest -q --timeout 1200 $(NATIVE_TESTS)
 
 lint: setup
 	$(BIN)/ruff check .

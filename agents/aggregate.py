@@ -1,4 +1,4 @@
-"""The agent of the second hop: hands each fetched stretch of clean chunks to the owner of its partition."""
+"""The agent of the second hop: hands what each fetch brought of a clean partition to its owner."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
@@ -7,17 +7,16 @@ __all__ = ["aggregate"]
 
 
 def aggregate(
-    take: Callable[[int, Sequence[tuple[int, bytes]]], Awaitable[None]],
+    take: Callable[[int, Sequence[Any]], Awaitable[None]],
 ) -> Callable[[Any], AsyncIterator[int]]:
-    """The agent's function, to be bound to an app; ``take`` gets (partition, (clean offset, bytes) in order).
+    """The agent's function, to be bound to an app; ``take`` gets (partition, batches of clean chunks in order).
 
-    It yields once a stretch the offset of the last chunk.
+    It yields once a fetch its last offset.
     """
 
     async def agent(stream: Any) -> AsyncIterator[int]:
         async for event in stream.events():
-            chunks = [(record.offset, record.value or b"") for record in event.value]
-            await take(event.message.partition, chunks)
+            await take(event.message.partition, event.value)
             yield event.message.offset
 
     return agent

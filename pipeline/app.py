@@ -9,7 +9,6 @@ from faust.types import TP
 
 from agents.aggregate import aggregate
 from agents.anonymize import anonymize
-from agents.core.native import IS_BUILT
 from pipeline.flow import FLOW
 from pipeline.settings import Settings
 from pipeline.worker.lease import Lease
@@ -26,7 +25,7 @@ _REQUEST_SECONDS = 90.0
 
 
 class _AsItIs(Schema):  # type: ignore[type-arg]
-    """A chunk is a list of fetched records, which no codec reads."""
+    """A chunk is a list of fetched batches, which no codec reads."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
         return None
@@ -48,8 +47,6 @@ _Event = faust.Event
 class FootfallApp(faust.App):
     """A Faust app that knows where its state reads on, and its lease; :mod:`pipeline.transport` asks for both."""
 
-    footfall_blocks: bool
-    """Whether record batches are handed over whole."""
     footfall_failed: Callable[[BaseException], None]
     footfall_lease: Lease
     footfall_owners: Owners
@@ -100,7 +97,6 @@ def build_app(
         stream_recovery_delay=0.0,
         consumer_auto_offset_reset="none",
     )
-    app.footfall_blocks = kind == "anonymize" and IS_BUILT
     app.footfall_failed = failed
     app.footfall_lease = lease
     app.footfall_owners = owners

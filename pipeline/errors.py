@@ -1,8 +1,12 @@
-"""The one exception that a command ends with: what is wrong, and what to do about it."""
+"""The one exception that a command ends with: what is wrong, and what to do about it; and one of a worker's disk."""
 
 from pipeline.printable import printable
 
-__all__ = ["Refused"]
+__all__ = ["Refused", "StoreError"]
+
+
+class StoreError(Exception):
+    """The disk did not do what was asked; the process must end, and recovery makes the store anew from the log."""
 
 
 class Refused(Exception):  # noqa: N818 - it reads as what happened

@@ -1,9 +1,11 @@
 """What a worker tells about itself: Prometheus metrics from the catalogue, ``/readyz`` and ``/livez``."""
 
 import asyncio
+import errno
+import os
+import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -12,6 +14,7 @@ from agents.core.counting import AggregateFold
 from agents.core.raw_state import Folded, RawEntry
 from pipeline.errors import Refused
 from pipeline.worker.held import Held
+from schemas.bounds import Bound
 from schemas.operational import OPERATIONAL, Instrument, RecoveryWay
 
 __all__ = ["Operations", "Pages"]
@@ -51,12 +54,14 @@ class Operations:
             self._counters["footfall_events"].labels(outcome.value).inc(number)
         for reason, number in folded.reasons.items():
             self._counters["footfall_rejected"].labels(reason.value).inc(number)
+        self._over(folded.over)
         self._counters["footfall_ledger_entries"].inc(len(folded.ledger))
         self._counters["footfall_books_unbalanced"].inc(folded.unbalanced)
         self._chunk(folded.count, seconds)
 
-    def folded_clean(self, events: int, seconds: float) -> None:
-        """``aggregate`` folded what one state batch holds."""
+    def folded_clean(self, events: int, seconds: float, over: Mapping[Bound, int]) -> None:
+        """``aggregate`` folded what one state batch holds; ``over``: what bounds kept out of figures."""
+        self._over(over)
         self._counters["footfall_counted"].inc(events)
         self._chunk(events, seconds)
 
@@ -64,6 +69,20 @@ class Operations:
         """How much state a partition has."""
         self._gauges["footfall_active_users"].labels(str(partition)).set(fold.activity.count)
         self._gauges["footfall_open_windows"].labels(str(partition)).set(len(fold.figures.windows))
+
+    def _over(self, over: Mapping[Bound, int]) -> None:
+        for bound, number in over.items():
+            self._counters["footfall_over_bound"].labels(bound.value).inc(number)
+
+    def bounded(self, partition: int, peaks: Mapping[Bound, int]) -> None:
+        """The most that any company of a partition was seen to hold."""
+        for bound, number in peaks.items():
+            self._gauges["footfall_bound_peak"].labels(str(partition), bound.value).set(number)
+
+    def withdrawn(self, partition: int, closed: int, unknown: int) -> None:
+        """How many companies are closed, and whether those unknown until then are."""
+        self._gauges["footfall_closed_companies"].labels(str(partition)).set(closed)
+        self._gauges["footfall_unknown_withdrew"].labels(str(partition)).set(unknown)
 
     def corrected(self, records: int) -> None:
         """``aggregate`` appended corrections."""
@@ -93,12 +112,34 @@ class Operations:
     def dropped(self, partition: int) -> None:
         """A partition is no longer ours, or no longer followed."""
         for gauge in self._gauges.values():
-            with suppress(KeyError):
-                gauge.remove(str(partition))
+            gauge.remove_by_labels({"partition": str(partition)})
 
     def _chunk(self, size: int, seconds: float) -> None:
         self._histograms["footfall_chunk_records"].observe(size)
         self._histograms["footfall_fold_seconds"].observe(seconds)
+
+
+def _unusable(host: str, port: int, error: Exception) -> Refused:
+    """The refusal of an address to listen on, which names the setting that is to blame."""
+    number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
+    if number == errno.EADDRINUSE:
+        return Refused(
+            f"the metrics port {port} of {host} is taken",
+            "set FOOTFALL_METRICS_PORT to another, or end what listens there",
+        )
+    if number == errno.EACCES:
+        return Refused(
+            f"the metrics port {port} of {host} is not for this user", "set FOOTFALL_METRICS_PORT to one above 1023"
+        )
+    if number in {None, errno.EADDRNOTAVAIL, errno.EINVAL}:
+        return Refused(
+            f"{host} is no address of this machine",
+            "set FOOTFALL_METRICS_HOST to 127.0.0.1, to an address that it has, or to 0.0.0.0 for all of them",
+        )
+    return Refused(
+        f"nothing can listen at the metrics port {port} of {host} ({os.strerror(number or 0)})",
+        "mend that, or set FOOTFALL_METRICS_HOST and FOOTFALL_METRICS_PORT to another place",
+    )
 
 
 class Pages:
@@ -111,13 +152,11 @@ class Pages:
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; ``port`` 0 takes any free one. Refuses where the port is taken."""
+        """Listen; ``port`` 0 takes any free one. Refuses where the host or the port cannot be had."""
         try:
             self._server = await asyncio.start_server(self._answer, host, port)
-        except OSError as error:
-            raise Refused(
-                f"metrics port {port} of {host} cannot be used", f"set FOOTFALL_METRICS_PORT ({error.strerror})"
-            ) from None
+        except (OSError, UnicodeError) as error:
+            raise _unusable(host, port, error) from None
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

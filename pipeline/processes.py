@@ -1,6 +1,9 @@
 """Workers as processes of their own: started, watched until ready, and stopped, for ``demo``, ``up`` and tests."""
 
 import asyncio
+import contextlib
+import http.client
+import json
 import os
 import secrets
 import signal
@@ -11,13 +14,17 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.broker.embedded import free_ports
+from pipeline.broker.embedded import dies_with_parent, free_ports
 from pipeline.errors import Refused
 
-__all__ = ["WorkerProcess", "metric_total", "new_keys", "start_worker"]
+__all__ = ["WorkerProcess", "answering", "metric_total", "new_keys", "page", "start_worker"]
+
+_REFUSED: Final = "footfall: "
+_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what listens on all answers on loopback
 
 
 def new_keys() -> dict[str, str]:
@@ -36,29 +43,57 @@ def metric_total(page: str, name: str, **labels: str) -> float | None:
     return sum(values) if values else None
 
 
+def page(address: str, path: str) -> tuple[int, str]:
+    """Status and text of a page of the metrics port at ``host:port``; status 0 where nothing answers within 2 s.
+
+    It is asked directly, whatever proxy the environment names: no proxy knows this machine's loopback.
+    """
+    asking = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with asking.open(f"http://{address}{path}", timeout=2) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException, ValueError):
+        return 0, ""
+
+
+def answering(host: str, port: int | str) -> str:
+    """``host:port`` at which what listens at ``host`` answers on this machine."""
+    found = _EVERYWHERE.get(host, host)
+    return f"[{found}]:{port}" if ":" in found else f"{found}:{port}"
+
+
 @dataclass(slots=True)
 class WorkerProcess:
-    """One running ``footfall worker``; ``log`` takes its stdout and stderr."""
+    """One running ``footfall worker``; ``log`` takes its stdout and stderr, ``metrics_address`` is ``host:port``."""
 
     kind: str
     process: subprocess.Popen[bytes]
     log: Path
-    metrics_port: int
+    metrics_address: str
 
     @property
     def metrics_url(self) -> str:
         """Where Prometheus scrapes it."""
-        return f"http://127.0.0.1:{self.metrics_port}/metrics"
+        return f"http://{self.metrics_address}/metrics"
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and text of a page of its metrics port; status 0 where nothing answers."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=2) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
+        return page(self.metrics_address, path)
+
+    def ended(self) -> Refused:
+        """How it ended, by the last line that it said."""
+        lines = self.log.read_text("utf-8", errors="replace").strip().splitlines()
+        last = lines[-1] if lines else ""
+        if last.startswith(_REFUSED):
+            return Refused(f"worker {self.kind} was refused", last.removeprefix(_REFUSED))
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # whatever was written last, by whomever
+            told = json.loads(last)
+            return Refused(f"worker {self.kind} ended: {told['what']}", f"{told['do']}; its log is {self.log}")
+        return Refused(
+            f"worker {self.kind} ended with exit code {self.process.returncode}", f"read its log, {self.log}"
+        )
 
     async def ready(self, deadline: float = 60) -> None:
         """Wait for ``/readyz``; refuses with the last line of the log where the worker ends first."""
@@ -66,11 +101,7 @@ class WorkerProcess:
         until = loop.time() + deadline
         while loop.time() < until:
             if self.process.poll() is not None:
-                lines = self.log.read_text(errors="replace").strip().splitlines()
-                raise Refused(
-                    f"worker {self.kind} ended with exit code {self.process.returncode}",
-                    f"its last line: {lines[-1] if lines else 'none'}",
-                )
+                raise self.ended()
             if (await asyncio.to_thread(self.get, "/readyz"))[0] == 200:
                 return
             await asyncio.sleep(0.1)
@@ -95,16 +126,20 @@ def start_worker(
     name: str | None = None,
     arguments: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
+    *,
+    bound: bool = False,
 ) -> WorkerProcess:
     """Start ``footfall worker KIND`` with ``arguments`` and ``FOOTFALL_*`` ``settings`` (names without the prefix).
 
     It inherits no other setting of this process; ``variables`` are set beside them, such as another ``PYTHONPATH``.
-    Its log is ``folder/NAME.log``, appended to.
+    Without a metrics port it takes a free one. Its log is ``folder/NAME.log``, appended to. One that is ``bound`` is
+    ended (on Linux, by the kernel) with the thread that started it.
     """
-    (port,) = free_ports(1)
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("FOOTFALL_")}
-    environment |= {f"FOOTFALL_{key}": value for key, value in settings.items()}
-    environment["FOOTFALL_METRICS_PORT"] = str(port)
+    given = {"METRICS_HOST": "127.0.0.1", **settings}
+    if int(given.get("METRICS_PORT", "0")) == 0:
+        given["METRICS_PORT"] = str(free_ports(1)[0])
+    environment = {key: value for key, value in os.environ.items() if not key.upper().startswith("FOOTFALL_")}
+    environment |= {f"FOOTFALL_{key}": value for key, value in given.items()}
     environment |= variables or {}
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name or kind}.log"
@@ -116,5 +151,6 @@ def start_worker(
             stderr=subprocess.STDOUT,
             env=environment,
             cwd=folder,
+            preexec_fn=dies_with_parent() if bound else None,  # noqa: PLW1509 - it only calls prctl
         )
-    return WorkerProcess(kind, process, log, port)
+    return WorkerProcess(kind, process, log, answering(given["METRICS_HOST"], given["METRICS_PORT"]))

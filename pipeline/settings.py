@@ -11,15 +11,17 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from agents.core.activity import days_kept
 from agents.core.control import ControlKeys
 from agents.core.pseudonyms import KeyFormatError, Pseudonyms, parse_key
 from pipeline.errors import Refused
+from pipeline.settings_env import added_by_kubernetes
+from pipeline.settings_values import Address, Brokers, Duration, OwnPath, without_password
 from schemas.deciding import Deciding, fold_digest
 
 __all__ = ["Settings", "load_settings"]
@@ -28,22 +30,8 @@ PREFIX: Final = "FOOTFALL_"
 CONFIG: Final = "FOOTFALL_CONFIG"
 """Names the TOML file; the one variable that is no setting."""
 _SECRETS: Final = frozenset({"pseudonym_key", "control_key", "control_key_previous"})
-_NUMBER: Final = re.compile(r"\d+(\.\d+)?")
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 _PREFIX_PATTERN: Final = re.compile("[A-Za-z0-9._-]{1,150}")
-
-
-def _seconds(value: object) -> object:
-    """Plain numbers and their text are seconds; everything else is left to pydantic (ISO 8601)."""
-    if isinstance(value, bool):
-        raise ValueError("is no duration")
-    if isinstance(value, str) and not (_NUMBER.fullmatch(value.strip()) or value.strip().startswith("P")):
-        raise ValueError("must be ISO 8601, such as PT10S, or a number of seconds")
-    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value.strip()) else value
-
-
-Duration = Annotated[dt.timedelta, BeforeValidator(_seconds)]
-"""ISO 8601 (``PT10S``) or seconds, never below zero, in whole milliseconds."""
 
 
 class Settings(BaseSettings):
@@ -51,24 +39,24 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    brokers: str | None = None
-    """``host:port``, several separated by commas."""
+    brokers: Brokers = None
+    """``host:port``, several separated by commas; an IPv6 address in brackets."""
     topic_prefix: str = "footfall"
     partitions: int = Field(default=8, ge=1, le=10_000)
     """Of every topic that ``topics apply`` makes; fixed from then on."""
     replication: int | None = Field(default=None, ge=1, le=32_767)
     """Of every topic that ``topics apply`` makes; None leaves it to the broker."""
-    data_dir: Path = Path(".footfall")
+    data_dir: OwnPath = Path(".footfall")
     store: Literal["memory", "rocksdb"] = "memory"
     """Where a worker keeps state that grows with people and sources; on disk it lies under the data folder."""
     pseudonym_key: SecretStr | None = None
-    pseudonym_key_file: Path | None = None
+    pseudonym_key_file: OwnPath | None = None
     control_key: SecretStr | None = None
     """64 hex digits that sign ticks and control records; apart from the pseudonym key, and not for ``aggregate``."""
-    control_key_file: Path | None = None
+    control_key_file: OwnPath | None = None
     control_key_previous: SecretStr | None = None
     """The control key before, while a new one is announced and for as long as raw holds what it signed."""
-    control_key_previous_file: Path | None = None
+    control_key_previous_file: OwnPath | None = None
     emit_interval: Duration = Field(default=dt.timedelta(seconds=10), ge=dt.timedelta(seconds=1))
     grace_hour: Duration = dt.timedelta(hours=1)
     grace_day: Duration = dt.timedelta(hours=24)
@@ -77,17 +65,41 @@ class Settings(BaseSettings):
     idle_after: Duration = dt.timedelta(minutes=5)
     max_series: int = Field(default=10_000, ge=1)
     """Combinations of dimension values that count by name, a metric, company and window."""
+    max_sources: int = Field(default=200_000, ge=1)
+    """Sources of a company (the part before ``#``) of which something is remembered."""
+    max_incarnations: int = Field(default=400_000, ge=1)
+    """Incarnations (whole sources) of a company of which something is remembered."""
+    max_intervals: int = Field(default=1000, ge=1)
+    """Intervals of the sequences seen of one incarnation: gaps in them, and one more."""
+    max_words: int = Field(default=200_000, ge=1)
+    """Installations and apps of a company whose word of consent is kept."""
+    max_new_companies: int = Field(default=50_000, ge=1)
+    """Companies unknown until then that a partition takes in on one UTC day."""
+    max_users: int = Field(default=1_000_000, ge=1)
+    """Active users of a company and day."""
+    max_company_series: int = Field(default=1_000_000, ge=1)
+    """Series of a company over all metrics and windows, and the sources that its distinct figures hold."""
     record_duplicates: bool = False
     session_timeout: Duration = Field(
         default=dt.timedelta(seconds=10), ge=dt.timedelta(seconds=3), le=dt.timedelta(minutes=5)
     )
     standby: int = Field(default=1, ge=0, le=10)
     """Other workers, where there are any, that keep a copy of each partition's state; 0 saves their memory."""
-    metrics_host: str = "127.0.0.1"
+    metrics_host: Address = "127.0.0.1"
+    """A name or address of this machine; 0.0.0.0 is all of them."""
     metrics_port: int = Field(default=9464, ge=0, le=65_535)
     """0 takes any free port."""
+    workers: Brokers = None
+    """``host:port`` of the metrics of each worker, several separated by commas, for ``doctor`` to ask."""
     failpoint: str | None = None
     """For tests alone: where the worker kills itself."""
+
+    @field_validator("partitions", "replication", "max_series", "standby", "metrics_port", mode="before")
+    @classmethod
+    def _no_truth(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("must be a whole number")
+        return value
 
     @field_validator("topic_prefix")
     @classmethod
@@ -95,16 +107,6 @@ class Settings(BaseSettings):
         if not _PREFIX_PATTERN.fullmatch(value):
             raise ValueError("must be 1 to 150 characters of A-Za-z0-9._-")
         return value
-
-    @field_validator("brokers")
-    @classmethod
-    def _legal_brokers(cls, value: str | None) -> str | None:
-        if value is None or not value.strip():
-            return None
-        addresses = [address.strip() for address in value.split(",")]
-        if not all(re.fullmatch(r"\S+:\d{1,5}", address) for address in addresses):
-            raise ValueError("must be host:port, several separated by commas")
-        return ",".join(addresses)
 
     @field_validator("emit_interval", "grace_hour", "grace_day", "lateness", "clock_ahead", "idle_after")
     @classmethod
@@ -131,7 +133,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Given values, then the environment; the TOML file's are merged in by :func:`load_settings`."""
-        return init_settings, env_settings
+        return init_settings, _Environment(settings_cls)
 
     def deciding(self) -> Deciding:
         """The settings that decide what is counted where, in milliseconds."""
@@ -142,8 +144,19 @@ class Settings(BaseSettings):
             grace_day=self.grace_day // _MILLISECOND,
             idle_after=self.idle_after // _MILLISECOND,
             max_series=self.max_series,
+            max_sources=self.max_sources,
+            max_incarnations=self.max_incarnations,
+            max_intervals=self.max_intervals,
+            max_words=self.max_words,
+            max_new_companies=self.max_new_companies,
+            max_users=self.max_users,
+            max_company_series=self.max_company_series,
             partitions=self.partitions,
         )
+
+    def without_keys(self) -> Self:
+        """The same, as a worker is given it that must hold no key."""
+        return self.model_copy(update={name: None for name in type(self).model_fields if "_key" in name})
 
     def pseudonym_secret(self) -> bytes | None:
         """The 32 bytes of the pseudonym key; None where none is set. Refuses a bad one, and two at once."""
@@ -199,12 +212,26 @@ class Settings(BaseSettings):
         return fold_digest(self.deciding(), fingerprint, "" if control is None else control.mark)
 
 
+class _Environment(EnvSettingsSource):
+    """The client's own, without what is no setting of ours."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in _environment().items()}
+
+
+def _environment() -> dict[str, str]:
+    """The variables that are meant as settings, by name in upper case; never those that Kubernetes adds."""
+    found = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    added = added_by_kubernetes(found)
+    return {name: value for name, value in found.items() if name not in added and name != CONFIG}
+
+
 def load_settings(**overrides: Any) -> Settings:
     """The settings in force; ``overrides`` go before all else.
 
     Refuses an unknown ``FOOTFALL_*`` variable or TOML key, a file that cannot be read and a bad value.
     """
-    environment = {name.upper() for name in os.environ if name.upper().startswith(PREFIX)} - {CONFIG}
+    environment = _environment()
     for name in sorted(environment):
         if name.removeprefix(PREFIX).lower() not in Settings.model_fields:
             raise _unknown(f"environment variable {name}", name.removeprefix(PREFIX).lower(), PREFIX)
@@ -244,7 +271,7 @@ def _unknown(what: str, name: str, prefix: str) -> Refused:
 
 
 def _bad(
-    error: ValidationError, given: Mapping[str, Any], environment: set[str], overrides: Mapping[str, Any]
+    error: ValidationError, given: Mapping[str, Any], environment: Mapping[str, str], overrides: Mapping[str, Any]
 ) -> Refused:
     """One line for the first bad setting; a value appears in it only if it is no secret."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
@@ -253,10 +280,10 @@ def _bad(
     if name in overrides:
         value, where = overrides[name], name
     elif variable in environment:
-        value, where = os.environ.get(variable, ""), variable
+        value, where = environment[variable], variable
     else:
         value, where = given.get(name, ""), f"{name} in the settings file"
-    shown = "" if name in _SECRETS else f" ({str(value)[:60]!r})"
+    shown = "" if name in _SECRETS else f" ({without_password(str(value))[:60]!r})"
     if name not in Settings.model_fields:
         return _unknown(f"setting {name}", name, "")
     return Refused(f"bad setting {where}{shown}", f"it {_advice(first['msg'])}")

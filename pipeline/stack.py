@@ -1,10 +1,11 @@
 """Broker, topics and both workers together, as ``demo`` and ``up`` use them."""
 
-import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pipeline.broker.digests import announce as announce_digest
 from pipeline.broker.digests import in_force_at_ends
@@ -12,26 +13,33 @@ from pipeline.broker.embedded import embedded
 from pipeline.broker.jars import Progress
 from pipeline.broker.topics import apply
 from pipeline.errors import Refused
+from pipeline.folders import held, is_held, kept_secret, writable
 from pipeline.preflight import require_key
 from pipeline.processes import WorkerProcess, start_worker
 from pipeline.settings import Settings
+from pipeline.settings_env import as_environment
 from pipeline.worker.recovery import LogReader
 
-__all__ = ["Stack", "running_stack"]
+__all__ = ["Stack", "noted_workers", "running_stack"]
 
-_NO_OTHER_KEYS = {"pseudonym_key": None, "control_key": None}
+_LAST_PORT: Final = 65_535
+_NOTED: Final = "workers.json"
+_DO: Final = "set FOOTFALL_DATA_DIR to a folder of this user's"
 
 
 @dataclass(slots=True)
 class Stack:
-    """What runs: the broker's address, where logs and keys lie, the workers."""
+    """What runs: the settings of ``anonymize``, which name the broker and the key, and the workers."""
 
-    brokers: str
+    settings: Settings
     folder: Path
-    keys: Mapping[str, Path]
-    """Settings that name the key files, by their names without ``FOOTFALL_``."""
     anonymize: WorkerProcess
     aggregate: WorkerProcess
+
+    @property
+    def brokers(self) -> str:
+        """The broker's address."""
+        return self.settings.brokers or ""
 
     @property
     def workers(self) -> tuple[WorkerProcess, WorkerProcess]:
@@ -39,22 +47,40 @@ class Stack:
         return self.anonymize, self.aggregate
 
 
-def key_files(folder: Path) -> dict[str, Path]:
-    """The folder's keys by the settings that name them, made at first use and readable by their owner alone."""
-    files = {f"{name.upper()}_KEY_FILE": folder / f"{name}.key" for name in ("pseudonym", "control")}
-    for path in files.values():
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_hex(32) + "\n")
-    return files
+@asynccontextmanager
+async def running_stack(
+    settings: Settings, folder: Path, progress: Progress | None = None, *, announce: bool = False
+) -> AsyncIterator[Stack]:
+    """Start the real broker, make the topics, start both workers and wait until they are ready; stop all at the end.
 
-
-def _deciding(settings: Settings) -> dict[str, str]:
-    """The settings that decide, as the workers are given them: the digest is looked at here, and folded under there."""
-    durations = ("lateness", "clock_ahead", "grace_hour", "grace_day", "idle_after")
-    given = {name.upper(): str(getattr(settings, name).total_seconds()) for name in durations}
-    return given | {"MAX_SERIES": str(settings.max_series)}
+    All ``settings`` are handed on to the workers but the brokers and the data folder, which are the stack's own; so is
+    the key where none is set. Where a metrics port is set, ``aggregate`` has the next one. ``progress`` tells of the
+    jars. ``announce`` goes on with a folder that was begun under another fold digest, which is refused without it.
+    Refuses before anything is started where the folder is unusable or another process holds it.
+    """
+    _refuse_unfit(settings)
+    writable(folder, _DO)
+    with held(folder, "footfall up", _DO):
+        if settings.pseudonym_secret() is None:
+            settings = settings.model_copy(update={"pseudonym_key_file": kept_secret(folder / "pseudonym.key")})
+        if settings.control_keys() is None:
+            settings = settings.model_copy(update={"control_key_file": kept_secret(folder / "control.key")})
+        async with AsyncExitStack() as ending:
+            brokers = await ending.enter_async_context(embedded(folder / "broker", progress))
+            settings = settings.model_copy(update={"brokers": brokers, "data_dir": folder / "data"})
+            await apply(settings)
+            announced = await _look_at_digests(settings, announce=announce)
+            workers: list[WorkerProcess] = []
+            for kind, given in _environments(settings):
+                workers.append(start_worker(kind, given, folder / "logs", bound=True))
+                ending.push_async_callback(workers[-1].stop)
+                if announced:  # what the second reads must be under its digest
+                    await workers[-1].ready()
+            for worker in workers:
+                await worker.ready()
+            noted = {"brokers": brokers, "workers": [worker.metrics_address for worker in workers]}
+            (folder / _NOTED).write_text(json.dumps(noted), "utf-8")
+            yield Stack(settings, folder, *workers)
 
 
 async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:
@@ -74,45 +100,31 @@ async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:
     return False
 
 
-@asynccontextmanager
-async def running_stack(
-    settings: Settings,
-    folder: Path,
-    overrides: Mapping[str, str],
-    progress: Progress | None = None,
-    *,
-    announce: bool = False,
-) -> AsyncIterator[Stack]:
-    """Start the real broker, make the topics, start both workers and wait until they are ready; stop all at the end.
-
-    ``overrides`` are settings for the workers by their names without ``FOOTFALL_``; ``progress`` tells of the jars.
-    ``announce`` goes on with a folder that was begun under another fold digest, which is refused without it.
-    """
-    keys = key_files(folder)
-    logs = folder / "logs"
-    async with embedded(folder / "broker", progress) as brokers:
-        common = {
-            "BROKERS": brokers,
-            "TOPIC_PREFIX": settings.topic_prefix,
-            "PARTITIONS": str(settings.partitions),
-            "DATA_DIR": str(folder / "data"),
-            **_deciding(settings),
-            **overrides,
-        }
-        given = settings.model_copy(
-            update={"brokers": brokers, **{name.lower(): path for name, path in keys.items()}, **_NO_OTHER_KEYS}
+def _refuse_unfit(settings: Settings) -> None:
+    """What a cluster has and one broker with two workers on this machine cannot have."""
+    if (settings.replication or 1) > 1:
+        raise Refused(
+            f"FOOTFALL_REPLICATION is {settings.replication}, but one broker is started here", "unset it here"
         )
-        await apply(given)
-        announced = await _look_at_digests(given, announce=announce)
-        workers: list[WorkerProcess] = []
-        try:
-            workers.append(start_worker("anonymize", common | {name: str(path) for name, path in keys.items()}, logs))
-            if announced:  # what it reads must be under its digest
-                await workers[0].ready()
-            workers.append(start_worker("aggregate", common, logs))
-            for worker in workers:
-                await worker.ready()
-            yield Stack(brokers, folder, keys, *workers)
-        finally:
-            for worker in workers:
-                await worker.stop()
+    if settings.metrics_port == _LAST_PORT:
+        raise Refused("FOOTFALL_METRICS_PORT leaves no port for the second worker", f"set it below {_LAST_PORT}")
+
+
+def _environments(settings: Settings) -> list[tuple[str, dict[str, str]]]:
+    """Each worker's settings as its environment; ``aggregate`` holds no key."""
+    port = settings.metrics_port if "metrics_port" in settings.model_fields_set else 0
+    return [
+        ("anonymize", as_environment(settings.model_copy(update={"metrics_port": port}))),
+        ("aggregate", as_environment(settings.without_keys().model_copy(update={"metrics_port": port and port + 1}))),
+    ]
+
+
+def noted_workers(folder: Path, brokers: str | None) -> list[str]:
+    """``host:port`` of the metrics of the workers of the stack that runs in ``folder`` on ``brokers``; [] without."""
+    if not is_held(folder):
+        return []
+    try:
+        noted = json.loads((folder / _NOTED).read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    return list(noted["workers"]) if noted["brokers"] == brokers else []

@@ -1,7 +1,7 @@
 """A Faust transport that hands over one message per partition and fetch, and lets the state say where to read on.
 
 ``footfall://host:port`` names it (entry point ``faust.transports``). Faust's cost is per message (design 2.2), so a
-message's value is the whole list of fetched records; its offset is that of the last one.
+message's value is the list of fetched batches, not yet read; its offset is the last one of the last.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from agents.core.records import RawRecord
-from pipeline.batches import hand_over_blocks, joined
+from pipeline.kafka.batch import Batch
+from pipeline.kafka.consumer import BatchConsumer
 from pipeline.worker.lease import Lease
 from pipeline.worker.will import LastWill, leaving
 
-__all__ = ["Consumer", "FetchedChunk", "Positions", "Producer", "Transport", "connected"]
+__all__ = ["Consumer", "FetchedChunk", "Positions", "Producer", "Transport", "connected", "tell_errors"]
 
 Positions = Callable[[], Awaitable[Mapping[TP, int]]]
 """Where to read on, for every assigned partition."""
@@ -41,7 +41,7 @@ class FetchedChunk(NamedTuple):
     offset: int
     timestamp: int
     timestamp_type: int
-    value: list[Any]
+    value: list[Batch]
     key: None = None
     headers: tuple[()] = ()
     checksum: None = None
@@ -56,7 +56,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         conf = self.app.conf
         session = int(conf.broker_session_timeout * 1000)
         placing = cast("Any", self.app).footfall_placing
-        consumer = aiokafka.AIOKafkaConsumer(
+        consumer = BatchConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             bootstrap_servers=driver.server_list(transport.url, transport.default_port),
@@ -67,7 +67,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             max_poll_records=conf.broker_max_poll_records,
             max_poll_interval_ms=2**31 - 1,  # the lease and readiness watch us, on a finer scale
             max_partition_fetch_bytes=_FETCH_BYTES,
-            fetch_max_bytes=8 * _FETCH_BYTES,
+            fetch_max_bytes=4 * _FETCH_BYTES,
             fetch_max_wait_ms=250,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=session,
@@ -82,9 +82,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
         app: Any = self.app
         await connected(super().on_start, lambda: self._ensure_consumer().stop(), app.footfall_failed)
-        if app.footfall_blocks:
-            hand_over_blocks(self._ensure_consumer()._fetcher)  # noqa: SLF001 - as below
-        _renew(self._ensure_consumer()._coordinator, app.footfall_lease, app.footfall_will)  # noqa: SLF001
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - as below
+        _renew(coordinator, app.footfall_lease, app.footfall_will)
+        tell_errors(coordinator, app.footfall_failed)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; False where the group does not take it now, as while it rebalances.
@@ -117,18 +117,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         except NoOffsetForPartitionError:  # the position comes from the state, with perform_seek
             return {}
-        if cast("Any", self.app).footfall_blocks:
-            parts = {tp: joined(blocks) for tp, blocks in fetched.items()}
-        else:
-            parts = {tp: [records] for tp, records in fetched.items() if records}
-        return {tp: [_chunk(tp, part) for part in found] for tp, found in parts.items() if found}
+        return {tp: [_chunk(tp, batches)] for tp, batches in fetched.items() if batches}
 
 
-def _chunk(tp: TP, records: Any) -> FetchedChunk:
-    """Of records of the client's or of ours, of which there is one at least."""
-    last = records[-1]
-    time = last.append_time if isinstance(last, RawRecord) else last.timestamp
-    return FetchedChunk(tp.topic, tp.partition, last.offset, time, _APPEND_TIME, records)
+def _chunk(tp: TP, batches: list[Batch]) -> FetchedChunk:
+    last = batches[-1].stored
+    return FetchedChunk(tp.topic, tp.partition, last.last, last.append_time, _APPEND_TIME, batches)
 
 
 async def connected(
@@ -166,6 +160,20 @@ def _renew(coordinator: Any, lease: Lease, will: LastWill) -> None:
         return answered
 
     coordinator._do_heartbeat = heartbeat  # noqa: SLF001
+
+
+def tell_errors(coordinator: Any, failed: Callable[[BaseException], None]) -> None:
+    """What the group's coordinator cannot go on from has ``failed``, also where nothing is fetched.
+
+    The client keeps it for the next fetch, and waits: a worker that was never assigned anything would wait for ever.
+    """
+    push = coordinator._push_error_to_user  # noqa: SLF001 - there is no public hook
+
+    def pushed(error: BaseException) -> Any:
+        failed(error)
+        return push(error)
+
+    coordinator._push_error_to_user = pushed  # noqa: SLF001
 
 
 class Consumer(driver.Consumer):

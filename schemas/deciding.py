@@ -22,7 +22,13 @@ KEY_DIGITS = 8
 
 @dataclass(frozen=True, slots=True)
 class Deciding:
-    """The deciding settings; durations in milliseconds."""
+    """The deciding settings; durations in milliseconds.
+
+    The bounds keep one company from exhausting a worker. Of a company they limit what is alive: sources (the part of a
+    source before ``#``), incarnations (whole sources), intervals of sequences of one incarnation, words of consent,
+    users of one day, and series with the sources that its distinct figures hold; ``max_new_companies`` limits the
+    companies that a partition sees anew on one UTC day of append time.
+    """
 
     lateness: int = 35 * DAY_MS
     clock_ahead: int = 600 * SECOND_MS
@@ -30,6 +36,13 @@ class Deciding:
     grace_day: int = DAY_MS
     idle_after: int = 300 * SECOND_MS
     max_series: int = 10_000
+    max_sources: int = 200_000
+    max_incarnations: int = 400_000
+    max_intervals: int = 1000
+    max_words: int = 200_000
+    max_new_companies: int = 50_000
+    max_users: int = 1_000_000
+    max_company_series: int = 1_000_000
     partitions: int = 8
     """Of every topic of the table: it decides where each company is at home."""
 

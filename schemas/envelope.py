@@ -80,12 +80,20 @@ def _is_sequence(value: int | str) -> int | str:
     return value
 
 
+def _has_base(value: str) -> str:
+    if value.startswith("#"):
+        raise ValueError("nothing before the incarnation")
+    return value
+
+
 def _is_known(value: str) -> str:
     if value not in EVENT_TYPES:
         raise UnknownTypeError
     return value
 
 
+SourceName = Annotated[Name, AfterValidator(_has_base)]
+"""A source; what follows its first ``#`` is its incarnation, and something stands before that."""
 TypeName = Annotated[
     str, StringConstraints(min_length=1), AfterValidator(_is_known), Field(json_schema_extra={"enum": [*EVENT_TYPES]})
 ]
@@ -107,11 +115,11 @@ class Envelope(BaseModel):
 
     specversion: Literal["1.0"]
     id: Name
-    source: Name
+    source: SourceName
     type: TypeName
     company: Annotated[str, StringConstraints(pattern=f"^{COMPANY_PATTERN}$")]
     sequence: Sequence | None = None
-    installation: Name | None = None
+    installation: SourceName | None = None
     data: dict[str, Any] = Field(default_factory=dict)
     time: Time
 

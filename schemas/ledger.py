@@ -9,7 +9,7 @@ others by company: ``sha256sum`` of the file of them. Each entry carries the has
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -32,6 +32,7 @@ __all__ = [
     "ledger_key",
     "ledger_schema",
     "pack_outcome",
+    "pack_outcomes",
 ]
 
 COUNTED: Final = 0
@@ -136,6 +137,13 @@ def ledger_key(partition: int, hour: int, company: str | None) -> bytes:
 def pack_outcome(offset: int, code: int) -> bytes:
     """One outcome as it is digested: the code in the highest of 8 bytes, the raw offset in the others, big-endian."""
     return (code << _CODE_SHIFT | offset).to_bytes(_OUTCOME_BYTES, "big")
+
+
+def pack_outcomes(offset: int, codes: Sequence[int]) -> bytearray:
+    """As :func:`pack_outcome`, of several events of one record, one after the other."""
+    packed = bytearray(offset.to_bytes(_OUTCOME_BYTES, "big") * len(codes))
+    packed[::_OUTCOME_BYTES] = bytes(codes)
+    return packed
 
 
 def digest_outcomes(chain: bytes, outcomes: bytes) -> tuple[bytes, bytes]:

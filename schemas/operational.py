@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from schemas.bounds import Bound
 from schemas.reasons import Outcome, Reason
 
 __all__ = ["OPERATIONAL", "Instrument", "Operational", "RecoveryWay"]
@@ -72,6 +73,41 @@ _LIST: Final = (
         "hours",
         "Hours closed in which what was received is not what was counted, dropped as duplicate or rejected.",
         "above 0: hold the bills of that partition and hour, and look at it by footfall audit",
+    ),
+    Operational(
+        "footfall_over_bound",
+        Instrument.COUNTER,
+        "events",
+        "What a bound kept from being remembered: by anonymize events that are not counted, by aggregate users, series"
+        " and sources left out of figures.",
+        "above 0: see which company it is by footfall rejected, and whether the bound is too low for it",
+        (("bound", tuple(bound.value for bound in Bound)),),
+    ),
+    Operational(
+        "footfall_bound_peak",
+        Instrument.GAUGE,
+        "number",
+        "The most that any company of the partition was seen to hold of what a bound limits, since the worker took the"
+        " partition up; for new companies how many came today.",
+        "near the setting of that bound",
+        (_PARTITION, ("bound", tuple(bound.value for bound in Bound))),
+    ),
+    Operational(
+        "footfall_closed_companies",
+        Instrument.GAUGE,
+        "companies",
+        "Companies with more withdrawals of consent than are kept, in which only what needs no consent is counted.",
+        "above 0",
+        (_PARTITION,),
+    ),
+    Operational(
+        "footfall_unknown_withdrew",
+        Instrument.GAUGE,
+        "flag",
+        "1 once a company withdrew on a day that had no room for new companies: those unknown then count from now on"
+        " only what needs no consent.",
+        "1",
+        (_PARTITION,),
     ),
     Operational("footfall_counted", Instrument.COUNTER, "events", "Counted events folded into figures by aggregate."),
     Operational(

@@ -1,12 +1,21 @@
 """The rejected record (design 1.4): why an event was not counted, and nothing of its content."""
 
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import msgspec
 
 from schemas.reasons import Reason
 
-__all__ = ["MOST_NAMED", "Rejection", "decode_rejection", "encode_rejection", "rejection_schema"]
+__all__ = [
+    "MOST_NAMED",
+    "Rejection",
+    "decode_rejection",
+    "encode_alike",
+    "encode_rejection",
+    "rejection_schema",
+    "with_more",
+]
 
 MOST_NAMED: Final = 100
 """Rejections of one raw record that are written; the last of them tells how many more there were."""
@@ -38,11 +47,24 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Rejection)
+_NO_PATH: Final = b'"path":""'
+"""Stands nowhere else: quotes are escaped in what is before it."""
 
 
 def encode_rejection(rejection: Rejection) -> bytes:
     """The JSON of ``rejection``, the same bytes for equal rejections."""
     return _encoder.encode(rejection)
+
+
+def encode_alike(rejection: Rejection, paths: Iterable[str]) -> list[bytes]:
+    """As :func:`encode_rejection`, of rejections that are ``rejection``, each with another path."""
+    before, _, after = _encoder.encode(msgspec.structs.replace(rejection, path="")).partition(_NO_PATH)
+    return [b'%b"path":"%b"%b' % (before, path.encode(), after) for path in paths]
+
+
+def with_more(encoded: bytes, more: int) -> bytes:
+    """An encoded rejection without ``more``, with it."""
+    return b'%b,"more":%d}' % (encoded[:-1], more)
 
 
 def decode_rejection(data: bytes) -> Rejection:

@@ -13,6 +13,7 @@ from itertools import islice
 
 import msgspec
 
+from agents.core.company_bounds import CompanyBounds, Held
 from agents.core.joins import payload_of
 from agents.core.store import Store, walk
 from schemas.deciding import Deciding
@@ -101,7 +102,8 @@ def unpack_days(newest: int, mask: bytes) -> int:
 class Activity:
     """The users of one partition by company and pseudonym."""
 
-    def __init__(self, deciding: Deciding) -> None:
+    def __init__(self, deciding: Deciding, bounds: CompanyBounds | None = None) -> None:
+        self._bounds = CompanyBounds(deciding) if bounds is None else bounds
         self.keep = days_kept(deciding)
         self.users: dict[str, dict[bytes, int]] = {}
         self._older: dict[str, dict[bytes, int]] = {}
@@ -121,9 +123,11 @@ class Activity:
     ) -> Iterator[tuple[str, bytes, Turn, int]]:
         """Make users active; company, user, turn and index of those for whom that was new (and not too old to matter).
 
+        A user for whom the company has no room on that day is not active then.
+
         One loop, for nearly all are known: a call for each would cost more than all the rest of it.
         """
-        users_of = self.users
+        users_of, take = self.users, self._bounds.take
         for number, who, day, at in seen:
             company, user = companies[number], pseudonyms[who]
             users = users_of.get(company)
@@ -135,8 +139,10 @@ class Activity:
             if packed is not None and packed >> MASK_DAYS == day:
                 continue
             changed = add_day(packed, day, self.keep)
-            if changed is None:
+            if changed is None or not take(company, (day + 1) * DAY_MS, Held.USERS):
                 continue
+            if packed is None:
+                self._stored += 1
             users[user] = changed
             before, after = (-1, -1) if packed is None else neighbours(packed, day)
             yield company, user, (day, before, after), at
@@ -163,9 +169,7 @@ class Activity:
         """A user who is not in ``users`` will be from now on."""
         self._hot += 1
         packed = self._peek(company, user)
-        if packed is None:
-            self._stored += 1
-        else:
+        if packed is not None:
             users[user] = packed
         return packed
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from agents.core.books import ACCOUNT_COST, HOUR_KEY
+from agents.core.books import HOUR_KEY
 from agents.core.compiled_run import CompiledRun
 from agents.core.consent import Consent
 from agents.core.control import ControlKeys, Found, Word
@@ -20,16 +20,16 @@ from agents.core.plain_run import PlainRun
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import CHUNK_BYTES, STORED, Folded, RawEntry, RawState
 from agents.core.records import Decoded, Event, Move, RawRecord, Refusal, StateWrite
+from agents.core.source import NO_TIME
 from agents.core.store import all_but
+from agents.core.verdicts import MOST_REJECTIONS, Verdicts
 from agents.core.windows import NEVER
+from schemas.bounds import Bound
 from schemas.deciding import Deciding
 from schemas.events import EVENT_TYPES
-from schemas.ledger import COUNTED, OUTCOME_CODES
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
 from schemas.reasons import Outcome, Reason
-from schemas.rejections import MOST_NAMED, Rejection
-from schemas.times import instant
 
 __all__ = ["AnonymizeFold"]
 
@@ -61,17 +61,24 @@ class AnonymizeFold:
         self._state = RawState(deciding, pseudonyms, partition, partitions)
         self._control = Controlling(self._state, control, topic, partition, digest)
         self._decode = decode
-        self._topic = topic
-        self._record_duplicates = record_duplicates
+        self._verdicts = Verdicts(self._state, topic, record_duplicates=record_duplicates)
         self._closing_before = NEVER
         self._offset = 0
-        self._named = self._unnamed = 0
-        """Rejections of the record at hand that are written, and that are not."""
 
     @property
     def entry(self) -> RawEntry:
         """How far the partition is folded."""
         return self._state.entry
+
+    @property
+    def peaks(self) -> dict[Bound, int]:
+        """The most that any company was seen to hold of what a bound limits; of new companies how many came today."""
+        return self._state.peaks()
+
+    @property
+    def closed_companies(self) -> int:
+        """Companies in which only what needs no consent counts."""
+        return self._state.consent.closed
 
     @property
     def digest(self) -> str:
@@ -92,6 +99,8 @@ class AnonymizeFold:
         kinds = ((key, value) for key, value in found.items() if key[:1] in {b"s", b"q", b"i"})
         dead = state.sources.restore(kinds, state.entry.event_watermark)
         accounts = ((key, value) for key, value in found.items() if key[:1] == b"b")
+        fresh = (key for key in found if key[:1] == b"n")
+        dead += state.new_companies.restore(fresh, state.entry.append_time)
         dead += state.books.restore(found.get(HOUR_KEY), accounts, state.entry.fence)
         state.graves.extend(dead)
         return dead
@@ -108,6 +117,8 @@ class AnonymizeFold:
         """Whether a key of the joined state has expired."""
         if key[:1] == b"b":
             return self._state.books.is_dead(key)
+        if key[:1] == b"n":
+            return self._state.new_companies.is_dead(key)
         return self._state.sources.is_dead(key, value, self.entry.event_watermark)
 
     def entry_write(self) -> StateWrite:
@@ -153,7 +164,7 @@ class AnonymizeFold:
         self._begin_books(records[0])
         out, at = state.out, 0
         plain = CompiledRun(state, records) if self.is_compiled else PlainRun(state, records)
-        while at < len(records) and state.size < CHUNK_BYTES:
+        while at < len(records) and state.size < CHUNK_BYTES and len(out.rejected) < MOST_REJECTIONS:
             at, taken = plain.run(at)
             if at == len(records) or (state.size >= CHUNK_BYTES and not taken):
                 break
@@ -176,144 +187,148 @@ class AnonymizeFold:
 
     def _begin_books(self, record: RawRecord) -> None:
         state, books = self._state, self._state.books
-        state.out.ledger = books.begin(max(self.entry.append_time, record.append_time), self.entry.fence, state.graves)
+        now = max(self.entry.append_time, record.append_time)
+        state.out.ledger = books.begin(now, self.entry.fence, state.graves)
+        state.new_companies.begin_day(now, state.graves)
         state.out.unbalanced = books.unbalanced
-
-    def _enter(self, company: str, code: int) -> None:
-        """Enter what became of one event in the books."""
-        state = self._state
-        if company not in state.books.touched:
-            state.size += ACCOUNT_COST + len(company)
-        account = state.books.account(company)
-        account.received += 1
-        account.take(self._offset, code)
 
     # ---- one record
 
     def _fold_record(self, record: RawRecord, taken: int, control: Found | None) -> None:
         """Fold a record of which the plain part took the first events, if any."""
-        entry, out = self.entry, self._state.out
+        entry, out, books = self.entry, self._state.out, self._state.books
         self._offset = record.offset
         self._closing_before = entry.closing_watermark
-        self._named = self._unnamed = 0
+        self._verdicts.begin(record.offset, entry.append_time)
         if control is not None and control.word is not Word.FORGED:
             self._control.take(control)
             return
         if control is not None or record.unreadable_to is not None:
-            self._state.books.received += 1
-            self._reject(Refusal(None, Reason.UNREADABLE if control is None else Reason.FORGED_CONTROL, ""))
+            books.received += 1
+            reason = Reason.UNREADABLE if control is None else Reason.FORGED_CONTROL
+            self._verdicts.refuse_form(Refusal(None, reason, ""))
+            self._verdicts.end()
             return
         decoded = self._decode(record)
         move_to, key = placement(decoded, record.key, self._state.partition, self._state.partitions)
         if move_to is not None:
             out.moves.append(Move(move_to, key or b"", record.value, record.headers))
             out.outcomes[Outcome.MOVED] += 1
-            self._state.books.moved += 1
+            books.moved += 1
             return
-        items: list[Event | Refusal] = [*decoded.refusals, *decoded.events[taken:]]
-        items.sort(key=_index)
-        self._state.books.received += len(items)
         company = (key or b"").decode("ascii", "replace")  # no company's name is anything but ASCII, or empty
-        for item in items:
+        for item in decoded.items[taken:]:
             if isinstance(item, Refusal):
-                self._reject(item)
-            elif item.company != company:
-                self._reject(_refusal(item, Reason.KEY_MISMATCH, "/company"))
-            else:
+                books.received += item.count
+                self._verdicts.refuse_form(item)
+                continue
+            books.received += 1
+            if item.company == company:
                 self._fold_event(item)
-        if self._unnamed:
-            out.rejections[-1] = msgspec.structs.replace(out.rejections[-1], more=self._unnamed)
+            else:
+                self._verdicts.refuse(item, Reason.KEY_MISMATCH, "/company", named=False)
+        self._verdicts.end()
         entry.closing_watermark = max(entry.closing_watermark, entry.event_watermark)
 
     def _fold_event(self, event: Event) -> None:
-        entry, deciding = self.entry, self._state.deciding
+        entry, state = self.entry, self._state
         entry.seen = entry.append_time
+        known = state.takes_in(event.company)
         withdrawal = event.consent is not None and not event.consent[1]
-        ahead = event.time > entry.append_time + deciding.clock_ahead
-        late = event.time < entry.event_watermark - deciding.lateness
-        pseudonym = self._state.pseudonyms.source(event.company, event.source)
+        ahead = event.time > entry.append_time + state.deciding.clock_ahead
+        late = event.time < entry.event_watermark - state.deciding.lateness
         if ahead and not withdrawal:
-            self._reject(_refusal(event, Reason.CLOCK_AHEAD, "/time"), event, pseudonym)
+            self._verdicts.refuse(event, Reason.CLOCK_AHEAD, "/time", named=known)
             return
         if not ahead:
             entry.event_watermark = max(entry.event_watermark, event.time)
         if late and not withdrawal:
-            self._reject(_refusal(event, Reason.TOO_LATE, "/time"), event, pseudonym)
+            self._verdicts.refuse(event, Reason.TOO_LATE, "/time", named=known)
             return
-        if not late and self._is_duplicate(event, pseudonym, ahead=ahead):
-            self._reject(_refusal(event, Reason.DUPLICATE, ""), event, pseudonym)
-            return
-        kind = EVENT_TYPES[event.type]
-        installation = pseudonym
-        if event.installation != event.source:
-            installation = self._state.pseudonyms.source(event.company, event.installation)
-        if not self._state.consent.allows(kind.basis, event.company, installation, pseudonym):
-            self._reject(_refusal(event, Reason.NO_CONSENT, ""), event, pseudonym)
+        over: Bound | None = None if known else Bound.NEW_COMPANIES
+        if known and not late:
+            seen = self._remember(event, ahead=ahead)
+            if seen is True:
+                self._verdicts.refuse(event, Reason.DUPLICATE, "", named=known)
+                return
+            over = seen or None
+        self._decide(event, over, known=known, repeats=late or over is not None)
+
+    def _decide(self, event: Event, over: Bound | None, *, known: bool, repeats: bool) -> None:
+        """Whether an event that is no duplicate counts; ``repeats`` where a repeat of it would not be told from it."""
+        state, kind = self._state, EVENT_TYPES[event.type]
+        base = state.base_of(event.company, event.source)
+        installation = state.base_of(event.company, event.installation)
+        if not state.consent.allows(kind.basis, event.company, installation, base):
+            self._verdicts.refuse(event, Reason.NO_CONSENT, "", named=known)
             return
         if event.consent is not None:
-            self._take_word(event, pseudonym, installation, late=late)
-        self._count(event, pseudonym, active=kind.activates(event.values))
+            over = self._take_word(event, installation, base, over, known=known, repeats=repeats)
+        if over is not None:
+            state.out.over[over] += 1
+            self._verdicts.refuse(event, Reason.OVER_BOUND, "", named=known)
+            return
+        self._count(event, base, active=kind.activates(event.values), known=known)
 
-    def _is_duplicate(self, event: Event, pseudonym: Pseudonym, *, ahead: bool) -> bool:
-        """Whether the event was seen; it is remembered as seen."""
-        state, name = self._state, event.company.encode() + b"|" + pseudonym
-        source = state.sources.of(name, self._offset, state.entry.event_watermark, state.graves)
+    def _remember(self, event: Event, *, ahead: bool) -> bool | Bound:
+        """Whether the event was seen; it is remembered as seen, unless a bound keeps it from being so."""
+        state, entry = self._state, self.entry
+        key = event.company.encode() + b"|" + state.pseudonyms.source(event.company, event.source)
+        source = state.sources.find(key)
+        if source is None or state.sources.is_forgotten(source, entry.event_watermark):
+            base = state.base_of(event.company, event.source)
+            if (bound := state.bounds.refuses(key, base, entry.event_watermark)) is not None:
+                return bound
+            source = state.sources.begin(key, base, self._offset, source, state.graves)
+            state.bounds.begun(source)
+        elif event.sequence is not None and source.sequences.is_past(event.sequence, state.deciding.max_intervals):
+            return Bound.INTERVALS
         if not ahead and event.time > source.last_time:
+            if source.last_time == NO_TIME:
+                state.bounds.timed(source, event.time)
             source.last_time = event.time
         state.size += state.sources.touch(source)
         if event.sequence is not None:
             grown = source.sequences.add(event.sequence)
         else:
-            grown = state.remember_id(source, event.company, pseudonym, event.id, event.time)
+            grown = state.remember_id(source, event.company, event.id, event.time)
         state.size += grown
         return not grown
 
-    def _take_word(self, event: Event, pseudonym: Pseudonym, installation: Pseudonym, *, late: bool) -> None:
-        if event.consent is None:
-            return
-        state, (scope, granted) = self._state, event.consent
-        key = Consent.key(event.company, scope, installation if scope == "platform" else pseudonym)
+    def _take_word(
+        self, event: Event, installation: Pseudonym, base: Pseudonym, over: Bound | None, *, known: bool, repeats: bool
+    ) -> Bound | None:
+        """Take a word of consent; the bound past which a grant is, a withdrawal is past none."""
+        state, (scope, granted) = self._state, event.consent or ("", True)
+        key = Consent.key(event.company, scope, installation if scope == "platform" else base)
+        has_room = known and state.consent.has_room(key, state.deciding.max_words)
         if granted:
-            state.size += state.consent.grant(key, event.time)
-            return
-        mark = state.pseudonyms.identity(event.company, pseudonym, event.id)
-        state.size += state.consent.withdraw(key, min(event.time, state.entry.append_time), mark, too_late=late)
+            if over is None and not has_room:
+                over = Bound.WORDS
+            if over is None:
+                state.size += state.consent.grant(key, event.time)
+            return over
+        if not known:
+            self.entry.unknown_withdrew = 1
+        elif not has_room:
+            state.size += state.consent.close(event.company)
+        else:
+            whole = state.pseudonyms.source(event.company, event.source)
+            mark = state.pseudonyms.identity(event.company, whole, event.id)
+            at = min(event.time, self.entry.append_time)
+            state.size += state.consent.withdraw(key, at, mark, may_repeat=repeats)
+        return None
 
-    def _count(self, event: Event, pseudonym: Pseudonym, *, active: bool) -> None:
+    def _count(self, event: Event, base: Pseudonym, *, active: bool, known: bool) -> None:
         user = None if event.user is None else self._state.pseudonyms.user(event.company, event.user)
         builder = self._state.builder
         company, shape = builder.company(event.company), builder.shape(event.type, event.values)
         number = -1 if user is None else builder.user(user)
-        row = (self._offset, event.time, self._closing_before, company, shape, number, builder.source(pseudonym))
+        row = (self._offset, event.time, self._closing_before, company, shape, number, builder.source(base))
         builder.add(row)
-        self._state.out.outcomes[Outcome.COUNTED] += 1
-        self._enter(event.company, COUNTED)
+        self._verdicts.count(event.company if known else "")
         if event.consent is None:
             self._state.pending.fell(event.time // HOUR_MS, active=active and user is not None)
-
-    def _reject(self, refusal: Refusal, event: Event | None = None, pseudonym: Pseudonym | None = None) -> None:
-        out = self._state.out
-        out.outcomes[Outcome.REJECTED] += 1
-        out.reasons[refusal.reason] += 1
-        self._enter("" if event is None else event.company, OUTCOME_CODES[refusal.reason])
-        if refusal.reason is Reason.DUPLICATE and not self._record_duplicates:
-            return
-        if self._named >= MOST_NAMED:
-            self._unnamed += 1
-            return
-        self._named += 1
-        out.rejections.append(
-            Rejection(
-                topic=self._topic,
-                partition=self._state.partition,
-                offset=self._offset,
-                reason=refusal.reason,
-                path=refusal.path,
-                company=None if event is None else event.company,
-                source=None if pseudonym is None else pseudonym.hex()[:16],
-                received=instant(self.entry.append_time, fraction=True),
-            )
-        )
 
     # ---- state batch
 
@@ -324,6 +339,7 @@ class AnonymizeFold:
             state.graves += state.sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
         buried, state.graves = state.graves[:_MOST_GRAVES], state.graves[_MOST_GRAVES:]
         writes.update((key, None) for key in buried if not state.sources.is_reborn(key, entry.event_watermark))
+        writes.update(state.new_companies.writes(entry.fence))
         writes.update(state.consent.writes(entry.fence))
         writes.update(state.sources.writes(entry.fence))
         writes.update(state.books.writes(entry.fence))
@@ -332,11 +348,3 @@ class AnonymizeFold:
         state.out.writes = [StateWrite(key, value) for key, value in writes.items()]
         state.out.writes.append(StateWrite(ENTRY_KEY, entry.write()))
         state.settle()
-
-
-def _index(item: Event | Refusal) -> int:
-    return item.index or 0
-
-
-def _refusal(event: Event, reason: Reason, path: str) -> Refusal:
-    return Refusal(event.index, reason, path if event.index is None else f"/{event.index}{path}")

@@ -14,7 +14,7 @@ account of another hour than the open one is dead by its key. See :mod:`schemas.
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sys import byteorder
 
 import msgspec
@@ -31,18 +31,20 @@ from schemas.ledger import (
     encode_entry,
     hash_hour,
     ledger_key,
-    pack_outcome,
+    pack_outcomes,
 )
 from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
 from schemas.times import instant
 
-__all__ = ["ACCOUNT_COST", "HOUR_KEY", "Account", "Books", "LedgerRow"]
+__all__ = ["HOUR_KEY", "Account", "Books", "LedgerRow"]
 
 HOUR_KEY = b"h"
-ACCOUNT_COST = 400
+_ACCOUNT_COST = 400
 """Bytes of a chunk's state that an account comes to at most, its company's name apart."""
 _WORD = 8
+_MANY_OUTCOMES = 8192
+"""Bytes of outcomes that are digested at once, and are kept until then."""
 _DUPLICATE = OUTCOME_CODES[Reason.DUPLICATE]
 _REJECTED: tuple[Reason, ...] = tuple(reason for reason in Reason if reason is not Reason.DUPLICATE)
 _decode = msgspec.msgpack.Decoder().decode
@@ -68,16 +70,19 @@ class Account:
         self._first: int | None = None
         self._last: int | None = None
         self._chain = b""
-        self._rest = b""
+        self._rest = bytearray()
+        """Outcomes that are not in the chain yet."""
 
-    def take(self, offset: int, code: int) -> None:
-        """Enter one event of the record at raw ``offset``."""
+    def take(self, offset: int, codes: Sequence[int], counts: Mapping[int, int]) -> None:
+        """Enter the events of the record at raw ``offset``: their codes in order, and how many have each."""
         self.settle()
-        if code == COUNTED:
-            self._counted += 1
-        else:
-            self._codes[code] = self._codes.get(code, 0) + 1
-        self._enter(offset, offset, pack_outcome(offset, code))
+        self.received += len(codes)
+        for code, count in counts.items():
+            if code == COUNTED:
+                self._counted += count
+            else:
+                self._codes[code] = self._codes.get(code, 0) + count
+        self._enter(offset, offset, pack_outcomes(offset, codes))
 
     def settle(self) -> None:
         """Enter what ``plain`` has taken."""
@@ -90,11 +95,17 @@ class Account:
             self._enter(first, last, offsets.tobytes())
             del offsets[:]
 
-    def _enter(self, first: int, last: int, outcomes: bytes) -> None:
+    def _enter(self, first: int, last: int, outcomes: bytes | bytearray) -> None:
         if self._first is None:
             self._first = first
         self._last = last
-        self._chain, self._rest = digest_outcomes(self._chain, self._rest + outcomes)
+        self._rest += outcomes
+        if len(self._rest) > _MANY_OUTCOMES:
+            self._digest()
+
+    def _digest(self) -> None:
+        self._chain, rest = digest_outcomes(self._chain, bytes(self._rest))
+        self._rest = bytearray(rest)
 
     @property
     def decided(self) -> int:
@@ -103,16 +114,17 @@ class Account:
 
     def payload(self) -> tuple[object, ...]:
         """What is kept of it between two chunks."""
+        self._digest()
         codes = [number for pair in sorted(self._codes.items()) for number in pair]
-        return self.received, self._counted, codes, self._first, self._last, self._chain, self._rest
+        return self.received, self._counted, codes, self._first, self._last, self._chain, bytes(self._rest)
 
     @classmethod
     def restored(cls, payload: bytes) -> "Account":
         """The inverse of :meth:`payload`, packed."""
         account = cls()
-        account.received, account._counted, codes, account._first, account._last, account._chain, account._rest = (
-            _decode(payload)
-        )
+        account.received, account._counted, codes, *ends, account._chain, rest = _decode(payload)
+        account._first, account._last = ends
+        account._rest = bytearray(rest)
         account._codes = dict(zip(codes[::2], codes[1::2], strict=True))
         return account
 
@@ -120,6 +132,7 @@ class Account:
         self, partition: int, hour: str, company: str, log: HourLog | None, previous: PreviousHour | None
     ) -> bytes:
         """The entry of the closed hour."""
+        self._digest()
         rejected = {
             reason: count for reason in _REJECTED if (count := self._codes.get(OUTCOME_CODES[reason])) is not None
         }
@@ -177,8 +190,12 @@ class Books:
         self.unbalanced = False
         """Whether in the hour that ``begin`` closed what was received is not what was decided."""
 
+    def touch_cost(self, company: str) -> int:
+        """By how many bytes at most the chunk's state grows as the company's account is asked for."""
+        return 0 if company in self.touched else _ACCOUNT_COST + len(company)
+
     def account(self, company: str) -> Account:
-        """The account of a company, "" where none is known."""
+        """The account of a company, "" where none is known; it is written with the chunk."""
         account = self.touched.get(company)
         if account is None:
             account = self._accounts.get(company)
@@ -231,11 +248,11 @@ class Books:
         return b"b" + self._hour.to_bytes(_WORD, "big") + company.encode()
 
     def writes(self, fence: int) -> Iterator[tuple[bytes, bytes]]:
-        """The hour, and every account touched since this was last asked."""
+        """The hour, and by company every account touched since this was last asked."""
         previous = (self._previous.hour, self._previous.hash) if self._previous else None
         counts = (self.received, self.moved, self.ticks, self.controls, self.skipped)
         yield HOUR_KEY, seal(fence, (self._hour, self._first, *counts, previous))
-        for company, account in self.touched.items():
+        for company, account in sorted(self.touched.items()):
             account.settle()
             yield self._key(company), seal(fence, account.payload())
         self.touched = {}

@@ -9,13 +9,12 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from agents.core.books import ACCOUNT_COST
 from agents.core.fast_decode import is_known_shape
 from agents.core.native import Plain, Records
 from agents.core.plain import PlainData
 from agents.core.raw_state import CHUNK_BYTES, RawState
 from agents.core.records import RawRecord
-from agents.core.sources import Source
+from agents.core.source import NO_TIME, Source
 from schemas.events import EVENT_TYPES, Basis
 from schemas.names import Pseudonym
 
@@ -30,7 +29,6 @@ _PLACES: Final = {
     if "granted" not in kind.data.model_fields
 }
 """Where in a shape the allowed fields of a type are."""
-_PSEUDONYM_BYTES: Final = 16
 _FAR: Final = 1 << 62
 
 Told = tuple[str | None, ...]
@@ -50,6 +48,8 @@ class CompiledRun:
 
         Returns the index of the first that was not, and how many of its events were taken before that was seen.
         """
+        if not self._plain.holds(at):
+            return at, 0
         state, entry, books, deciding = self._state, self._state.entry, self._state.books, self._state.deciding
         hours: set[int] = set()
         stands = (entry.append_time, entry.event_watermark, entry.closing_watermark)
@@ -69,15 +69,15 @@ class CompiledRun:
     def open(self, company: str, name: str) -> tuple[Source, Pseudonym, int, int, int, int] | None:
         """A source that the state knows; of any other the first event is for the record-wise fold.
 
-        With its pseudonym, its last time, the end of its sequences, by how much the state grows as they are first
-        extended, and as the source is touched.
+        With the pseudonym of the part before ``#``, its last time, the end of its sequences, by how much the state
+        grows as they are first extended, and as the source is touched.
         """
         pseudonym = self._state.pseudonyms.source(company, name)
         source = self._state.sources.find(company.encode() + b"|" + pseudonym)
-        if source is None:
+        if source is None or source.last_time == NO_TIME:
             return None
         end, cost = self._tail(source)
-        return source, pseudonym, source.last_time, end, cost, self._state.sources.touch_cost(source)
+        return source, Pseudonym(source.base), source.last_time, end, cost, self._state.sources.touch_cost(source)
 
     @staticmethod
     def _tail(source: Source) -> tuple[int, int]:
@@ -95,12 +95,12 @@ class CompiledRun:
         """Put in a sequence out of order, ``end`` as in ``close``; by how much the state grew, then as ``open``."""
         if end >= 0:
             source.sequences.extend(end)
-        return source.sequences.add(sequence), *self._tail(source)
+        return self._state.add_sequence(source, sequence), *self._tail(source)
 
     def remember(self, of: tuple[str, Source], identity: str, time: int) -> int:
         """Put in an id; 0 where it was seen, else by how much the state grew."""
         company, source = of
-        return self._state.remember_id(source, company, Pseudonym(source.key[-_PSEUDONYM_BYTES:]), identity, time)
+        return self._state.remember_id(source, company, identity, time)
 
     def touch(self, source: Source) -> None:
         """Have the source written with the chunk."""
@@ -108,8 +108,9 @@ class CompiledRun:
 
     def enter(self, company: str) -> tuple[int, "array[int]", int]:
         """A company's number, where its books take counted events, and by how much the state grows."""
-        counts = self._state.books.account(company).plain
-        return self._state.builder.company(company), counts, ACCOUNT_COST + len(company)
+        books = self._state.books
+        cost = books.touch_cost(company)
+        return self._state.builder.company(company), books.account(company).plain, cost
 
     @staticmethod
     def shape(told: Told) -> tuple[bool, bool, bool] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from agents.core.pseudonyms import Pseudonyms
-from agents.core.records import Decoded, Event, RawRecord
+from agents.core.records import Decoded, Event, RawRecord, Refusal
 from schemas.clean import CleanChunk, Shape
 from schemas.events import EVENT_TYPES
 from schemas.reasons import Reason
@@ -83,8 +83,10 @@ def _sight(chunk: CleanChunk, at: int) -> _Sight:
 def _was_good(decoded: Decoded, added: Sequence[str]) -> bool:
     """Whether an event may have been well-formed before the ``added`` fields were asked for: it may have counted."""
     return any(
-        refusal.reason in {Reason.BAD_FIELD, Reason.TOO_LARGE} and refusal.path.rpartition("/data/")[2] in added
-        for refusal in decoded.refusals
+        type(item) is Refusal
+        and item.reason in {Reason.BAD_FIELD, Reason.TOO_LARGE}
+        and item.at.rpartition("/data/")[2] in added
+        for item in decoded.items
     )
 
 
@@ -102,9 +104,9 @@ def _candidates(
             if event.type != kind:
                 continue
             user = None if event.user is None else bytes(pseudonyms.user(event.company, event.user))
-            source = bytes(pseudonyms.source(event.company, event.source))
+            source = bytes(pseudonyms.source(event.company, event.source.partition("#")[0]))
             sight = (event.company, kind, event.values[:known], event.time, user, source)
-            identity = (sight, event.id if event.sequence is None else event.sequence)
+            identity = (sight, event.source, event.id if event.sequence is None else event.sequence)
             if identity not in seen:
                 seen.add(identity)
                 found[sight].append(event.values)

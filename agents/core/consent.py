@@ -3,8 +3,12 @@
 A word is one key of the state, ``c`` company ``|`` scope ``|`` subject (a pseudonym of 16 bytes), whose payload
 is [granted, withdrawn at, mark of the last withdrawal that took effect]. Words are never forgotten. All are in
 memory, or, over a store, those lately asked for.
+
+A withdrawal for which a company has no room any more is kept as one word of the company, ``c`` company ``|x|``: from
+then on only what needs no consent counts there.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -33,16 +37,49 @@ class Consent:
         self._words: dict[bytes, _Word | None] = {}
         self._store: Store | None = None
         self._touched: dict[bytes, None] = {}
+        self._counts: Counter[bytes] = Counter()
+        """Words by company; over a store of companies that were counted."""
+        self.most_words = 0
+        """The most that any company was seen to have."""
+        self.closed = 0
+        """Companies in which only what needs no consent counts; over a store those closed since it was attached."""
 
     @staticmethod
     def key(company: str, scope: str, subject: bytes) -> bytes:
         """The state's key of a word."""
         return b"c" + company.encode() + b"|" + _SCOPE[scope] + b"|" + subject
 
-    def withdraw(self, key: bytes, at: int, mark: int, *, too_late: bool) -> int:
-        """Take a withdrawal that counts from ``at``; a too late repeat of the last one changes nothing."""
+    def close(self, company: str) -> int:
+        """Let nothing count in a company any more but what needs no consent; by how much the state grew."""
+        if self.is_closed(company):
+            return 0
+        self.closed += 1
+        return self._set(_company_key(company), (False, NEVER_WITHDRAWN, -1))
+
+    def is_closed(self, company: str) -> bool:
+        """Whether nothing counts in a company but what needs no consent."""
+        return self._word(_company_key(company)) is not None
+
+    def has_room(self, key: bytes, most: int) -> bool:
+        """Whether a word can be kept under ``key`` where a company may have ``most`` words."""
+        if self._word(key) is not None:
+            return True
+        count = self.count(_company_of(key))
+        self.most_words = max(self.most_words, min(count + 1, most))
+        return count < most
+
+    def count(self, company: bytes) -> int:
+        """How many words a company has."""
+        if self._store is not None and company not in self._counts:
+            stored = {key for key, _ in self._store.scan(b"c" + company + b"|")}
+            stored |= {key for key in self._touched if _company_of(key) == company}
+            self._counts[company] = len(stored - {_company_key(company.decode())})
+        return self._counts[company]
+
+    def withdraw(self, key: bytes, at: int, mark: int, *, may_repeat: bool) -> int:
+        """Take a withdrawal that counts from ``at``; where it may be a repeat of the last one that changes nothing."""
         _, before, last = self._word(key) or (False, NEVER_WITHDRAWN, -1)
-        if too_late and last == mark:
+        if may_repeat and last == mark:
             return 0
         return self._set(key, (False, max(before, at), mark))
 
@@ -59,6 +96,8 @@ class Consent:
         return word
 
     def _set(self, key: bytes, word: _Word) -> int:
+        if self._word(key) is None and (self._store is None or _company_of(key) in self._counts):
+            self._counts[_company_of(key)] += key != _company_key(_company_of(key).decode())
         self.any_word = True
         self._words[key] = word
         self._touched[key] = None
@@ -68,6 +107,8 @@ class Consent:
         """Whether an event of this basis counts; both subjects are pseudonyms."""
         if basis is Basis.CONTRACT or (basis is Basis.OPT_OUT and not self.any_word):
             return True
+        if self.is_closed(company):
+            return False
         platform = self._word(self.key(company, "platform", installation))
         app = self._word(self.key(company, "app", source))
         if (platform is not None and not platform[0]) or (app is not None and not app[0]):
@@ -86,6 +127,9 @@ class Consent:
         """Take up joined words."""
         for key, value in items:
             self._words[key] = _decode(payload_of(value))
+            is_closed = key == _company_key(_company_of(key).decode())
+            self._counts[_company_of(key)] += not is_closed
+            self.closed += is_closed
         self.any_word = bool(self._words)
 
     def attach(self, store: Store) -> None:
@@ -97,3 +141,12 @@ class Consent:
         """All that changed is in the store: let go of it where it is much."""
         if self._store is not None and len(self._words) > HOT_WORDS:
             self._words = {}
+            self._counts.clear()
+
+
+def _company_key(company: str) -> bytes:
+    return b"c" + company.encode() + b"|x|"
+
+
+def _company_of(key: bytes) -> bytes:
+    return key[1 : key.index(b"|")]

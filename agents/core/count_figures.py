@@ -4,14 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
 from agents.core.ahead import Ahead, Run, Slide
+from agents.core.company_bounds import CompanyBounds, Held
 from agents.core.count_plan import Targets
 from agents.core.count_state import Entry, Named, StateError, ahead_expired, name_of, span_expired
 from agents.core.figure import Figure, Window
 from agents.core.windows import NEVER, anchor_of, day_of, span_of
 from schemas.aggregates import aggregate_id
+from schemas.bounds import Bound
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS, OTHER
-from schemas.metrics import Metric, WindowSize
+from schemas.metrics import Kind, Metric, WindowSize
 
 __all__ = ["Figures"]
 
@@ -22,8 +24,9 @@ _MOST_COUNTED = 50_000
 class Figures:
     """All figures of a partition with their indexes: by window, by due time and by end, and what lies ahead of them."""
 
-    def __init__(self, deciding: Deciding, slides: Sequence[Slide] = ()) -> None:
+    def __init__(self, deciding: Deciding, slides: Sequence[Slide] = (), bounds: CompanyBounds | None = None) -> None:
         self.deciding = deciding
+        self._bounds = CompanyBounds(deciding) if bounds is None else bounds
         self.slides = slides
         self.ahead: dict[str, Ahead] = {}
         """By company."""
@@ -57,27 +60,37 @@ class Figures:
         return window
 
     def figure(self, window: Window, values: tuple[str, ...]) -> Figure:
-        """The figure for these dimension values, made if it is not there; past ``max_series`` the other one."""
+        """The figure for these dimension values, made if it is not there; past a bound of series the other one."""
         figure = window.find(values)
         if figure is not None:
             return figure
-        if values and window.named >= self.deciding.max_series:
+        if values and not self._has_room(window):
             values = (OTHER,) * len(values)
             figure = window.find(values)
         return window.make(values) if figure is None else figure
+
+    def _has_room(self, window: Window) -> bool:
+        """Whether the window, and its company, may have one more series by name."""
+        if window.named >= self.deciding.max_series:
+            return False
+        held = Held.COUNTS if window.metric.kind is Kind.COUNT else Held.DISTINCT
+        return self._bounds.take(window.company, window.span.end, held)
 
     def counted(self, company: str, hour: int, targets: Targets) -> tuple[Figure, ...]:
         """The figures of ``targets`` for an hour since 1970; those asked for lately are remembered."""
         key = (company, hour, targets)
         found = self._counted.get(key)
         if found is None:
-            if len(self._counted) >= _MOST_COUNTED:
-                self._counted.clear()
-            found = self._counted[key] = tuple(
+            over = self._bounds.over[Bound.SERIES]
+            found = tuple(
                 self.figure(self.window(company, metric, size, anchor_of(size, hour * HOUR_MS)), values)
                 for metric, values in targets.pairs
                 for size in metric.windows
             )
+            if self._bounds.over[Bound.SERIES] == over:  # a company may have room again later
+                if len(self._counted) >= _MOST_COUNTED:
+                    self._counted.clear()
+                self._counted[key] = found
         return found
 
     def find(self, identity: str) -> Figure | None:

@@ -7,6 +7,7 @@ key                                    payload of the value (MessagePack after 8
 ``f`` + aggregate id                   a figure: [value, raw offset of the last change, corrected]
 ``m`` + aggregate id + ``|`` + source  a source that a distinct figure has counted: nil
 ``a`` + company + ``|`` + pseudonym    a user's active days: [newest day, mask]
+``x`` + company                        see :mod:`agents.core.company_bounds`
 ``w`` + company                        sliding windows ahead: [through, {metric | size: [run]}], a run being
                                        [first last day, day past it, value, raw offset of the last change]
 =====================================  ===============================================================
@@ -22,6 +23,7 @@ import msgspec
 
 from agents.core.activity import days_kept
 from agents.core.ahead import Run, read_ahead
+from agents.core.company_bounds import newest_day
 from agents.core.control import InForce
 from agents.core.entries import read_entry
 from agents.core.joins import ENTRY_KEY, StateError, payload_of, seal
@@ -143,6 +145,8 @@ def is_expired(key: bytes, value: bytes, entry: Entry, deciding: Deciding) -> bo
     if kind == b"a":
         newest, _ = days_of(value)
         return newest < (entry.event_watermark - deciding.lateness) // DAY_MS - days_kept(deciding)
+    if kind == b"x":
+        return newest_day(value) < (entry.closing_watermark - deciding.lateness) // DAY_MS
     if kind == b"w":
         through, of_slides = read_ahead(value)
         runs: list[Run] = [run for found in of_slides.values() for run in found]

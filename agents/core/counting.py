@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agents.core.activity import Activity, pack_days, unpack_days, user_key
 from agents.core.ahead import ahead_key, read_ahead, sliding_ends
+from agents.core.company_bounds import CompanyBounds, Held
 from agents.core.count_figures import Figures
 from agents.core.count_plan import Plan, ShapePlan
 from agents.core.count_state import Entry, StateError, alive, days_of, is_expired, name_of, payload
@@ -52,11 +53,12 @@ class AggregateFold:
         self.folded = 0
         """Events that this object has folded."""
         self.plan = Plan(metrics)
-        self.figures = Figures(deciding, self.plan.slides)
-        self.activity = Activity(deciding)
+        self.bounds = CompanyBounds(deciding)
+        self.figures = Figures(deciding, self.plan.slides, self.bounds)
+        self.activity = Activity(deciding, self.bounds)
         self.members = Members()
         self._store: Store | None = None
-        self._graves = Graves(self.figures, self.members, self.activity)
+        self._graves = Graves(self.figures, self.members, self.activity, self.bounds)
         self._touched: dict[Figure, None] = {}
         self._written: dict[Figure, None] = {}
         """Touched without a change: made of what lay ahead."""
@@ -88,6 +90,8 @@ class AggregateFold:
                 self._restore_figure(key[1:].decode(), *content)
             elif kind == b"m":
                 members.append(key)
+            elif kind == b"x":
+                self.bounds.restore(key[1:].decode(), value)
             elif kind not in {b"a", b"w"}:
                 raise StateError("a key of no known kind")
         for key in members:
@@ -180,9 +184,17 @@ class AggregateFold:
     @property
     def _rows(self) -> int:
         """Keys touched since the last part."""
-        return len(self._touched) + len(self._written) + len(self._members) + len(self._users) + len(self._ahead)
+        return (
+            len(self._touched)
+            + len(self._written)
+            + len(self._members)
+            + len(self._users)
+            + len(self._ahead)
+            + len(self.bounds.touched)
+        )
 
     def _fold_events(self, chunk: CleanChunk, plans: Sequence[ShapePlan], part: Slice) -> None:
+        self.bounds.reach(chunk.closings[part.begin])
         self._count(chunk, plans, part)
         self._activate(chunk, part.tally)
         self._install(chunk, plans, part.tally)
@@ -248,16 +260,24 @@ class AggregateFold:
                     yield window(company, metric, size, end * DAY_MS)
 
     def _install(self, chunk: CleanChunk, plans: Sequence[ShapePlan], tally: Tally) -> None:
-        """Sources by company, shape and hour: of a group only its first event matters."""
+        """Sources by company, shape and hour: of a group only its first event matters.
+
+        A source joins all figures of its event or, where the company has no room for so many, none.
+        """
         for company, shape, source, hour, at in tally.installs:
-            for figure in self.figures.counted(chunk.companies[company], hour, plans[shape].sources):
+            targets, name = plans[shape].sources, chunk.companies[company]
+            if not self.bounds.has_room_for_sources(name, targets.rows):
+                continue
+            for figure in self.figures.counted(name, hour, targets):
                 if self._join_source(figure, chunk.sources[source], chunk.offsets[at], chunk.closings[at]):
                     self._late.note(figure, (at,))
 
     def _join_source(self, figure: Figure, source: bytes, offset: int, closing: int) -> bool:
         """Whether the source is new and found the window closed."""
-        if not self.members.join(figure.id, source):
+        if self.members.has(figure.id, source):
             return False
+        self.bounds.take(figure.window.company, figure.window.span.end, Held.SOURCES)
+        self.members.add(figure.id, source)
         self._touched[figure] = None
         self._members.append((figure, source))
         return figure.change(1, offset, closing)
@@ -281,6 +301,7 @@ class AggregateFold:
             writes[user_key(company, user)] = seal(fence, pack_days(self.activity.users[company][user]))
         for company in self._ahead:
             writes[ahead_key(company)] = self.figures.ahead[company].value(fence, self.plan.slides)
+        writes.update(self.bounds.writes(fence))
         self.figures.dirty.update(self._touched)
         self._touched, self._written, self._members, self._users, self._ahead = {}, {}, [], {}, {}
         writes.update(dict.fromkeys(self._graves.bury(self.entry)))

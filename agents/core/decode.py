@@ -1,7 +1,7 @@
 """A raw record read by form alone, by the authority: strict JSON, then the pydantic models of the contract.
 
-Slow and exact; :mod:`agents.core.fast_decode` goes before it on the hot path and may only accept what this
-accepts. The first reason in the contract's order is given, and of one reason the first field in its order.
+Slow and exact: what the contract means. Workers read by :mod:`agents.core.fast_decode`, to the same verdict. The first
+reason in the contract's order is given, and of one reason the first field in its order.
 """
 
 from collections.abc import Mapping
@@ -36,10 +36,10 @@ _SCOPE: Final = "consent.changed"
 
 def record_bytes(record: RawRecord) -> int:
     """Bytes of key, value and headers together, uncompressed."""
-    size = len(record.key or b"") + len(record.value or b"")
-    return size + sum(
-        len(name.encode("utf-8", "surrogateescape")) + len(value or b"") for name, value in record.headers
-    )
+    # Names are joined first: of many that are short each by itself would cost more than all it holds.
+    names = "".join([name for name, _ in record.headers]).encode("utf-8", "surrogateescape")
+    size = len(record.key or b"") + len(record.value or b"") + len(names)
+    return size + sum([len(value) for _, value in record.headers if value])
 
 
 def decode_strictly(record: RawRecord) -> Decoded:
@@ -52,34 +52,27 @@ def decode_strictly(record: RawRecord) -> Decoded:
     except NotJsonError:
         return _refused(Reason.NOT_JSON)
     if isinstance(content, dict):
-        return _sort([_judge(content, None)])
+        return Decoded((_judge(content, None),))
     if not isinstance(content, list):
         return _refused(Reason.NOT_CLOUDEVENTS)
     if len(content) > MAX_EVENTS:
         return _refused(Reason.TOO_LARGE)
-    return _sort([_judge(item, index) for index, item in enumerate(content)])
+    return Decoded(tuple(_judge(item, index) for index, item in enumerate(content)))
 
 
 def _refused(reason: Reason) -> Decoded:
-    return Decoded(refusals=(Refusal(None, reason, ""),))
-
-
-def _sort(judged: list[Event | Refusal]) -> Decoded:
-    events = tuple(item for item in judged if isinstance(item, Event))
-    return Decoded(events, tuple(item for item in judged if isinstance(item, Refusal)))
+    return Decoded((Refusal(None, reason, ""),))
 
 
 def _judge(content: object, index: int | None) -> Event | Refusal:
-    at = "" if index is None else f"/{index}"
     if not isinstance(content, dict):
-        return Refusal(index, Reason.NOT_CLOUDEVENTS, at)
+        return Refusal(index, Reason.NOT_CLOUDEVENTS, "")
     try:
         envelope = Envelope.model_validate(content)
         entry = EVENT_TYPES[envelope.type]
         data = entry.data.model_validate(envelope.data)
     except ValidationError:
-        reason, path = _first_fault(content)
-        return Refusal(index, reason, at + path)
+        return Refusal(index, *_first_fault(content))
     return _event(envelope, entry, data, index)
 
 

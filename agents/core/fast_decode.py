@@ -1,30 +1,34 @@
-"""A raw record read fast: accepts most good records, and hands over everything else.
+"""A raw record read fast: good events all at once, everything else by hand; to the verdict of the authority.
 
-Whatever is accepted here :func:`agents.core.decode.decode_strictly` reads alike; where anything is in doubt
-(a refusal, a rare spelling, bytes that are not UTF-8) the strict path decides. msgspec was seen to hold to
-the grammar of RFC 8259 also in what it skips, save that it does not look for UTF-8 there.
+Whatever msgspec takes here :func:`agents.core.decode.decode_strictly` reads alike: it was seen to hold to the grammar
+of RFC 8259 also in what it skips, save that it does not look for UTF-8 there. Where it takes a record not (a refusal, a
+rare spelling), that is parsed strictly, and each event looked at by :mod:`agents.core.cheap_look`.
 """
 
-import re
 from typing import Final
 
 import msgspec
 
-from agents.core.decode import decode_strictly
-from agents.core.plain import NO_DATA, PlainData, PlainEvent, is_small, plain_time
-from agents.core.records import Decoded, Event, RawRecord
-from agents.core.strict_json import too_deep
+from agents.core.cheap_look import check_of, is_company, look, look_through
+from agents.core.decode import record_bytes
+from agents.core.plain import NO_DATA, PlainData, PlainEvent, plain_time
+from agents.core.records import Decoded, Event, RawRecord, Refusal
+from agents.core.strict_json import NotJsonError, parse, too_deep
 from schemas.envelope import parse_sequence
 from schemas.events import EVENT_TYPES
-from schemas.limits import COMPANY_PATTERN, DIMENSION_PATTERN, MAX_EVENTS
+from schemas.limits import MAX_DEPTH, MAX_EVENTS, MAX_RECORD_BYTES
+from schemas.reasons import Reason
 
-__all__ = ["decode", "is_company", "is_known_shape"]
+__all__ = ["decode", "is_known_shape"]
 
-_is_company: Final = re.compile(COMPANY_PATTERN).fullmatch
-_is_dimension: Final = re.compile(DIMENSION_PATTERN).fullmatch
-_ENUMS: Final = {"role": {"user", "assistant"}, "sentiment": {"positive", "negative"}}
 _SCOPES: Final = ("platform", "app")
 _REMEMBERED: Final = 20_000
+_LEAST_EVENT: Final = MAX_DEPTH
+"""A value of fewer bytes is neither an event nor too deep."""
+_CHECKS: Final = {
+    kind: [check_of(entry.data.model_fields[name]) for name in entry.allowed] for kind, entry in EVENT_TYPES.items()
+}
+_TOO_LARGE, _NOT_JSON = (Decoded((Refusal(None, reason, ""),)) for reason in (Reason.TOO_LARGE, Reason.NOT_JSON))
 
 
 class _DoubtError(Exception):
@@ -32,15 +36,24 @@ class _DoubtError(Exception):
 
 
 _parse = msgspec.json.Decoder(PlainEvent | list[PlainEvent]).decode
-_companies: set[str] = set()
 _shapes: set[tuple[str, tuple[str | None, ...]]] = set()
 
 
 def decode(record: RawRecord) -> Decoded:
     """Every event of the record, or why not, in raw order; never raises."""
-    value = record.value
-    if not value or not is_small(len(value)) or record.headers or too_deep(value):
-        return decode_strictly(record)
+    value, key = record.value or b"", record.key or b""
+    size = len(value)
+    if (record.headers or size + len(key) > MAX_RECORD_BYTES) and record_bytes(record) > MAX_RECORD_BYTES:
+        return _TOO_LARGE
+    if size < _LEAST_EVENT:
+        return _decode_any(value) if value else _NOT_JSON
+    if too_deep(value):
+        return _TOO_LARGE
+    return (_decode_good(value) if value[0] in b"{[" else None) or _decode_any(value)
+
+
+def _decode_good(value: bytes) -> Decoded | None:
+    """Of a value in which every event is good and spelled as most are; None of any other."""
     try:
         if not value.isascii():
             value.decode()
@@ -48,16 +61,27 @@ def decode(record: RawRecord) -> Decoded:
         if isinstance(content, PlainEvent):
             return Decoded((_event(content, None),))
         if len(content) > MAX_EVENTS:
-            return decode_strictly(record)
+            return _TOO_LARGE
         return Decoded(tuple([_event(raw, index) for index, raw in enumerate(content)]))
     except (msgspec.MsgspecError, ValueError, RecursionError, _DoubtError):
-        return decode_strictly(record)
+        return None
+
+
+def _decode_any(value: bytes) -> Decoded:
+    try:
+        content = parse(value)
+    except NotJsonError:
+        return _NOT_JSON
+    if type(content) is list:
+        return Decoded(tuple(look_through(content))) if len(content) <= MAX_EVENTS else _TOO_LARGE
+    found = look(content, None)
+    return Decoded((found if isinstance(found, Event) else Refusal(None, *found),))
 
 
 def _event(raw: PlainEvent, index: int | None) -> Event:
     data = raw.data or NO_DATA
     entry = EVENT_TYPES.get(raw.type)
-    if entry is None or not is_company(raw.company):
+    if entry is None or not is_company(raw.company) or raw.source[0] == "#" or (raw.installation or "i")[0] == "#":
         raise _DoubtError
     values = tuple([getattr(data, name) for name in entry.allowed])
     if not is_known_shape(raw.type, values):
@@ -78,25 +102,12 @@ def _event(raw: PlainEvent, index: int | None) -> Event:
     )
 
 
-def is_company(name: str) -> bool:
-    """Whether a company may have this name."""
-    if name in _companies:
-        return True
-    if not _is_company(name):
-        return False
-    if len(_companies) >= _REMEMBERED:
-        _companies.clear()
-    _companies.add(name)
-    return True
-
-
 def is_known_shape(kind: str, values: tuple[str | None, ...]) -> bool:
     """Whether an event of this type may have these allowed values."""
     if (kind, values) in _shapes:
         return True
-    for name, value in zip(EVENT_TYPES[kind].allowed, values, strict=True):
-        if value is None or not (value in _ENUMS[name] if name in _ENUMS else _is_dimension(value)):
-            return False
+    if not all(check(value) for check, value in zip(_CHECKS[kind], values, strict=True)):
+        return False
     if len(_shapes) >= _REMEMBERED:
         _shapes.clear()
     _shapes.add((kind, values))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from agents.core.activity import Activity, user_key
 from agents.core.ahead import ahead_key
+from agents.core.company_bounds import CompanyBounds, bounds_key
 from agents.core.count_figures import Figures
 from agents.core.count_state import Entry
 from agents.core.members import Members
@@ -24,10 +25,11 @@ _MOST_SWEPT = 4000
 class Graves:
     """What figures, members and users have expired; the state forgets them before their keys are deleted."""
 
-    def __init__(self, figures: Figures, members: Members, activity: Activity) -> None:
+    def __init__(self, figures: Figures, members: Members, activity: Activity, bounds: CompanyBounds) -> None:
         self._figures = figures
         self._members = members
         self._activity = activity
+        self._bounds = bounds
         self._keys: deque[bytes] = deque()
 
     def add(self, keys: Iterable[bytes]) -> None:
@@ -44,6 +46,7 @@ class Graves:
                 if figure.window.metric.distinct is Distinct.SOURCE:
                     graves.extend(self._members.forget(figure.id))
             graves.extend(ahead_key(company) for company in self._figures.drop_ahead(entry))
+            graves.extend(bounds_key(company) for company in self._bounds.drop_expired(entry.closing_watermark))
             swept = self._activity.drop_expired(entry.event_watermark, _MOST_SWEPT)
             graves.extend(user_key(company, user) for company, user in swept)
         buried = [graves.popleft() for _ in range(min(_MOST_GRAVES, len(graves)))]
@@ -54,6 +57,8 @@ class Graves:
         """Whether a user or a company came back after expiry; windows cannot."""
         if key[:1] == b"w":
             return key[1:].decode() in self._figures.ahead
+        if key[:1] == b"x":
+            return self._bounds.has(key[1:].decode())
         if key[:1] != b"a":
             return False
         company, user = key[1:].split(b"|", 1)

@@ -4,7 +4,7 @@ import struct
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from agents.core.records import Decoded
+from agents.core.records import Decoded, Event
 
 __all__ = ["Placement", "home", "murmur2", "placement"]
 
@@ -55,8 +55,9 @@ def home(key: bytes, partitions: int) -> int:
 
 def placement(decoded: Decoded, key: bytes | None, partition: int, partitions: int) -> Placement:
     """Where the record of ``decoded`` belongs that lies in ``partition`` under ``key`` (an empty key is none)."""
-    if not decoded.events:
+    first = next((item for item in decoded.items if type(item) is Event), None)
+    if first is None:
         return Placement(None, key or None)
-    key = key or decoded.events[0].company.encode()
+    key = key or first.company.encode()
     target = home(key, partitions)
     return Placement(None if target == partition else target, key)

@@ -60,6 +60,24 @@ class IntervalSet:
             grown += self._split(index)
         return grown + 18
 
+    def add_within(self, value: int, most: int) -> int:
+        """As ``add``, but 0 also where that would make more than ``most`` intervals."""
+        tail = self._tail
+        extends = bool(tail) and tail[-1] == value
+        return self.add(value) if extends or not self.is_past(value, most) else 0
+
+    def is_past(self, value: int, most: int) -> bool:
+        """Whether ``value`` is not in, and putting it in would make more than ``most`` intervals."""
+        return self.count() >= most and value not in self and value - 1 not in self and value + 1 not in self
+
+    def count(self) -> int:
+        """How many there are; those that touch where two leaves meet are one."""
+        count = sum(len(leaf) for leaf in self._leaves) // 2
+        for index in range(1, len(self._leaves)):
+            before, leaf = self._leaves[index - 1], self._leaves[index]
+            count -= bool(before) and bool(leaf) and before[-1] == leaf[0]
+        return count
+
     def tail(self) -> tuple[int, int]:
         """One past the last interval, -1 where there is none; by how much the state grows as that is extended."""
         low, tail = self._lows[-1], self._tail

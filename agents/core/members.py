@@ -48,15 +48,19 @@ class Members:
         """The sources of a figure that are in memory: without a store all of them."""
         return self._figures.get(figure, ())
 
-    def join(self, figure: bytes, source: bytes) -> bool:
-        """Have the figure count the source; whether it had not yet."""
+    def has(self, figure: bytes, source: bytes) -> bool:
+        """Whether the figure has counted the source."""
         known = self._figures.get(figure)
-        if known is None:
-            known = self._figures[figure] = set()
-        if source in known:
+        if known is not None and source in known:
+            return True
+        if self._store is None or not self._recall(self._store, figure, source):
             return False
-        known.add(source)
-        return self._store is None or not self._recall(self._store, figure, source)
+        self.add(figure, source)
+        return True
+
+    def add(self, figure: bytes, source: bytes) -> None:
+        """Have the figure count the source."""
+        self._figures.setdefault(figure, set()).add(source)
 
     def _recall(self, store: Store, figure: bytes, source: bytes) -> bool:
         self._count += 1

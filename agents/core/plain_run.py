@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-from agents.core.books import ACCOUNT_COST
 from agents.core.fast_decode import is_known_shape
 from agents.core.plain import NO_DATA, PlainData, parse_plain, plain_sequence, plain_time
 from agents.core.raw_state import CHUNK_BYTES, RawState
 from agents.core.records import RawRecord
-from agents.core.sources import Source
+from agents.core.source import NO_TIME, Source
 from schemas.events import EVENT_TYPES, Basis
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
@@ -88,6 +87,8 @@ class PlainRun:
         Returns the index of the first that was not, and 0: none of its events was taken.
         """
         records, events = self._records, self._events
+        if events[at] is None:
+            return at, 0
         state, entry, add = self._state, self._state.entry, self._state.builder.add
         companies, shapes, touch = self._companies, self._shapes, self._state.sources.touch
         ahead, lateness = state.deciding.clock_ahead, state.deciding.lateness
@@ -103,6 +104,8 @@ class PlainRun:
             record = records[at]
             company = companies.get(record.key) or self._company(record.key)
             if company is None or company.name != event.company or record.headers:
+                break
+            if event.installation is not None and event.installation[0] == "#":
                 break
             try:
                 time = plain_time(event.time)
@@ -125,10 +128,10 @@ class PlainRun:
                 break
             source, sequence = installed.source, event.sequence
             if sequence is None:
-                grown = state.remember_id(source, company.name, installed.pseudonym, event.id, time)
+                grown = state.remember_id(source, company.name, event.id, time)
             else:
                 number = sequence if type(sequence) is int else plain_sequence(sequence)  # type: ignore[arg-type]
-                grown = 0 if number is None else source.sequences.add(number)
+                grown = 0 if number is None else state.add_sequence(source, number)
             if not grown:
                 break
             # Taken: from here on nothing is in doubt.
@@ -137,8 +140,8 @@ class PlainRun:
                 source.last_time = time
             if company.number < 0:
                 company.number = state.builder.company(company.name)
+                size += books.touch_cost(company.name)
                 company.count = books.account(company.name).plain.append
-                size += ACCOUNT_COST + len(company.name)
             if shape.number < 0:
                 shape.number = state.builder.shape(shape.type, shape.values)
             if installed.number < 0:
@@ -172,9 +175,9 @@ class PlainRun:
         """A source that the state knows; of any other the first event is for the record-wise fold."""
         pseudonym = self._state.pseudonyms.source(company.name, name)
         source = self._state.sources.find(company.name.encode() + b"|" + pseudonym)
-        if source is None:
+        if source is None or source.last_time == NO_TIME:
             return None
-        installed = company.sources[name] = _Installed(source, pseudonym)
+        installed = company.sources[name] = _Installed(source, Pseudonym(source.base))
         return installed
 
     def _shape(self, kind: str, told: Any) -> _Shape | None:

@@ -4,30 +4,34 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 
+from agents.core.admission import NEW_COMPANY_COST, NewCompanies, SourceBounds
 from agents.core.books import Books, LedgerRow
+from agents.core.cheap_look import is_company
 from agents.core.chunks import ChunkBuilder
 from agents.core.consent import Consent
 from agents.core.control import InForce
 from agents.core.entries import read_entry
-from agents.core.fast_decode import is_company
 from agents.core.home import home
 from agents.core.joins import seal
 from agents.core.pending import Pending
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import Move, StateWrite
-from agents.core.sources import Source, Sources
+from agents.core.source import Source
+from agents.core.sources import Sources
 from agents.core.store import Store
 from agents.core.windows import NEVER, day_of
+from schemas.bounds import Bound
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.names import Pseudonym
 from schemas.reasons import Outcome, Reason
-from schemas.rejections import Rejection
+from schemas.rejections import Rejection, decode_rejection
 
 __all__ = ["CHUNK_BYTES", "STORED", "Folded", "RawEntry", "RawState"]
 
 CHUNK_BYTES = 4 << 20
 """Of one chunk's state at most, so that it is one record batch."""
+_PSEUDONYM = 16
 STORED = (b"c", b"s", b"q", b"i")
 """Kinds of keys that stay in a store, where there is one: there are as many as sources and their ids."""
 _FORMER_FIELDS = 4
@@ -42,6 +46,8 @@ class RawEntry:
     event_watermark: int = NEVER
     closing_watermark: int = NEVER
     append_time: int = NEVER
+    unknown_withdrew: int = 0
+    """1 once a company withdrew for which there was no room: companies unknown until then are closed as they come."""
     seen: int = 0
     """Append time after the last record from which idleness counts, 0 where there is none (design 1.2, "Ticks")."""
     partitions: int = 0
@@ -58,6 +64,10 @@ class RawEntry:
         return read_entry(cls, value, _FORMER_FIELDS, partitions)
 
 
+RejectedRow = tuple[bytes | None, bytes]
+"""Key and value of a rejected record."""
+
+
 @dataclass(slots=True)
 class Folded:
     """What one chunk came to; ``count`` records of those given were folded, ``writes`` ends with the entry.
@@ -68,13 +78,19 @@ class Folded:
 
     count: int
     chunk: CleanChunk
-    rejections: list[Rejection] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     ledger: list[LedgerRow] = field(default_factory=list)
     unbalanced: bool = False
     writes: list[StateWrite] = field(default_factory=list)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
+    over: Counter[Bound] = field(default_factory=Counter)
+
+    @property
+    def rejections(self) -> list[Rejection]:
+        """What was refused by name."""
+        return [decode_rejection(value) for _, value in self.rejected]
 
 
 class RawState:
@@ -82,11 +98,14 @@ class RawState:
 
     __slots__ = (
         "books",
+        "bounds",
         "builder",
         "consent",
         "deciding",
         "entry",
         "graves",
+        "most_intervals",
+        "new_companies",
         "out",
         "partition",
         "partitions",
@@ -104,11 +123,14 @@ class RawState:
         self.partitions = partitions
         self.entry = RawEntry(partitions=partitions)
         self.sources = Sources(deciding.lateness)
+        self.bounds = SourceBounds(deciding, self.sources)
+        self.new_companies = NewCompanies(deciding.max_new_companies)
         self.consent = Consent()
         self.books = Books(partition)
         self.pending = Pending(deciding)
         self.graves: list[bytes] = []
         self.store: Store | None = None
+        self.most_intervals = 0
         self.begin_chunk()
 
     def attach(self, store: Store) -> None:
@@ -137,6 +159,24 @@ class RawState:
         name = key.decode("ascii", "replace")
         return name if is_company(name) else None
 
+    def takes_in(self, company: str) -> bool:
+        """Whether a company is known, as of the present event, or may be taken in as new."""
+        entry, fresh = self.entry, self.new_companies
+        if fresh.has(company) or self.sources.knows(company.encode(), entry.event_watermark):
+            return True
+        if self.consent.count(company.encode()) or self.consent.is_closed(company):
+            return True
+        if not fresh.take(company):
+            return False
+        self.size += NEW_COMPANY_COST + len(company)
+        if entry.unknown_withdrew:
+            self.size += self.consent.close(company)
+        return True
+
+    def base_of(self, company: str, source: str) -> Pseudonym:
+        """The pseudonym of the part of a source before ``#``."""
+        return self.pseudonyms.source(company, source.partition("#")[0])
+
     def took(self, count: int, fence: int, stands: tuple[int, int, int], size: int, hours: Iterable[int]) -> None:
         """The plain part has counted ``count`` events up to raw offset ``fence``.
 
@@ -153,7 +193,24 @@ class RawState:
         for hour in hours:
             self.pending.fell(hour >> 1, active=bool(hour & 1))
 
-    def remember_id(self, source: Source, company: str, pseudonym: Pseudonym, identity: str, time: int) -> int:
+    def remember_id(self, source: Source, company: str, identity: str, time: int) -> int:
         """Put an id in; 0 where it was seen on its day or one beside it, else by how much the state grew."""
-        day, mark = day_of(time), self.pseudonyms.identity(company, pseudonym, identity)
+        whole = Pseudonym(source.key[-_PSEUDONYM:])
+        day, mark = day_of(time), self.pseudonyms.identity(company, whole, identity)
         return 0 if source.knows_id(day, mark) else source.remember(day, mark)
+
+    def add_sequence(self, source: Source, sequence: int) -> int:
+        """Put a sequence in; 0 where it was seen or is past the bound of intervals, else by how much the state grew."""
+        grown = source.sequences.add_within(sequence, self.deciding.max_intervals)
+        self.most_intervals = max(self.most_intervals, source.sequences.count())
+        return grown
+
+    def peaks(self) -> dict[Bound, int]:
+        """The most that any company was seen to hold of what a bound limits; of new companies how many came today."""
+        return {
+            Bound.INCARNATIONS: self.bounds.most_incarnations,
+            Bound.SOURCES: self.bounds.most_sources,
+            Bound.INTERVALS: self.most_intervals,
+            Bound.WORDS: self.consent.most_words,
+            Bound.NEW_COMPANIES: self.new_companies.count,
+        }

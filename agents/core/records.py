@@ -51,19 +51,44 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
-    """A rejection in the making: a reason and a JSON pointer of indices and the contract's own names only."""
+    """Rejections in the making, for the form of events or of a whole record.
+
+    ``count`` events of a batch from ``index`` on are refused for one reason, each at the same place ``at``, a JSON
+    pointer of the contract's names. Outside batch mode ``index`` is None, and there is one.
+    """
 
     index: int | None
     reason: Reason
-    path: str
+    at: str
+    count: int = 1
+
+    @property
+    def path(self) -> str:
+        """Where in the record the first of them is."""
+        return self.at if self.index is None else f"/{self.index}{self.at}"
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A record read by form alone: its well-formed events and its refusals, each in raw order."""
+class Decoded(msgspec.Struct, frozen=True, gc=False):
+    """A record read by form alone: its well-formed events and its refusals in raw order."""
 
-    events: tuple[Event, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
+    items: tuple[Event | Refusal, ...] = ()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The well-formed events."""
+        return tuple([item for item in self.items if type(item) is Event])
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """The refusals, each by itself."""
+        runs = [item for item in self.items if type(item) is Refusal]
+        return tuple(
+            [
+                Refusal(None if run.index is None else run.index + more, run.reason, run.at)
+                for run in runs
+                for more in range(run.count)
+            ]
+        )
 
 
 class Move(msgspec.Struct, frozen=True, gc=False):

@@ -4,6 +4,7 @@ A chunk of many companies touches far more keys than it has events: with a compa
 36 sliding windows become figures. So a chunk may be folded in parts, between two raw records.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -12,6 +13,7 @@ from agents.core.tally import Tally, tally
 from agents.core.windows import day_of
 from schemas.clean import CleanChunk
 from schemas.columns import Column
+from schemas.limits import DAY_MS
 
 __all__ = ["BATCH_COST", "ROW_BYTES", "Slice", "slices"]
 
@@ -19,6 +21,8 @@ BATCH_COST: Final = 12 << 20
 """Bytes of state that one batch may hold by the bound that is used here, uncompressed."""
 ROW_BYTES: Final = 64 + 100
 """Of a key and value beside the names in it, and of the record around them."""
+_HELD_ROWS: Final = 8
+"""Rows that what a company holds is as large as at most: five numbers a day, of the days that are not too late."""
 
 
 class Slice(NamedTuple):
@@ -37,12 +41,23 @@ class Slice(NamedTuple):
 def slices(chunk: CleanChunk, begin: int, plans: Sequence[ShapePlan], plan: Plan) -> Iterator[Slice]:
     """The events from index ``begin`` in as few parts as are within ``BATCH_COST``; a raw record is never cut.
 
-    ``plans`` are those of the chunk's shapes by ``plan``.
+    ``plans`` are those of the chunk's shapes by ``plan``. In one part the closing watermarks before the records are of
+    one UTC day: what a company holds is forgotten by the day, so that in a part there is never room again.
     """
     if begin < len(chunk.offsets):
         widest = max(sum(map(len, shape.values)) + 16 * len(shape.values) for shape in chunk.shapes)
         row_bytes = ROW_BYTES + max(map(len, chunk.companies)) + widest
-        yield from _Cutting(chunk, plans, plan, row_bytes).cut(begin, len(chunk.offsets))
+        cutting = _Cutting(chunk, plans, plan, row_bytes)
+        for end in _days(chunk.closings, begin):
+            yield from cutting.cut(begin, end)
+            begin = end
+
+
+def _days(closings: Column, begin: int) -> Iterator[int]:
+    """Where each UTC day ends in a column of closing watermarks, which never fall, from index ``begin`` on."""
+    while begin < len(closings):
+        begin = bisect_left(closings, (day_of(closings[begin]) + 1) * DAY_MS, begin)
+        yield begin
 
 
 class _Cutting:
@@ -72,7 +87,8 @@ class _Cutting:
         rows += sum([self._joined[group[1]] for group in found.installs])
         days = {(user[0], user[2]) for user in found.users}
         rows += sum([self._plan.user_rows(self._last_day - day) for _, day in days])
-        return rows + len({company for company, _ in days}) * self._plan.company_rows
+        rows += len({company for company, _ in days}) * self._plan.company_rows
+        return rows + _HELD_ROWS * len({group[0] for group in found.counts})
 
 
 def _between_records(offsets: Column, begin: int, end: int) -> int:

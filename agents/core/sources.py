@@ -1,71 +1,42 @@
 """What was seen of each source: sequences as intervals, ids as keyed hashes by UTC day (design 1.5).
 
-==============================================  =======================================================
-key                                             payload
-==============================================  =======================================================
-``s`` company ``|`` source                      [born, last time, intervals or nil]
-``q`` company ``|`` source, born, low           a leaf of the interval set, where there are several
-``i`` company ``|`` source, born, day, low      a leaf of the id hashes of a day, 8 bytes each
-==============================================  =======================================================
-
-``source`` is a pseudonym of 16 bytes, ``born`` the raw offset at which its present incarnation began: what a
-forgotten incarnation left behind is dead by its key, whatever its records say. Numbers in keys are 8 bytes.
-
-All sources are in memory, or, over a store, those lately seen: of such a source the intervals, and of its ids the
-days and leaves that were asked for.
+The keys of the state are those of :mod:`agents.core.source`. All sources are in memory, or, over a store, those lately
+seen: of such a source the intervals, and of its ids the days and leaves that were asked for.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 import msgspec
 
 from agents.core.hash_leaves import HashLeaves
 from agents.core.intervals import IntervalSet
-from agents.core.joins import payload_of, seal
+from agents.core.joins import payload_of
+from agents.core.source import (
+    NO_TIME,
+    WORD,
+    Source,
+    company_of,
+    keys_of,
+    low_of,
+    read_head,
+    segment_key,
+    segments,
+    take_apart,
+    writes_of,
+)
 from agents.core.store import Store, walk
 from schemas.limits import DAY_MS
 
-__all__ = ["HOT_SOURCES", "NO_TIME", "Source", "Sources"]
+__all__ = ["HOT_SOURCES", "Sources"]
 
-NO_TIME = -1
-"""A source of which no event could have moved the watermark: it is never forgotten."""
 HOT_SOURCES = 20_000
 """Sources and leaves of ids held in memory over a store, at most twice as many and a chunk's more."""
-_INLINE = 16
-_WORD = 8
-_PSEUDONYM = 16
-_HEAD_COST = 120
+_HEAD_COST = 140
+_NONE: dict[bytes, Source] = {}
 _decode = msgspec.msgpack.Decoder().decode
 
-
-class Source:
-    """One incarnation of one source of one company."""
-
-    __slots__ = ("born", "days", "dirty", "fetch_day", "key", "last_time", "sequences")
-
-    def __init__(self, key: bytes, born: int, last_time: int = NO_TIME) -> None:
-        self.key = key
-        self.born = born
-        self.last_time = last_time
-        self.sequences = IntervalSet()
-        self.days: dict[int, HashLeaves] = {}
-        self.fetch_day: Callable[[Source, int], HashLeaves] | None = None
-        self.dirty = False
-
-    def knows_id(self, day: int, identity: int) -> bool:
-        """Whether the id was seen on the day or on those beside it."""
-        for near in (day - 1, day, day + 1):
-            ids = self.days.get(near)
-            if ids is None and self.fetch_day is not None:
-                ids = self.days[near] = self.fetch_day(self, near)
-            if ids is not None and ids.has(identity):
-                return True
-        return False
-
-    def remember(self, day: int, identity: int) -> int:
-        """Put an id that is asked for and not known in; by how many bytes at most the chunk's state grew."""
-        return self.days.setdefault(day, HashLeaves()).add(identity)
+Groups = dict[bytes, dict[bytes, Source]]
 
 
 class Sources:
@@ -73,9 +44,12 @@ class Sources:
 
     def __init__(self, lateness: int) -> None:
         self.lateness = lateness
-        self.known: dict[bytes, Source] = {}
-        self._older: dict[bytes, Source] = {}
+        self.known: Groups = {}
+        """By company, then by ``company|pseudonym``."""
+        self._older: Groups = {}
         self._store: Store | None = None
+        self._counts: dict[bytes, int] = {}
+        """Over a store: of companies that were counted."""
         self._hot = 0
         self._touched: dict[bytes, Source] = {}
         self._sweep: Iterator[bytes | None] | None = None
@@ -88,21 +62,82 @@ class Sources:
     def _is_behind(self, last_time: int, watermark: int) -> bool:
         return last_time != NO_TIME and last_time < watermark - self.lateness
 
+    def count(self, company: bytes) -> int:
+        """How many sources of a company lie here, those among them that are forgotten and not swept away yet."""
+        if self._store is None:
+            return len(self.known.get(company, ()))
+        count = self._counts.get(company)
+        if count is None:
+            count = self._counts[company] = sum(1 for _ in self.all_of(company))
+        return count
+
+    def all_of(self, company: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+        """(key, base, last time) of every source of a company that lies here."""
+        hot = {**self._older.get(company, _NONE), **self.known.get(company, _NONE)}
+        for source in hot.values():
+            yield source.key, source.base, source.last_time
+        if self._store is not None:
+            for name, value in self._store.scan(b"s" + company + b"|"):
+                if name[1:] not in hot:
+                    source = Source.restored(name[1:], value)
+                    yield source.key, source.base, source.last_time
+
+    def in_memory(self) -> dict[bytes, Source]:
+        """The sources in memory, without a store all there are, by key."""
+        groups = [*self._older.values(), *self.known.values()]
+        return {key: source for group in groups for key, source in group.items()}
+
+    def last_time_of(self, key: bytes) -> int | None:
+        """The last time of a source, None where there is none."""
+        head = self._head(key)
+        return None if head is None else head[1]
+
+    def knows(self, company: bytes, watermark: int) -> bool:
+        """Whether any source of a company is not forgotten as of ``watermark``."""
+        for groups in (self.known, self._older):
+            for source in groups.get(company, _NONE).values():
+                if not self.is_forgotten(source, watermark):
+                    return True
+        return self._store is not None and any(
+            not self._is_behind(self.last_time_of(name[1:]) or 0, watermark)
+            for name, _ in self._store.scan(b"s" + company + b"|")
+        )
+
     def find(self, key: bytes) -> Source | None:
         """The source, be it forgotten or not; None where there is none."""
-        source = self.known.get(key)
+        source = self.known.get(company_of(key), _NONE).get(key)
         return source if source is not None or self._store is None else self._recall(self._store, key)
 
-    def of(self, key: bytes, offset: int, watermark: int, graves: list[bytes]) -> Source:
-        """The source as of ``watermark`` after the present event, begun anew at ``offset`` where it was forgotten."""
-        source = self.find(key)
-        if source is not None and not self.is_forgotten(source, watermark):
-            return source
-        if source is not None and self._store is None:  # in a store a sweep finds what it left behind
-            graves.extend(_keys_of(source)[1:])
-        source = self.known[key] = Source(key, offset)
+    def begin(self, key: bytes, base: bytes, offset: int, former: Source | None, graves: list[bytes]) -> Source:
+        """A source that is seen for the first time, or again after its ``former`` was forgotten, from ``offset`` on."""
+        if former is not None and self._store is None:  # in a store a sweep finds what it left behind
+            graves.extend(keys_of(former)[1:])
+        source = Source(key, offset, base)
+        company = company_of(key)
+        if former is None and company in self._counts:
+            self._counts[company] += 1
+        self._put(source)
         if self._store is not None:
             source.fetch_day = self._fetch_day
+        return source
+
+    def _put(self, source: Source) -> None:
+        company = company_of(source.key)
+        group = self.known.get(company)
+        if group is None:
+            group = self.known[company] = {}
+        group[source.key] = source
+
+    def _in_memory(self, key: bytes) -> Source | None:
+        company = company_of(key)
+        return self.known.get(company, _NONE).get(key) or self._older.get(company, _NONE).get(key)
+
+    @staticmethod
+    def _take_out(groups: Groups, key: bytes) -> Source | None:
+        group = groups.get(company_of(key), _NONE)
+        source = group.pop(key, None)
+        if source is not None and not group:
+            del groups[company_of(key)]
         return source
 
     def touch(self, source: Source) -> int:
@@ -122,8 +157,8 @@ class Sources:
         """Every key that was touched since this was last asked."""
         for source in self._touched.values():
             source.dirty = False
-            if self.known.get(source.key) is source:
-                yield from _writes_of(source, fence)
+            if self.known.get(company_of(source.key), _NONE).get(source.key) is source:
+                yield from writes_of(source, fence)
         self._touched = {}
 
     def restore(self, items: Iterable[tuple[bytes, bytes]], watermark: int) -> list[bytes]:
@@ -135,28 +170,26 @@ class Sources:
             if key[:1] != b"s":
                 segments.append((key, value))
                 continue
-            born, last_time, intervals = _decode(payload_of(value))
-            source = Source(key[1:], born, last_time)
+            source = Source.restored(key[1:], value)
             if self.is_forgotten(source, watermark):
                 dead.append(key)
                 continue
-            inline[key[1:]] = intervals is not None
-            if intervals is not None:
-                source.sequences = IntervalSet([(0, intervals)])
-            self.known[source.key] = source
+            inline[key[1:]] = read_head(value)[2] is not None
+            self._put(source)
         leaves: dict[tuple[bytes, int], list[tuple[int, bytes]]] = {}
         for key, value in segments:
-            name, born, day, low = _take_apart(key)
-            owner = self.known.get(name)
+            name, born, day, low = take_apart(key)
+            owner = self._in_memory(name)
             if owner is None or owner.born != born or (day >= 0 and self._day_is_over(day, watermark)):
                 dead.append(key)
             elif day >= 0 or not inline[name]:
                 leaves.setdefault((name, day), []).append((low, payload_of(value)))
         for (name, day), found in leaves.items():
+            source = self.known[company_of(name)][name]
             if day < 0:
-                self.known[name].sequences = IntervalSet([(low, _decode(leaf)) for low, leaf in found])
+                source.sequences = IntervalSet([(low, _decode(leaf)) for low, leaf in found])
             else:
-                self.known[name].days[day] = HashLeaves([(low, _decode(leaf)) for low, leaf in found])
+                source.days[day] = HashLeaves([(low, _decode(leaf)) for low, leaf in found])
         return dead
 
     def _day_is_over(self, day: int, watermark: int) -> bool:
@@ -172,47 +205,44 @@ class Sources:
     def settle(self) -> None:
         """All that changed is in the store: let go of what was not used lately."""
         if self._store is not None and self._hot > HOT_SOURCES:
-            self._older, self.known, self._hot = self.known, {}, 0
+            self._older, self.known, self._hot, self._counts = self.known, {}, 0, {}
 
     def _recall(self, store: Store, key: bytes) -> Source | None:
         """A source that is not in ``known`` will be from now on."""
         self._hot += 1
-        source = self._older.pop(key, None)
+        source = self._take_out(self._older, key)
         if source is not None:
             for ids in source.days.values():
                 ids.release()
         elif (value := store.get(b"s" + key)) is not None:
-            born, last_time, intervals = _decode(payload_of(value))
-            source = Source(key, born, last_time)
+            source = Source.restored(key, value)
             source.fetch_day = self._fetch_day
-            if intervals is None:
-                leaves = store.scan(_segments(b"q", key, born))
-                source.sequences = IntervalSet([(_low(name), _decode(payload_of(leaf))) for name, leaf in leaves])
-            else:
-                source.sequences = IntervalSet([(0, intervals)])
+            if read_head(value)[2] is None:
+                leaves = store.scan(segments(b"q", key, source.born))
+                source.sequences = IntervalSet([(low_of(name), _decode(payload_of(leaf))) for name, leaf in leaves])
         if source is not None:
-            self.known[key] = source
+            self._put(source)
         return source
 
     def _fetch_day(self, source: Source, day: int) -> HashLeaves:
-        store, prefix = self._store, _segments(b"i", source.key, source.born) + day.to_bytes(_WORD, "big")
+        store, prefix = self._store, segments(b"i", source.key, source.born) + day.to_bytes(WORD, "big")
         if store is None:
             return HashLeaves()
 
         def fetch(low: int) -> bytes:
             self._hot += 1
-            value = store.get(prefix + low.to_bytes(_WORD, "big"))
+            value = store.get(prefix + low.to_bytes(WORD, "big"))
             return b"" if value is None else _decode(payload_of(value))
 
-        return HashLeaves.stored([_low(name) for name, _ in store.scan(prefix)], fetch)
+        return HashLeaves.stored([low_of(name) for name, _ in store.scan(prefix)], fetch)
 
     def _head(self, key: bytes) -> tuple[int, int] | None:
         """When the source was born, and its last time; None where there is none."""
-        source = self.known.get(key) or self._older.get(key)
+        source = self._in_memory(key)
         if source is not None:
             return source.born, source.last_time
         value = None if self._store is None else self._store.get(b"s" + key)
-        return None if value is None else tuple(_decode(payload_of(value))[:2])
+        return None if value is None else read_head(value)[:2]
 
     # ---- expiry
 
@@ -224,8 +254,8 @@ class Sources:
     def is_dead(self, key: bytes, value: bytes, watermark: int) -> bool:
         """Whether a key of any of the kinds above is dead; others are not."""
         if key[:1] == b"s":
-            return self._is_behind(_decode(payload_of(value))[1], watermark)
-        return key[:1] in {b"q", b"i"} and self._is_left_behind(*_take_apart(key)[:3], watermark)
+            return self._is_behind(read_head(value)[1], watermark)
+        return key[:1] in {b"q", b"i"} and self._is_left_behind(*take_apart(key)[:3], watermark)
 
     def _is_left_behind(self, name: bytes, born: int, day: int, watermark: int) -> bool:
         """Whether a segment is of a former incarnation, or of a day that is over."""
@@ -239,7 +269,7 @@ class Sources:
         today = (watermark - self.lateness) // DAY_MS
         if self._sweep is None and today > self._swept_day:
             self._swept_day = today
-            self._sweep = iter(list(self.known)) if self._store is None else self._walk(self._store, watermark)
+            self._sweep = self._all() if self._store is None else self._walk(self._store, watermark)
         if self._sweep is None:
             return []
         seen = list(islice(self._sweep, limit))
@@ -249,14 +279,20 @@ class Sources:
             return [key for key in seen if key is not None]
         return [dead for key in seen if key is not None for dead in self._drop(key, watermark)]
 
+    def _all(self) -> Iterator[bytes]:
+        """Every source in memory, each company's as they are when its turn comes."""
+        for company in list(self.known):
+            yield from list(self.known.get(company, ()))
+
     def _drop(self, key: bytes, watermark: int) -> list[bytes]:
-        source = self.known.get(key)
+        source = self._in_memory(key)
         if source is None:
             return []
         if self.is_forgotten(source, watermark):
-            return _keys_of(self.known.pop(key))
+            self._take_out(self.known, key)
+            return keys_of(source)
         over = [day for day in source.days if self._day_is_over(day, watermark)]
-        return [_segment_key(b"i", source, low, day) for day in over for low in source.days.pop(day).lows()]
+        return [segment_key(b"i", source, low, day) for day in over for low in source.days.pop(day).lows()]
 
     def _walk(self, store: Store, watermark: int) -> Iterator[bytes | None]:
         """Every key of a source in ``store``, None for one that is alive; what is dead leaves memory too."""
@@ -264,59 +300,20 @@ class Sources:
             name = key[1:]
             dead = self.is_dead(key, value, watermark) and not self.is_reborn(key, watermark)
             if dead:
-                self.known.pop(name, None)
-                self._older.pop(name, None)
+                self._take_out(self.known, name)
+                self._take_out(self._older, name)
+                if company_of(name) in self._counts:
+                    self._counts[company_of(name)] -= 1
             else:
                 self._drop_days(name, watermark)
             yield key if dead else None
         group, dead = b"", False
         for key, _ in chain(walk(store, b"q"), walk(store, b"i")):
-            if key[:-_WORD] != group:  # leaves of one day are alive or dead together
-                group, dead = key[:-_WORD], self._is_left_behind(*_take_apart(key)[:3], watermark)
+            if key[:-WORD] != group:  # leaves of one day are alive or dead together
+                group, dead = key[:-WORD], self._is_left_behind(*take_apart(key)[:3], watermark)
             yield key if dead else None
 
     def _drop_days(self, name: bytes, watermark: int) -> None:
-        source = self.known.get(name) or self._older.get(name)
+        source = self._in_memory(name)
         if source is not None:
             source.days = {day: ids for day, ids in source.days.items() if not self._day_is_over(day, watermark)}
-
-
-def _segments(kind: bytes, key: bytes, born: int) -> bytes:
-    """How the keys of an incarnation's segments begin."""
-    return kind + key + born.to_bytes(_WORD, "big")
-
-
-def _segment_key(kind: bytes, source: Source, low: int, day: int = -1) -> bytes:
-    middle = b"" if day < 0 else day.to_bytes(_WORD, "big")
-    return _segments(kind, source.key, source.born) + middle + low.to_bytes(_WORD, "big")
-
-
-def _low(key: bytes) -> int:
-    return int.from_bytes(key[-_WORD:], "big")
-
-
-def _take_apart(key: bytes) -> tuple[bytes, int, int, int]:
-    """(name, born, day or -1, low) of a segment's key."""
-    end = key.index(b"|") + 1 + _PSEUDONYM
-    words = [int.from_bytes(key[at : at + _WORD], "big") for at in range(end, len(key), _WORD)]
-    return key[1:end], words[0], words[1] if len(words) == 3 else -1, words[-1]
-
-
-def _keys_of(source: Source) -> list[bytes]:
-    keys = [b"s" + source.key]
-    keys += [_segment_key(b"q", source, low) for low, _ in source.sequences.leaves()]
-    return keys + [_segment_key(b"i", source, low, day) for day, ids in source.days.items() for low in ids.lows()]
-
-
-def _writes_of(source: Source, fence: int) -> Iterator[tuple[bytes, bytes]]:
-    """The head, with its intervals where they are few, and the leaves that changed."""
-    single = source.sequences.single()
-    inline = single if single is not None and len(single) <= _INLINE else None
-    changed = source.sequences.written()
-    yield b"s" + source.key, seal(fence, (source.born, source.last_time, inline))
-    if inline is None:
-        for low, leaf in changed:
-            yield _segment_key(b"q", source, low), seal(fence, leaf)
-    for day, ids in source.days.items():
-        for low, packed in ids.written():
-            yield _segment_key(b"i", source, low, day), seal(fence, packed)

@@ -10,12 +10,12 @@ __all__ = ["Standby"]
 
 
 class _StateRecord(Protocol):
-    """A record of a changelog; ``timestamp`` is its append time in milliseconds."""
+    """A record of a changelog; its append time is in milliseconds."""
 
     @property
     def offset(self) -> int: ...
     @property
-    def timestamp(self) -> int: ...
+    def append_time(self) -> int: ...
     @property
     def key(self) -> bytes | None: ...
     @property
@@ -77,12 +77,12 @@ class Standby:
             key, value = record.key or b"", record.value
             apply(key, value)
             if value is None:
-                self._bury(key, record.timestamp)
+                self._bury(key, record.append_time)
             elif graves:
                 graves.pop(key, None)
         if record is not None:
             self.next = record.offset + 1
-            self.newest = max(self.newest, record.timestamp)
+            self.newest = max(self.newest, record.append_time)
 
     def _bury(self, key: bytes, append_time: int) -> None:
         if self.joined.get(key) is not None:

@@ -1,12 +1,12 @@
 """JSON by the letter of RFC 8259 from hostile bytes: every outcome is a value or a typed refusal.
 
 Beyond the grammar three things are refused: bytes that are not UTF-8, a byte order mark, and escapes that
-name half a surrogate pair. A number of any size is grammatical, so it is read, yet only its kind is kept
-where it cannot matter. Of keys that repeat the last one wins.
+name half a surrogate pair. A number of any size is grammatical, so it is read. Of keys that repeat the last one wins.
 """
 
 import json
 import re
+import sys
 from typing import Final
 
 from schemas.limits import MAX_DEPTH
@@ -20,6 +20,8 @@ _ESCAPED_OR_PAIR: Final = re.compile(
 )
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _WHOLE_DIGITS: Final = 20
+_FEW_DIGITS: Final = 5000
+"""So many are read as fast as the bytes are; Python's own bound is less."""
 _OUT_OF_RANGE: Final = -1
 _FRACTION: Final = 0.5
 
@@ -66,7 +68,9 @@ def _depth(brackets: bytes) -> int:
 
 def has_lone_surrogate(data: bytes) -> bool:
     r"""Whether a string of the JSON text ``data`` has an escape (``\ud800``) that names half a pair."""
-    return _SURROGATE.search(data) is not None and _SURROGATE.search(_ESCAPED_OR_PAIR.sub(b" ", data)) is not None
+    if b"\\u" not in data or _SURROGATE.search(data) is None:
+        return False
+    return _SURROGATE.search(_ESCAPED_OR_PAIR.sub(b" ", data)) is not None
 
 
 def _integer(digits: str) -> int:
@@ -81,24 +85,31 @@ def _constant(_: str) -> None:
     raise NotJsonError("NaN and Infinity are no JSON")
 
 
-_decoder = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_constant)
+_quick = json.JSONDecoder(parse_constant=_constant)
+_patient = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_constant)
 
 
 def parse(data: bytes) -> object:
     """The JSON value in ``data``, which must not be :func:`too_deep`; raises :class:`NotJsonError`.
 
-    An integer of more than 20 characters is read as -1 and a fraction as 0.5: out of every range, and not
-    what is asked for anywhere in the contract.
+    Of a fraction nothing matters but that it is one; an integer of many digits is read as one that is in no range.
     """
     if has_lone_surrogate(data):
         raise NotJsonError("half a surrogate pair")
     try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        raise NotJsonError("not UTF-8") from None
-    try:
-        return _decoder.decode(text)
+        return _decode(data.decode())
     except NotJsonError:
         raise
     except (ValueError, RecursionError):
         raise NotJsonError("not JSON") from None
+
+
+def _decode(text: str) -> object:
+    if 0 < sys.get_int_max_str_digits() <= _FEW_DIGITS:
+        try:
+            return _quick.decode(text)
+        except (json.JSONDecodeError, NotJsonError):
+            raise
+        except ValueError:  # more digits than Python reads: each number is asked for
+            pass
+    return _patient.decode(text)

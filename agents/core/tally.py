@@ -35,11 +35,13 @@ def tally(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: byte
 
     Raises IndexError where a column points past its dictionary: no fold wrote such a chunk.
     """
-    if tally_columns is None:
-        return tally_in_python(chunk, begin, end, active, installs)
-    columns = (chunk.times, chunk.company, chunk.shape, chunk.user, chunk.source)
-    sizes = (len(chunk.companies), len(chunk.users), len(chunk.sources))
-    return Tally(*tally_columns(columns, begin, end, active, installs, sizes))
+    if tally_columns is not None:
+        columns = (chunk.times, chunk.company, chunk.shape, chunk.user, chunk.source)
+        sizes = (len(chunk.companies), len(chunk.users), len(chunk.sources))
+        found = tally_columns(columns, begin, end, active, installs, sizes)
+        if found is not None:  # None where groups collide past the bound
+            return Tally(*found)
+    return tally_in_python(chunk, begin, end, active, installs)
 
 
 def tally_in_python(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: bytes) -> Tally:

@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable
 
-from aiokafka.structs import ConsumerRecord
-
 from agents.core.joins import ENTRY_KEY, fence_of
+from agents.core.records import RawRecord
 from pipeline.audit.books import ClosedHour, PartitionBooks
 from pipeline.audit.corrections import PartitionCorrections, SinkFigures
 from pipeline.audit.verdict import Partition, Tail
@@ -74,7 +73,7 @@ async def _fence(reader: LogReader, topic: str, number: int) -> int:
 
 async def _records(
     reader: LogReader, settings: Settings, short: str, number: int, step: Callable[[int], None]
-) -> AsyncIterator[ConsumerRecord]:
+) -> AsyncIterator[RawRecord]:
     topic = topic_name(settings.topic_prefix, short)
     async for records in reader.records(topic, number, *await reader.bounds(topic, number)):
         step(len(records))

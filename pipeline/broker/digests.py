@@ -4,13 +4,11 @@ from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.structs import ConsumerRecord
 
 from agents.core.control import FOLD_HEADER, ControlKeys, ControlReader, InForce
 from agents.core.controlling import Ahead
 from agents.core.joins import ENTRY_KEY, StateError
 from agents.core.raw_state import RawEntry
-from agents.core.records import RawRecord
 from pipeline.broker.begun import refused_state
 from pipeline.broker.chunks import last_chunk
 from pipeline.broker.topics import failed, required_brokers
@@ -159,12 +157,8 @@ async def _read_on(
     first, end = await reader.bounds(raw, number)
     ahead = Ahead(ControlReader(control, raw, number), in_force, "")
     async for records in reader.records(raw, number, max(first, fence + 1), end):
-        ahead.take(map(_raw, records))
+        ahead.take(records)
     return ahead.in_force
-
-
-def _raw(record: ConsumerRecord) -> RawRecord:
-    return RawRecord(record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
 
 
 async def other_facts(reader: LogReader, settings: Settings, facts: str) -> Refused | None:

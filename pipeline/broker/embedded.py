@@ -27,10 +27,13 @@ from pipeline.broker.jars import Progress, ready_jars
 from pipeline.broker.properties import HOST, Listeners, server_properties
 from pipeline.errors import Refused
 
-__all__ = ["EmbeddedBroker", "Listeners", "cluster", "embedded", "free_ports"]
+__all__ = ["EmbeddedBroker", "Listeners", "cluster", "dies_with_parent", "embedded", "free_ports"]
 
 _CLUSTER: Final = "Zm9vdGZhbGwtZW1iZWRkZQ"
 """Any 16 bytes in base64; every node of a cluster is formatted with the same."""
+_DATA: Final = "data"
+_PROPERTIES: Final = "server.properties"
+"""Both in the node's folder, and named from there: Kafka splits a list of folders at commas, whatever their names."""
 _START_SECONDS: Final = 60
 _PORTS: Final = range(15_000, 32_000)
 _TRIES: Final = 100
@@ -63,7 +66,7 @@ def _free(port: int) -> bool:
     return True
 
 
-def _dies_with_parent() -> Callable[[], None] | None:
+def dies_with_parent() -> Callable[[], None] | None:
     """What the child does first, so that the kernel ends it with the thread that started it; None off Linux."""
     if sys.platform != "linux":
         return None
@@ -130,32 +133,36 @@ class EmbeddedBroker:
         if self.running:
             raise RuntimeError("the broker is running already")
         self.folder.mkdir(parents=True, exist_ok=True)
-        properties = self.folder / "server.properties"
-        data = self.folder.absolute() / "data"
-        properties.write_text(
-            server_properties(self.node, self.port, self.voters, data, self.listeners, self.properties), "utf-8"
+        (self.folder / _PROPERTIES).write_text(
+            server_properties(self.node, self.port, self.voters, _DATA, self.listeners, self.properties), "utf-8"
         )
         (self.folder / "ports.json").write_text(json.dumps([self.port, self.voters[self.node]]), "utf-8")
-        if not (data / "meta.properties").exists():
+        if not (self.folder / _DATA / "meta.properties").exists():
             done = subprocess.run(  # noqa: S603 - the runtime and the jars are our own
-                [*_java(jars, "256m"), "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(properties)],
+                [*_java(jars, "256m"), "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", _PROPERTIES],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 check=False,
+                cwd=self.folder,
+                env=_utf8(),
             )
             if done.returncode:
                 told = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
                 why = next((line for line in told if not line.startswith("\t")), f"exit code {done.returncode}")
-                raise Refused(f"Apache Kafka cannot use the folder {self.folder} ({why.strip()})", "empty it")
+                raise Refused(
+                    f"Apache Kafka cannot use the folder {self.folder} ({why.strip()})",
+                    "mend that, or take another folder",
+                )
         with self.log.open("ab") as sink:
             self.process = subprocess.Popen(  # noqa: S603 - as above
-                [*_java(jars, "768m"), "kafka.Kafka", str(properties)],
+                [*_java(jars, "768m"), "kafka.Kafka", _PROPERTIES],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
+                env=_utf8(),
                 start_new_session=True,  # Ctrl-C is for the workers first
-                preexec_fn=_dies_with_parent(),  # noqa: PLW1509 - it only calls prctl
+                preexec_fn=dies_with_parent(),  # noqa: PLW1509 - it only calls prctl
             )
 
     async def serves(self) -> bool:
@@ -240,6 +247,11 @@ class EmbeddedBroker:
             port = controller = 0
         new = free_ports(2)
         return (port if port and _free(port) else new[0]), (controller if controller and _free(controller) else new[1])
+
+
+def _utf8() -> dict[str, str]:
+    """The environment of a Java that reads the names of folders as UTF-8, in whatever locale it is started."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
 
 
 def _java(jars: Sequence[Path], heap: str) -> list[str]:

@@ -4,8 +4,10 @@ They come from where this user's Maven would take them: the mirror of ``central`
 repositories in jgo's own settings, else Maven Central; proxies and certificates as the environment names them.
 """
 
+import configparser
 import hashlib
 import os
+import pwd
 import shutil
 import tempfile
 import xml.etree.ElementTree as ET
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import Refused
+from pipeline.folders import writable
 
 __all__ = ["Jar", "Progress", "cache_folder", "locked_jars", "ready_jars"]
 
@@ -23,8 +26,9 @@ Progress = Callable[[int, int], None]
 """Called with (jars ready, jars in all)."""
 _DO = (
     "connect this machine to a Maven repository once (a mirror in ~/.m2/settings.xml and proxies are used), "
-    "or set FOOTFALL_BROKERS to a broker that runs already"
+    "or start footfall worker with FOOTFALL_BROKERS at a broker that runs already"
 )
+_CACHE_DO = "set XDG_CACHE_HOME to a folder of this user's, where 45 MB are kept"
 _AT_ONCE = 8
 
 
@@ -50,22 +54,38 @@ def locked_jars() -> list[Jar]:
 
 
 def cache_folder() -> Path:
-    """Where the jars are kept between starts: the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "footfall" / "kafka"
+    """Where the jars are kept between starts: the user's cache folder. Refuses where there is no such folder."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():
+        home = _home()
+        if home is None:
+            raise Refused("there is no home folder to keep the files of Apache Kafka in", _CACHE_DO)
+        base = home / ".cache"
+    return base / "footfall" / "kafka"
+
+
+def _home() -> Path | None:
+    """The user's; None where nothing tells which it is."""
+    try:
+        home = Path(os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:  # a user without a name, as in a container
+        return None
+    return home if home.is_absolute() else None
 
 
 def ready_jars(progress: Progress | None = None, folder: Path | None = None) -> list[Path]:
     """Paths of all jars, each with the sum of the lock; fetches what is missing or damaged (45 MB the first time).
 
-    Refuses where something cannot be fetched, or is not what the lock says. Safe in several processes at once.
+    Refuses where something cannot be fetched or kept, or is not what the lock says. Safe in several processes at once.
     """
     jars = locked_jars()
     folder = folder or cache_folder()
+    if os.pathsep in str(folder):
+        raise Refused(f"Java cannot read the folder {folder}, since its name holds a {os.pathsep}", _CACHE_DO)
     missing = [jar for jar in jars if _sum(folder / jar.filename) != jar.sha256]
     if missing:
+        writable(folder, _CACHE_DO)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
                 _fetch(missing, folder, Path(scratch), progress)
         except OSError as error:
@@ -119,8 +139,15 @@ def _repositories() -> dict[str, str]:
     from jgo.config import GlobalSettings  # noqa: PLC0415 - as above
     from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - as above
 
-    own: dict[str, str] = dict(GlobalSettings.load().repositories)
-    mirror = _mirror_of_central(Path.home() / ".m2" / "settings.xml")
+    try:
+        own: dict[str, str] = dict(GlobalSettings.load().repositories)
+    except RuntimeError:  # no home folder, so no settings in it
+        own = {}
+    except (OSError, ValueError, configparser.Error) as error:
+        named = type(error).__name__
+        raise Refused(f"the settings of jgo cannot be read ({named})", "mend or remove ~/.config/jgo.conf") from None
+    home = _home()
+    mirror = _mirror_of_central(home / ".m2" / "settings.xml") if home is not None else None
     return {"central": mirror or MAVEN_CENTRAL_URL} | own
 
 

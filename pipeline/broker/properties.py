@@ -1,7 +1,6 @@
 """What a node of the embedded broker is told at its start: the text of its ``server.properties``."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 __all__ = ["HOST", "Listeners", "server_properties"]
@@ -38,9 +37,9 @@ log.cleaner.dedupe.buffer.size=16777216
 
 
 def server_properties(
-    node: int, port: int, voters: Mapping[int, int], data: Path, listeners: Listeners, more: Mapping[str, str]
+    node: int, port: int, voters: Mapping[int, int], data: str, listeners: Listeners, more: Mapping[str, str]
 ) -> str:
-    """Settings of ``node``, which serves clients at ``port``; ``more`` is set last.
+    """Settings of ``node``, which serves clients at ``port`` and keeps ``data``; ``more`` is set last.
 
     ``voters`` maps the node ids of the cluster to their controller ports.
     """

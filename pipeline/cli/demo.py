@@ -19,6 +19,8 @@ from pipeline.audit.verdict import Audit, conclude
 from pipeline.cli.audit import show_findings
 from pipeline.cli.explain import in_short
 from pipeline.cli.show import bar, console
+from pipeline.cli.up import lively
+from pipeline.errors import Refused
 from pipeline.explain.explanation import Explanation
 from pipeline.explain.reading import explain
 from pipeline.explain.wanted import parse_id
@@ -39,7 +41,6 @@ from schemas.topics import TOPICS, topic_name
 
 __all__ = ["demo"]
 
-_PARTITIONS = 8
 _DEADLINE_SECONDS = 150.0
 
 
@@ -71,35 +72,31 @@ def demo(
 
     Exit 0 only if every figure is equal and no planted personal data was found. Stops all it started.
     """
+    settings = lively(load_settings())
+    if svg is not None:
+        _refuse_unwritable(svg)
     plan = Plan(
         end=int(time.time() * 1000),
         seed=seed,
         companies=companies,
         events=events,
-        partitions=_PARTITIONS,
+        partitions=settings.partitions,
         pii_canaries=True,
     )
     console.record = svg is not None
-    held = asyncio.run(_demo(plan))
+    held = asyncio.run(_demo(settings, plan))
     if svg is not None:
         console.save_svg(str(svg), title="footfall demo")
     raise typer.Exit(0 if held else 1)
 
 
-async def _demo(plan: Plan) -> bool:
-    with tempfile.TemporaryDirectory(prefix="footfall-demo-") as name:
-        folder = Path(name)
-        settings = load_settings(partitions=_PARTITIONS, topic_prefix="footfall")
+async def _demo(settings: Settings, plan: Plan) -> bool:
+    with _scratch() as name:
         with bar("broker") as report:
-            running = running_stack(settings, folder, {"EMIT_INTERVAL": "1"}, report)
+            running = running_stack(settings, Path(name), report)
             stack = await running.__aenter__()
         try:
-            settings = load_settings(
-                brokers=stack.brokers,
-                partitions=_PARTITIONS,
-                topic_prefix="footfall",
-                **{name.lower(): path for name, path in stack.keys.items()},
-            )
+            settings = stack.settings
             run = _Run(plan)
             await _process(settings, stack, run)
             judgement = await _judge(settings)
@@ -109,6 +106,20 @@ async def _demo(plan: Plan) -> bool:
             return judgement.equal and not search.places and not books.audit.findings and books.figure.sound
         finally:
             await running.__aexit__(None, None, None)
+
+
+def _refuse_unwritable(svg: Path) -> None:
+    try:
+        svg.open("a").close()
+    except OSError as error:
+        raise Refused(f"the file {svg} cannot be written ({error.strerror})", "name another for --svg") from None
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="footfall-demo-")
+    except OSError as error:
+        raise Refused(f"no folder for temporary files can be made ({error.strerror})", "set TMPDIR to one") from None
 
 
 async def _process(settings: Settings, stack: Stack, run: _Run) -> None:
@@ -172,7 +183,7 @@ def _count(page: str, name: str, **labels: str) -> int:
 
 async def _judge(settings: Settings) -> Judgement:
     with bar("comparing with the oracle") as report:
-        return await judge(settings, report, wait=30)
+        return await judge(settings, report, wait=30 + settings.emit_interval.total_seconds())
 
 
 async def _search(settings: Settings, stack: Stack, run: _Run) -> LeakSearch:
@@ -249,5 +260,6 @@ def _summary(run: _Run, judgement: Judgement, search: LeakSearch, stack: Stack, 
     console.print(
         "[bold]footfall explain ID[/bold] says how a figure came about, [bold]footfall audit[/bold] proves an hour;"
     )
-    console.print(f"metrics were at {stack.anonymize.metrics_url}; any Kafka client reads footfall.aggregates.v1:")
+    sink = topic_name(stack.settings.topic_prefix, "aggregates")
+    console.print(f"metrics were at {stack.anonymize.metrics_url}; any Kafka client reads {sink}:")
     console.print("of an id, the record of the highest revision is the truth (README, For analysts).")

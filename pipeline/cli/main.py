@@ -1,10 +1,13 @@
 """The command line: which commands there are, and how a refusal ends the program."""
 
 import sys
+from typing import NoReturn
 
 import typer
+from aiokafka.errors import KafkaError
 
 from pipeline.cli import audit, demo, doctor, explain, figures, replay, simulate, topics, up, watch, worker
+from pipeline.cli.process import refusal_of, say_the_rest, settle
 from pipeline.errors import Refused
 
 __all__ = ["app", "main"]
@@ -33,10 +36,22 @@ app.command()(doctor.doctor)
 
 def main() -> None:
     """Run the program; the entry point of ``.venv/bin/footfall``."""
+    settle()
     try:
-        app()
+        try:
+            app()
+        finally:
+            say_the_rest()
     except Refused as refusal:
-        sys.stderr.write(f"footfall: {refusal}\n")
-        raise SystemExit(2) from None
+        _refuse(refusal)
+    except BrokenPipeError:  # whoever read has had enough
+        raise SystemExit(1) from None
+    except (KafkaError, OSError) as error:
+        _refuse(refusal_of(error))
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _refuse(refusal: Refused) -> NoReturn:
+    sys.stderr.write(f"footfall: {refusal}\n")
+    raise SystemExit(2) from None

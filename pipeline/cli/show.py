@@ -16,9 +16,14 @@ _errors = Console(stderr=True)
 
 @contextmanager
 def bar(title: str, *, to_stderr: bool = False) -> Iterator[Report]:
-    """A progress bar; yields a callback of (done, total). With ``to_stderr`` stdout stays machine-readable."""
+    """A progress bar; yields a callback of (done, total). With ``to_stderr`` stdout stays machine-readable.
+
+    On stderr it is for a terminal alone: in a file it would stand beside the one line of a refusal.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=_errors if to_stderr else console, transient=to_stderr) as progress:
+    hidden = to_stderr and not _errors.is_terminal
+    shown_on = _errors if to_stderr else console
+    with Progress(*columns, console=shown_on, transient=to_stderr, disable=hidden) as progress:
         task = progress.add_task(title, total=None)
 
         def report(done: int, total: int) -> None:

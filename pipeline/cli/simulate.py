@@ -14,6 +14,9 @@ from pipeline.simulate.publish import publish
 
 __all__ = ["command"]
 
+_FIRST_END, _LAST_END = 950_000_000, 32_500_000_000
+"""In the years whose times are counted, and the days before too."""
+
 
 def command(
     events: int = typer.Option(10_000, min=1, help="First deliveries of events in all."),
@@ -22,7 +25,9 @@ def command(
     companies: int = typer.Option(30, min=1, max=100_000),
     users: int = typer.Option(40, min=3, help="Of the largest company."),
     days: int = typer.Option(14, min=1, max=34, help="Over which the events fall."),
-    end: float | None = typer.Option(None, help="Time of the last event, seconds since 1970; default: now."),
+    end: float | None = typer.Option(
+        None, min=_FIRST_END, max=_LAST_END, help="Time of the last event, seconds since 1970; default: now."
+    ),
     duplicates: float = typer.Option(0.02, min=0, max=1, help="Share of records delivered again."),
     late: float = typer.Option(0.01, min=0, max=1, help="Share of events that come late or with a wrong clock."),
     malformed: float = typer.Option(0.005, min=0, max=1, help="Share of records that do not keep to the form."),

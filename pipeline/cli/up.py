@@ -1,47 +1,63 @@
 """``footfall up``: the real broker and both workers for development, until Ctrl-C."""
 
 import asyncio
+import datetime as dt
+import shlex
 import signal
 import time
-from pathlib import Path
 
 import typer
+from pydantic import SecretStr
 
 from pipeline.cli.show import bar, console
-from pipeline.errors import Refused
 from pipeline.settings import Settings, load_settings
+from pipeline.settings_env import as_environment
 from pipeline.stack import Stack, running_stack
 
 __all__ = ["up"]
 
+_OWN = {"BROKERS"} | {name.upper() for name in Settings.model_fields if "_key_file" in name}
+"""Settings that are up's own where they are not set, and are told in any case."""
+
 
 def up(
-    emit_interval: float = typer.Option(1.0, min=1, help="Seconds between emissions to the sink."),
+    emit_interval: float | None = typer.Option(
+        None, min=1, help="Seconds between emissions to the sink; 1 where FOOTFALL_EMIT_INTERVAL is not set."
+    ),
     announce: bool = typer.Option(False, "--announce", help="Go on although release or settings changed."),
 ) -> None:
     """Start a broker, the topics and both workers, print their addresses, and keep them until Ctrl-C.
 
-    Data stays in FOOTFALL_DATA_DIR (.footfall), so the next start goes on with it. A partition where nothing happens
-    closes all past months five minutes after the start: what is published of them later counts as corrections.
+    Data stays in FOOTFALL_DATA_DIR (.footfall), so the next start goes on with it. Both workers have all the settings
+    that are set here. A partition where nothing happens closes all past months five minutes after the start: what is
+    published of them later counts as corrections.
     """
-    asyncio.run(_up(load_settings(), emit_interval, announce=announce))
+    given = load_settings() if emit_interval is None else load_settings(emit_interval=emit_interval)
+    asyncio.run(_up(given, lively(given), announce=announce))
 
 
-async def _up(settings: Settings, emit_interval: float, *, announce: bool) -> None:
+def lively(settings: Settings) -> Settings:
+    """``settings`` that emit every second where nothing says how often."""
+    if "emit_interval" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"emit_interval": dt.timedelta(seconds=1)})
+
+
+async def _up(given: Settings, settings: Settings, *, announce: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    folder = (settings.data_dir / "up").resolve()
+    folder = settings.data_dir.absolute() / "up"
     with bar("broker", to_stderr=True) as report:
-        running = running_stack(settings, folder, {"EMIT_INTERVAL": str(emit_interval)}, report, announce=announce)
+        running = running_stack(settings, folder, report, announce=announce)
         stack = await running.__aenter__()
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        _tell(stack, folder)
+        _tell(given, stack)
         while not stop.is_set():
             for worker in stack.workers:
                 if worker.process.poll() is not None:
-                    raise Refused(f"worker {worker.kind} ended", f"read its log, {worker.log}")
+                    raise worker.ended()
             try:
                 await asyncio.wait_for(stop.wait(), 0.5)
             except TimeoutError:
@@ -51,15 +67,33 @@ async def _up(settings: Settings, emit_interval: float, *, announce: bool) -> No
         await running.__aexit__(None, None, None)
 
 
-def _tell(stack: Stack, folder: Path) -> None:
-    console.print(f"broker     {stack.brokers}", highlight=False)
+def _tell(given: Settings, stack: Stack) -> None:
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    say(f"broker     {stack.brokers}")
     for worker in stack.workers:
-        console.print(f"{worker.kind:<10} {worker.metrics_url}", highlight=False)
-    console.print(f"logs       {folder / 'logs'}", highlight=False)
-    console.print("In another terminal:", highlight=False)
-    keys = " ".join(f"FOOTFALL_{name}={path}" for name, path in stack.keys.items())
-    console.print(f"  export FOOTFALL_BROKERS={stack.brokers} {keys}", soft_wrap=True)
-    console.print("  footfall simulate --publish; footfall watch; footfall verify; footfall doctor")
+        say(f"{worker.kind:<10} {worker.metrics_url}")
+    say(f"logs       {stack.folder / 'logs'}")
+    if given.brokers not in (None, stack.brokers):
+        say(f"FOOTFALL_BROKERS={given.brokers} is not used here: the broker above is up's own.")
+    say("In another terminal:")
+    say(f"  export {exported(given, stack.settings)}")
+    for name in _secrets(given):
+        say(f"  and FOOTFALL_{name} as it is set here")
+    say("  footfall simulate --publish; footfall watch; footfall verify; footfall doctor")
     month = time.strftime("%Y-%m-01T00:00:00Z", time.gmtime())
-    console.print(f"  footfall explain 'acme|user_messages|P1M|{month}|'; footfall audit", soft_wrap=True)
-    console.print("Ctrl-C stops all of it.")
+    say(f"  footfall explain 'acme|user_messages|P1M|{month}|'; footfall audit")
+    say("Ctrl-C stops all of it.")
+
+
+def exported(given: Settings, running: Settings) -> str:
+    """What another terminal must set to ask about what runs, as a shell reads it; never a secret."""
+    known = as_environment(given) | {name: text for name, text in as_environment(running).items() if name in _OWN}
+    wanted = _OWN.union(name.upper() for name in given.model_fields_set).difference(_secrets(given))
+    return " ".join(f"FOOTFALL_{name}={shlex.quote(text)}" for name, text in known.items() if name in wanted)
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """The settings that hold a secret themselves, in upper case."""
+    return [name.upper() for name, value in settings if isinstance(value, SecretStr)]

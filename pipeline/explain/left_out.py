@@ -73,7 +73,7 @@ class FromRaw:
     def _enter(self, offset: int, event: RawEvent, code: int) -> None:
         shape = Shape(event.type, tuple(event.values.values()))
         if code == COUNTED:
-            self._making.take(offset, event.time, shape, event.user, event.source)
+            self._making.take(offset, event.time, shape, event.user, event.base)
         elif self._making.matches(event.time, shape, has_user=event.user is not None, counted=False):
             self._found.by_reason[REASONS_BY_CODE[code]] += 1
 

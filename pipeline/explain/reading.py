@@ -15,7 +15,7 @@ from pipeline.explain.making import FromClean, Making
 from pipeline.explain.wanted import Wanted
 from pipeline.judgement import known_keys
 from pipeline.oracle.control import Controls
-from pipeline.reading import Progress, StoredRecord, stored
+from pipeline.reading import Progress, StoredRecord
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
 from pipeline.worker.recovery import LogReader
@@ -51,7 +51,7 @@ class _Home:
         with self._bar(f"reading {short}") as report:
             async for records in self.reader.records(topic_name(self._prefix, short), self.number, first, end):
                 for record in records:
-                    yield stored(record)
+                    yield StoredRecord(self.number, *msgspec.structs.astuple(record))
                 if records:
                     report(records[-1].offset + 1 - first, end - first)
 

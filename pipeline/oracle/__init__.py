@@ -14,7 +14,7 @@ from pipeline.oracle.counting import Books
 from pipeline.oracle.files import read_file
 from pipeline.oracle.judging import Judge, SourceMark
 from pipeline.oracle.ledger import Outcomes, hours_of
-from pipeline.reading import StoredRecord
+from pipeline.stored import StoredRecord
 from schemas.corrections import Correction
 from schemas.deciding import Deciding
 from schemas.reasons import Outcome, Reason
@@ -73,12 +73,12 @@ def expect(
     for number, log in sorted(logs.items()):
         controls = Controls(keys, topic, number)
         judge = Judge(deciding, partitions, topic, record_duplicates, source_mark, controls)
-        books = Books()
+        books = Books(deciding)
         outcomes: list[tuple[int, int, int, Outcome, Outcomes]] = []
         for record in sorted(log, key=lambda one: one.offset):
             closed, watermark = judge.closed, judge.closing_watermark
             for event in judge.read(record, digests or {}):
-                books.enter(event, record.offset, closed, watermark, judge.deciding.max_series)
+                books.enter(event, record.offset, closed, watermark, judge.deciding)
             last = record.offset if record.unreadable_to is None else record.unreadable_to
             outcomes.append((record.offset, last, record.append_time, judge.kind, judge.outcomes))
             done += 1

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pipeline.reading import StoredRecord
+from pipeline.stored import StoredRecord
 from schemas.deciding import key_parts
 from schemas.reasons import Outcome
 

@@ -1,6 +1,7 @@
 """The oracle's figures: every member of every window in a set, every count in a number (design 1.3)."""
 
 import json
+from collections import Counter, defaultdict
 from functools import lru_cache
 from typing import Any
 
@@ -8,6 +9,7 @@ from pipeline.oracle.form import RawEvent
 from pipeline.oracle.judging import Closed
 from schemas.aggregates import Status, aggregate_id, dimensions_text, encode_aggregate
 from schemas.corrections import Cause, CauseKind, Correction
+from schemas.deciding import Deciding
 from schemas.events import EVENT_TYPES
 from schemas.limits import DAY_MS, OTHER
 from schemas.metrics import METRICS, Distinct, Kind, Metric, WindowSize
@@ -64,37 +66,90 @@ def _windows(metric: str, day_or_hour: int) -> list[_Window]:
     return found
 
 
+class _Room:
+    """How much a company holds, by the UTC day under which it is counted."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+
+    def take(self, company: str, what: str, most: int, end: int, floor: int, *, of_day: bool = False) -> bool:
+        """One more, of a window that ends at ``end``, if there is room; days before ``floor`` are forgotten."""
+        day = max((end - 1) // DAY_MS, floor)
+        count = self.count(company, what, floor)
+        held = self._held[company, what]
+        if (held[day] if of_day else count) >= most:
+            return False
+        held[day] += 1
+        return True
+
+    def count(self, company: str, what: str, floor: int) -> int:
+        """How much a company holds."""
+        return sum(number for day, number in self._held[company, what].items() if day >= floor)
+
+
 class Books:
     """The figures of one partition."""
 
-    def __init__(self) -> None:
+    def __init__(self, deciding: Deciding) -> None:
+        self._bounds = deciding
+        self._room = _Room()
+        self._active: set[tuple[str, str, int]] = set()
+        self._floor = 0
         self._figures: dict[tuple[str, str, WindowSize, int, _Values], _Figure] = {}
         self._series: dict[tuple[str, str, WindowSize, int], set[_Values]] = {}
 
-    def enter(self, event: RawEvent, offset: int, closed: Closed, closing_watermark: int, max_series: int) -> None:
+    def enter(self, event: RawEvent, offset: int, closed: Closed, closing_watermark: int, deciding: Deciding) -> None:
         """Count an event; ``closed`` says which windows were closed before its record, by which watermark."""
+        self._bounds = deciding
+        self._floor = (closing_watermark - deciding.lateness) // DAY_MS
+        is_active = event.user is not None and _activates(event) and self._is_active(event, event.user)
+        joins = self._room_for_source(event)
         for metric in METRICS.values():
-            if not _concerns(metric, event):
+            if metric.distinct is Distinct.SOURCE and not joins:
                 continue
-            member = None
-            if metric.kind is Kind.DISTINCT:
-                member = event.user if metric.distinct is Distinct.USER else event.source
-            values = tuple(event.values[name] for name in metric.dimensions)
-            hour = event.time - event.time % 3_600_000
-            for size, start in _windows(metric.name, hour):
-                named = self._named(event.company, metric, size, start, values, max_series)
-                figure = self._figures.setdefault((event.company, metric.name, size, start, named), _Figure())
-                figure.add(member, offset, _is_closed(size, start, closed), closing_watermark)
+            if is_active if metric.event_type is None else _concerns(metric, event):
+                self._enter(metric, event, offset, closed, closing_watermark)
 
-    def _named(
-        self, company: str, metric: Metric, size: WindowSize, start: int, values: _Values, max_series: int
-    ) -> _Values:
+    def _enter(self, metric: Metric, event: RawEvent, offset: int, closed: Closed, closing_watermark: int) -> None:
+        member, most = None, self._bounds.max_company_series
+        if metric.kind is Kind.DISTINCT:
+            member = event.user if metric.distinct is Distinct.USER else event.base
+        values = tuple(event.values[name] for name in metric.dimensions)
+        hour = event.time - event.time % 3_600_000
+        for size, start in _windows(metric.name, hour):
+            named = self._named(event.company, metric, size, start, values)
+            figure = self._figures.setdefault((event.company, metric.name, size, start, named), _Figure())
+            if metric.distinct is Distinct.SOURCE and member not in figure.members:
+                self._room.take(event.company, "sources", most, _end_of(size, start), self._floor)
+            figure.add(member, offset, _is_closed(size, start, closed), closing_watermark)
+
+    def _is_active(self, event: RawEvent, user: str) -> bool:
+        """Whether the user is active on the day of the event: there is room for so many users a company and day."""
+        day = event.time // DAY_MS
+        if (event.company, user, day) in self._active:
+            return True
+        most, end = self._bounds.max_users, (day + 1) * DAY_MS
+        if not self._room.take(event.company, "users", most, end, self._floor, of_day=True):
+            return False
+        self._active.add((event.company, user, day))
+        return True
+
+    def _room_for_source(self, event: RawEvent) -> bool:
+        """Whether the source of an event can join every distinct figure of its event."""
+        of_sources = [each for each in METRICS.values() if each.distinct is Distinct.SOURCE and _concerns(each, event)]
+        more, most = sum(len(each.windows) for each in of_sources), self._bounds.max_company_series
+        return self._room.count(event.company, "sources", self._floor) + more <= most
+
+    def _named(self, company: str, metric: Metric, size: WindowSize, start: int, values: _Values) -> _Values:
         if not values:
             return values
         known = self._series.setdefault((company, metric.name, size, start), set())
         if values in known:
             return values
-        if len(known) >= max_series:
+        most, end = self._bounds.max_company_series, _end_of(size, start)
+        if len(known) >= self._bounds.max_series:
+            return (OTHER,) * len(values)
+        if not self._room.take(company, metric.kind.value, most, end, self._floor):
             return (OTHER,) * len(values)
         known.add(values)
         return values
@@ -104,7 +159,7 @@ class Books:
         today = closing_watermark - closing_watermark % DAY_MS
         found = {}
         for (company, name, size, start, values), figure in self._figures.items():
-            if size.sliding_days and start > today:
+            if not figure.value or (size.sliding_days and start > today):
                 continue
             metric = METRICS[name]
             window = bounds(size, start)
@@ -135,8 +190,6 @@ def _identity(company: str, metric: Metric, size: WindowSize, start: int, values
 
 
 def _concerns(metric: Metric, event: RawEvent) -> bool:
-    if metric.event_type is None:
-        return event.user is not None and _activates(event)
     if event.type != metric.event_type:
         return False
     return metric.where is None or event.values[metric.where[0]] == metric.where[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import Refused
-from pipeline.reading import StoredRecord
+from pipeline.stored import StoredRecord
 from schemas.envelope import parse_time
 
 __all__ = ["read_file"]

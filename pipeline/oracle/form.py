@@ -37,6 +37,16 @@ class RawEvent(NamedTuple):
     values: dict[str, str]
     consent: tuple[str, bool] | None
 
+    @property
+    def base(self) -> str:
+        """The source without its incarnation."""
+        return self.source.partition("#")[0]
+
+    @property
+    def deployment(self) -> str:
+        """The installation without its incarnation."""
+        return self.installation.partition("#")[0]
+
 
 class Fault(NamedTuple):
     """Why a record or one of its events is not well-formed."""

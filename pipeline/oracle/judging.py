@@ -4,7 +4,7 @@ Everything is kept in plain sets and dicts for the whole log.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +12,8 @@ import msgspec
 from pipeline.oracle.control import Controls, OracleKeys
 from pipeline.oracle.form import Fault, RawEvent, read_record
 from pipeline.oracle.homes import home_of
-from pipeline.reading import StoredRecord
+from pipeline.oracle.seen import Seen, Word
+from pipeline.stored import StoredRecord
 from schemas.deciding import Deciding
 from schemas.events import EVENT_TYPES, Basis
 from schemas.ledger import COUNTED, OUTCOME_CODES
@@ -35,36 +36,6 @@ class Closed(NamedTuple):
 
     hours: int = -1
     days: int = -1
-
-
-class _Seen:
-    """What was seen of one source since it was last forgotten."""
-
-    def __init__(self) -> None:
-        self.last_time = -1
-        self.sequences: set[int] = set()
-        self.ids: set[tuple[str, int]] = set()
-
-    def has(self, event: RawEvent) -> bool:
-        if event.sequence is not None:
-            return event.sequence in self.sequences
-        day = event.time // DAY_MS
-        return any((event.id, near) in self.ids for near in (day - 1, day, day + 1))
-
-    def add(self, event: RawEvent) -> None:
-        if event.sequence is not None:
-            self.sequences.add(event.sequence)
-        else:
-            self.ids.add((event.id, event.time // DAY_MS))
-
-
-class _Word:
-    """The consent of one subject in one scope; ``granted`` is None until somebody has spoken."""
-
-    def __init__(self) -> None:
-        self.granted: bool | None = None
-        self.withdrawn_at = -1
-        self.last_withdrawal: tuple[str, str] | None = None
 
 
 class Judge:
@@ -100,8 +71,14 @@ class Judge:
         self._append = -1
         self._recorded = 0
         self._ticked = -1
-        self._seen: dict[tuple[str, str], _Seen] = {}
-        self._words: dict[tuple[str, str, str], _Word] = defaultdict(_Word)
+        self._seen: dict[tuple[str, str], Seen] = {}
+        self._words: dict[tuple[str, str, str], Word] = defaultdict(Word)
+        self._sources: dict[str, set[str]] = defaultdict(set)
+        self._subjects: Counter[str] = Counter()
+        self._day = -1
+        self._new_companies: set[str] = set()
+        self._closed: set[str] = set()
+        self._unknown_withdrew = False
 
     def read(self, record: StoredRecord, digests: Mapping[str, Deciding]) -> list[RawEvent]:
         """The events of ``record`` that count, in order; what closes with it is closed for the next record."""
@@ -154,12 +131,12 @@ class Judge:
             if isinstance(item, Fault):
                 self._reject(record, item.reason, item.path, None)
                 continue
-            reason = Reason.KEY_MISMATCH if item.company.encode() != key else self._judge(item)
+            reason, known = (Reason.KEY_MISMATCH, False) if item.company.encode() != key else self._judge(item)
             if reason is None:
                 counted.append(item)
-                self.outcomes.append((item.company, COUNTED))
+                self.outcomes.append((item.company if known else "", COUNTED))
             else:
-                told = None if reason is Reason.KEY_MISMATCH else item
+                told = item if known else None
                 self._reject(record, reason, item.place + _AT.get(reason, ""), told)
         self.counted += len(counted)
         if self._recorded > MOST_NAMED:
@@ -175,15 +152,19 @@ class Judge:
         if self._recorded > MOST_NAMED:
             return
         company = event.company if event else None
-        source = self._source_mark(event.company, event.source) if event and self._source_mark else None
+        source = self._source_mark(event.company, event.base) if event and self._source_mark else None
         received = instant(self._append, fraction=True)
         self.rejections.append(
             Rejection(self._topic, record.partition, record.offset, reason, path, company, source, received)
         )
 
-    def _judge(self, event: RawEvent) -> Reason | None:
-        """Why an event of right form and key does not count; None where it does."""
+    def _judge(self, event: RawEvent) -> tuple[Reason | None, bool]:
+        """Why an event of right form and key does not count, None where it does; and whether its company is known."""
         self._controls.seen = self._append
+        known = self._takes_in(event.company)
+        return self._decide(event, known), known
+
+    def _decide(self, event: RawEvent, known: bool) -> Reason | None:
         withdrawal = event.consent is not None and not event.consent[1]
         ahead = event.time > self._append + self.deciding.clock_ahead
         if ahead and not withdrawal:
@@ -193,21 +174,64 @@ class Judge:
             self.event_watermark = max(self.event_watermark, event.time)
         if late and not withdrawal:
             return Reason.TOO_LATE
-        if not late and self._is_duplicate(event, ahead):
-            return Reason.DUPLICATE
+        over = not known
+        if known and not late:
+            seen = self._seen_before(event, ahead)
+            if seen:
+                return Reason.DUPLICATE
+            over = seen is None
         if event.consent is not None:
-            self._hear(event, *event.consent, late)
+            over = self._hear(event, *event.consent, over, known, late or over)
         elif not self._may_count(event):
             return Reason.NO_CONSENT
-        return None
+        return Reason.OVER_BOUND if over else None
 
-    def _is_duplicate(self, event: RawEvent, ahead: bool) -> bool:
+    # ---- bounds
+
+    def _is_forgotten(self, seen: Seen) -> bool:
+        return 0 <= seen.last_time < self.event_watermark - self.deciding.lateness
+
+    def _alive(self, company: str) -> Iterator[str]:
+        return (source for source in self._sources[company] if not self._is_forgotten(self._seen[company, source]))
+
+    def _takes_in(self, company: str) -> bool:
+        """Whether a company is known, or new on a day that has room for it."""
+        day = self._append // DAY_MS
+        if day != self._day:
+            self._day, self._new_companies = day, set()
+        if company in self._new_companies or self._subjects[company] or company in self._closed:
+            return True
+        if any(True for _ in self._alive(company)):
+            return True
+        if len(self._new_companies) >= self.deciding.max_new_companies:
+            return False
+        self._new_companies.add(company)
+        if self._unknown_withdrew:
+            self._closed.add(company)
+        return True
+
+    def _has_room(self, event: RawEvent) -> bool:
+        """Whether something may be remembered of a source of which nothing is."""
+        if len(self._sources[event.company]) < min(self.deciding.max_sources, self.deciding.max_incarnations):
+            return True
+        alive = set(self._alive(event.company))
+        bases = {source.partition("#")[0] for source in alive}
+        fits = event.base in bases or len(bases) < self.deciding.max_sources
+        return len(alive) < self.deciding.max_incarnations and fits
+
+    def _seen_before(self, event: RawEvent, ahead: bool) -> bool | None:
+        """Whether the event was seen; None where it was not, and a bound keeps it from being remembered."""
         source = (event.company, event.source)
         seen = self._seen.get(source)
-        if seen and 0 <= seen.last_time < self.event_watermark - self.deciding.lateness:
-            seen = None
-        if seen is None:
-            seen = self._seen[source] = _Seen()
+        if seen is None or self._is_forgotten(seen):
+            if not self._has_room(event):
+                return None
+            seen = self._seen[source] = Seen()
+            self._sources[event.company].add(event.source)
+        elif event.sequence is not None and not seen.has(event):
+            now, then = seen.intervals, seen.intervals_with(event.sequence)
+            if then > now >= self.deciding.max_intervals:
+                return None
         if not ahead:
             seen.last_time = max(seen.last_time, event.time)
         if seen.has(event):
@@ -215,31 +239,48 @@ class Judge:
         seen.add(event)
         return False
 
-    def _hear(self, event: RawEvent, scope: str, granted: bool, late: bool) -> None:
-        subject = event.installation if scope == "platform" else event.source
-        word = self._words[event.company, scope, subject]
+    # ---- consent
+
+    def _hear(self, event: RawEvent, scope: str, granted: bool, over: bool, known: bool, may_repeat: bool) -> bool:
+        """Take a word of consent; whether it is past a bound, which a withdrawal never is."""
+        company = event.company
+        subject = (company, scope, event.deployment if scope == "platform" else event.base)
+        has_room = subject in self._words or self._subjects[company] < self.deciding.max_words
+        if granted and (over or not has_room):
+            return True
+        if not known:
+            self._unknown_withdrew = True
+            return False
+        if not has_room:
+            self._closed.add(company)
+            return False
+        self._subjects[company] += subject not in self._words
+        word = self._words[subject]
         if granted:
             if event.time > word.withdrawn_at:
                 word.granted = True
-            return
+            return False
         said = (event.source, event.id)
-        if late and word.last_withdrawal == said:
-            return
-        word.granted = False
-        word.withdrawn_at = max(word.withdrawn_at, min(event.time, self._append))
-        word.last_withdrawal = said
+        if not (may_repeat and word.last_withdrawal == said):
+            word.granted = False
+            word.withdrawn_at = max(word.withdrawn_at, min(event.time, self._append))
+            word.last_withdrawal = said
+        return False
 
     def _may_count(self, event: RawEvent) -> bool:
         basis = EVENT_TYPES[event.type].basis
         if basis is Basis.CONTRACT:
             return True
-        platform = self._granted(event.company, "platform", event.installation)
-        app = self._granted(event.company, "app", event.source)
+        if event.company in self._closed:
+            return False
+        source, installation = event.base, event.deployment
+        platform = self._granted(event.company, "platform", installation)
+        app = self._granted(event.company, "app", source)
         if platform is False or app is False:
             return False
         if basis is Basis.OPT_OUT:
             return True
-        return platform is True and (app is True or event.source == event.installation)
+        return platform is True and (app is True or source == installation)
 
     def _granted(self, company: str, scope: str, subject: str) -> bool | None:
         word = self._words.get((company, scope, subject))

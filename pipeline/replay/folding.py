@@ -11,8 +11,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from aiokafka.structs import ConsumerRecord
-
 from agents.core.completing import completed, offsets_needed
 from agents.core.count_state import Entry
 from agents.core.counting import GapError
@@ -115,11 +113,11 @@ class _Raw:
         self._reader = reader
         self._topic = topic
         self._partition = partition
-        self._ahead: deque[ConsumerRecord] = deque()
+        self._ahead: deque[RawRecord] = deque()
         self._from = 0
         self.log = self._records()
 
-    async def _records(self) -> AsyncGenerator[list[ConsumerRecord]]:
+    async def _records(self) -> AsyncGenerator[list[RawRecord]]:
         first, end = await self._reader.bounds(self._topic, self._partition)
         async for records in self._reader.records(self._topic, self._partition, max(first, self._from), end):
             yield records
@@ -132,8 +130,7 @@ class _Raw:
             while ahead and ahead[0].offset <= wanted[-1]:
                 each = ahead.popleft()
                 if each.offset in needed:
-                    headers = tuple(each.headers)
-                    found[each.offset] = RawRecord(each.offset, each.timestamp, each.key, each.value, headers)
+                    found[each.offset] = each
             if ahead:
                 return found
             try:

@@ -11,12 +11,14 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from agents.core.count_state import Entry
+from agents.core.records import RawRecord
 from pipeline.broker.begun import refused_chunk
 from pipeline.errors import Refused
+from pipeline.kafka.consumer import BatchConsumer, batch_consumer, fetched
 from schemas.clean import CleanChunk, decode_chunk
 from schemas.limits import HOUR_MS
 from schemas.times import instant
@@ -43,7 +45,7 @@ def stored_chunk(topic: str, partition: int, offset: int, value: bytes | None) -
 class Peek:
     """Reads single chunks of the clean topic."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+    def __init__(self, consumer: BatchConsumer, topic: str) -> None:
         self._consumer = consumer
         self.topic = topic
 
@@ -54,9 +56,10 @@ class Peek:
         try:
             while True:
                 self._consumer.seek(key, offset)
-                for record in (await self._consumer.getmany(key, timeout_ms=1000, max_records=1)).get(key, ()):
-                    if record.offset == offset:
-                        return stored_chunk(self.topic, partition, record.offset, record.value)
+                for part in (await fetched(self._consumer, RawRecord)).get(key, ()):
+                    for record in part:
+                        if record.offset == offset:
+                            return stored_chunk(self.topic, partition, record.offset, record.value)
         except OffsetOutOfRangeError:
             raise Refused(f"{self.topic} partition {partition} was cut off meanwhile", "run it again") from None
 
@@ -64,15 +67,7 @@ class Peek:
 @asynccontextmanager
 async def peeking(brokers: str, topic: str) -> AsyncIterator[Peek]:
     """A reader of single chunks."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=brokers,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=1,  # one batch, whatever its size
-        fetch_max_wait_ms=20,
-    )
+    consumer = batch_consumer(brokers, partition_bytes=1, wait_ms=20)  # one batch, whatever its size
     await consumer.start()
     try:
         yield Peek(consumer, topic)

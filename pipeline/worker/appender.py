@@ -15,6 +15,7 @@ __all__ = [
     "ProduceError",
     "Rows",
     "SoleLog",
+    "record_weight",
 ]
 
 Header = tuple[str, bytes | None]
@@ -24,7 +25,15 @@ BATCH_BYTES = 15 << 20
 """Of one batch, uncompressed; below ``max.message.bytes`` of the topics that take state and chunks."""
 OUTPUT_BATCH_BYTES = 1 << 20
 """The same where the topic takes less: whoever reads it need not take large ones."""
+_RECORD_BYTES, _HEADER_BYTES = 64, 10
+"""Around the key, value and headers of a record, and around the name and value of a header, with much to spare."""
 _ACK_SECONDS = 30.0
+
+
+def record_weight(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> int:
+    """Bytes of a record in a batch at most, uncompressed."""
+    size = _RECORD_BYTES + len(key or b"") + len(value or b"")
+    return size + sum(_HEADER_BYTES + len(name.encode()) + len(content or b"") for name, content in headers)
 
 
 class ProduceError(Exception):
@@ -85,7 +94,7 @@ class Appender:
         found: list[tuple[object, int]] = []
         batch, size, count = self._producer.create_batch(), 0, 0
         for key, value, headers in rows:
-            weight = 64 + len(key or b"") + len(value or b"")
+            weight = record_weight(key, value, headers)
             given = {"key": key, "value": value, "timestamp": None, "headers": list(headers)}
             if count and (size + weight > batch_bytes or batch.append(**given) is None):
                 found.append((batch, count))

@@ -1,7 +1,7 @@
 """Owner of a clean partition: folds chunks into figures, and keeps the sink up to them."""
 
 import time
-from collections.abc import AsyncGenerator, Container, Sequence
+from collections.abc import AsyncGenerator, Container, Iterator, Sequence
 from contextlib import aclosing
 from itertools import islice
 from typing import Final, Self
@@ -14,9 +14,12 @@ from agents.core.count_state import StateError
 from agents.core.counting import AggregateFold, GapError
 from agents.core.emission import Emission
 from agents.core.joins import JoinedLog
-from agents.core.records import LateChange
+from agents.core.records import LateChange, RawRecord
 from pipeline.broker.begun import refused_chunk
 from pipeline.errors import Refused
+from pipeline.kafka.batch import Batch
+from pipeline.kafka.parts import parts
+from pipeline.kafka.trusted import admitted
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
@@ -120,6 +123,12 @@ class CleanOwner(Owner[Stored]):
                     found[identity] = (known[0], known[1], False)
         return found
 
+    def read(self, batches: Sequence[Batch]) -> Iterator[Sequence[Stored]]:
+        """See :class:`Owner`; raises Refused."""
+        topic = self.context.topic("clean")
+        for part in parts(batches, RawRecord):
+            yield [(each.offset, each.value or b"") for each in admitted(topic, self.partition, part)]
+
     async def handle(self, records: Sequence[Stored]) -> None:
         """See :class:`Owner`."""
         chunks = [(offset, self._decoded(offset, value)) for offset, value in records if offset >= self.position]
@@ -156,7 +165,7 @@ class CleanOwner(Owner[Stored]):
         try:
             for part in self.fold.fold(chunks, accept_gap=self.context.accept_gap):
                 seconds, events = time.perf_counter() - began, self.fold.folded - done
-                self.context.operations.folded_clean(events, seconds)
+                self.context.operations.folded_clean(events, seconds, self.fold.bounds.drain())
                 await self._correct(part.corrections)
                 self.context.at("state")
                 await self.write(part.writes)
@@ -263,6 +272,7 @@ class CleanOwner(Owner[Stored]):
         """See :class:`Owner`."""
         super().tell()
         self.context.operations.holds(self.partition, self.fold)
+        self.context.operations.bounded(self.partition, self.fold.bounds.peaks)
 
     async def check_foreign(self) -> None:
         """See :class:`Owner`."""

@@ -4,7 +4,16 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["Lease"]
+__all__ = ["Lease", "LeaseLostError"]
+
+
+class LeaseLostError(Exception):
+    """No heartbeat was answered for so long that others may own what this worker owned."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"the brokers answered no heartbeat for {seconds:.1f} s, so others may own its partitions by now"
+        )
 
 
 class Lease:

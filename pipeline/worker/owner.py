@@ -3,7 +3,7 @@
 import abc
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Generic, Self, TypeVar
@@ -17,6 +17,7 @@ from agents.core.standby import Standby
 from agents.core.store import OwnStore
 from pipeline.broker.begun import refused_state
 from pipeline.errors import Refused
+from pipeline.kafka.batch import Batch
 from pipeline.operations import Operations
 from pipeline.settings import Settings
 from pipeline.worker.appender import Appender, SoleLog
@@ -30,7 +31,7 @@ from schemas.topics import topic_name
 __all__ = ["Context", "Owner", "Record"]
 
 Record = TypeVar("Record")
-_QUEUED_CHUNKS: Final = 4
+_QUEUED_CHUNKS: Final = 2
 _MENDED_ROWS: Final = 2000
 _CHECK_SECONDS: Final = 2.0
 _STALL_SECONDS: Final = 30.0
@@ -96,7 +97,7 @@ class Owner(abc.ABC, Generic[Record]):
         self.held = Held()
         """By an open transaction."""
         self._store: OwnStore | None = None
-        self._queue: asyncio.Queue[Sequence[Record]] = asyncio.Queue(_QUEUED_CHUNKS)
+        self._queue: asyncio.Queue[Sequence[Batch]] = asyncio.Queue(_QUEUED_CHUNKS)
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._checked_at = 0.0
@@ -238,10 +239,10 @@ class Owner(abc.ABC, Generic[Record]):
         """Start the task that folds what ``take`` hands over."""
         self._task = asyncio.create_task(self._run(), name=f"owner-{self.partition}")
 
-    async def take(self, records: Sequence[Record]) -> None:
-        """Hand over fetched records; waits while enough is queued, which holds the fetching back."""
+    async def take(self, batches: Sequence[Batch]) -> None:
+        """Hand over fetched batches; waits while enough is queued, which holds the fetching back."""
         if not self._closing.is_set():
-            await self._queue.put(records)
+            await self._queue.put(batches)
 
     async def close(self) -> None:
         """Finish the chunk in hand, begin none, and end."""
@@ -260,10 +261,13 @@ class Owner(abc.ABC, Generic[Record]):
     async def _run(self) -> None:
         try:
             while not self._closing.is_set():
-                records = await self._next()
-                if records:
-                    await self.handle(records)
-                elif not self._closing.is_set() and self.context.lease.may_begin:
+                found = False
+                for records in await self._next():
+                    found = True
+                    await (self.handle(records) if records else asyncio.sleep(0))
+                    if self._closing.is_set():
+                        break
+                if not found and not self._closing.is_set() and self.context.lease.may_begin:
                     await self._look_around()
                 if not self._closing.is_set() and self.context.lease.may_begin:
                     await self.in_between()
@@ -271,12 +275,12 @@ class Owner(abc.ABC, Generic[Record]):
             self.restored = False
             self.context.failed(error)
 
-    async def _next(self) -> Sequence[Record]:
+    async def _next(self) -> Iterable[Sequence[Record]]:
         get = asyncio.ensure_future(self._queue.get())
         closing = asyncio.ensure_future(self._closing.wait())
         try:
             done, _ = await asyncio.wait({get, closing}, timeout=self.pause(), return_when=asyncio.FIRST_COMPLETED)
-            return get.result() if get in done and closing not in done else ()
+            return self.read(get.result()) if get in done and closing not in done else ()
         finally:
             get.cancel()
             closing.cancel()
@@ -425,6 +429,10 @@ class Owner(abc.ABC, Generic[Record]):
     @abc.abstractmethod
     async def mend_outputs(self, *, fresh: bool) -> None:
         """What recovery writes beside the state, before anything is folded."""
+
+    @abc.abstractmethod
+    def read(self, batches: Sequence[Batch]) -> Iterator[Sequence[Record]]:
+        """The records of fetched batches, part by part, each read when it is asked for; an empty one is a pause."""
 
     @abc.abstractmethod
     async def handle(self, records: Sequence[Record]) -> None:

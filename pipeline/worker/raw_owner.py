@@ -2,11 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from typing import Final, Self
-
-from aiokafka.structs import ConsumerRecord
 
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.control import TICK_HEADER, ControlKeys, InForce
@@ -16,11 +14,13 @@ from agents.core.native import Records
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
+from pipeline.kafka.batch import Batch
+from pipeline.kafka.parts import HEADER_WEIGHT, parts, weight_of
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
 from schemas.clean import encode_chunk
-from schemas.rejections import encode_rejection
+from schemas.reasons import Reason
 
 __all__ = ["RawOwner"]
 
@@ -57,6 +57,13 @@ class RawOwner(Owner[RawRecord]):
         """See :class:`Owner`."""
         return self.fold.entry.closing_watermark
 
+    def tell(self) -> None:
+        """See :class:`Owner`."""
+        super().tell()
+        operations = self.context.operations
+        operations.bounded(self.partition, self.fold.peaks)
+        operations.withdrawn(self.partition, self.fold.closed_companies, self.fold.entry.unknown_withdrew)
+
     def take_up(self, joined: JoinedLog) -> None:
         """See :class:`Owner`."""
         self.fold.take_up(joined)
@@ -82,7 +89,7 @@ class RawOwner(Owner[RawRecord]):
         async with aclosing(reader.records(raw, self.partition, last, last + 1)) as found:
             async for records in found:
                 for record in records:
-                    return bool(record.timestamp > self.fold.entry.append_time)
+                    return record.append_time > self.fold.entry.append_time
         return False
 
     @property
@@ -111,7 +118,7 @@ class RawOwner(Owner[RawRecord]):
         ahead = self.fold.ahead()
         async with aclosing(self.context.reader.records(*self._ahead(self.end))) as found:
             async for records in found:
-                if ahead.take(_raw(each) for each in records):
+                if ahead.take(records):
                     break
         announced = ahead.in_force.number > self.in_force.number
         return Way(ahead.brings, ahead.others, self.fold.digest if announced else "")
@@ -119,7 +126,7 @@ class RawOwner(Owner[RawRecord]):
     async def fold_up_to(self, offset: int) -> None:
         """See :class:`Owner`."""
         async for records in self.context.reader.records(*self._ahead(offset + 1)):
-            await self.handle([_raw(each) for each in records])
+            await self.handle(records)
 
     def _ahead(self, end: int) -> tuple[str, int, int, int]:
         return self.context.topic("raw"), self.partition, self.position, end
@@ -128,6 +135,10 @@ class RawOwner(Owner[RawRecord]):
         """The first entry; ``clean``, ``rejected`` and ``ledger`` need no mending, their readers drop repeats."""
         if fresh or self.fold.learn():
             await self.write([self.fold.entry_write()])
+
+    def read(self, batches: Sequence[Batch]) -> Iterator[Sequence[RawRecord]]:
+        """See :class:`Owner`."""
+        return parts(batches, RawRecord)
 
     async def handle(self, records: Sequence[RawRecord]) -> None:
         """See :class:`Owner`."""
@@ -143,17 +154,21 @@ class RawOwner(Owner[RawRecord]):
             await self.write(folded.writes)
             self.context.at("state-written")
             self.advanced(self.fold.entry.fence + 1)
+            self._tell_unreadable(folded)
             if was_own and self.fold.digest != self.own:
                 self.left = self.fold.digest
+
+    def _tell_unreadable(self, folded: Folded) -> None:
+        """One line a chunk: where something was that is no record, and nothing of it."""
+        if folded.reasons[Reason.UNREADABLE]:
+            offsets = [each.offset for each in folded.rejections if each.reason is Reason.UNREADABLE]
+            self.log.warning("unreadable", number=len(offsets), first=offsets[0], last=offsets[-1])
 
     async def _write_outputs(self, folded: Folded) -> None:
         append, topic = self.context.appender.append, self.context.topic
         appends = [append(topic("clean"), self.partition, [(None, encode_chunk(folded.chunk), ())])]
-        if folded.rejections:
-            rows = [
-                (each.company.encode() if each.company else None, encode_rejection(each), ())
-                for each in folded.rejections
-            ]
+        if folded.rejected:
+            rows = [(key, value, ()) for key, value in folded.rejected]
             appends.append(append(topic("rejected"), self.partition, rows, OUTPUT_BATCH_BYTES))
         if folded.ledger:
             rows_closed = [(key, value, ()) for key, value in folded.ledger]
@@ -179,11 +194,6 @@ class RawOwner(Owner[RawRecord]):
             await self.context.appender.append(raw, self.partition, [(None, None, [(TICK_HEADER, self.fold.tick())])])
 
 
-def _raw(record: ConsumerRecord) -> RawRecord:
-    unreadable_to = getattr(record, "unreadable_to", None)
-    return RawRecord(record.offset, record.timestamp, record.key, record.value, tuple(record.headers), unreadable_to)
-
-
 def _after(records: Sequence[RawRecord], fence: int) -> Sequence[RawRecord]:
     if isinstance(records, Records):
         return records.after(fence)
@@ -191,12 +201,12 @@ def _after(records: Sequence[RawRecord], fence: int) -> Sequence[RawRecord]:
 
 
 def _fitting(records: Sequence[RawRecord]) -> int:
-    """How many of the records make a chunk: by number, and by their bytes; at least one."""
+    """How many of the records make a chunk: by number, and by their weight; at least one."""
     if isinstance(records, Records):
-        return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES)
+        return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES, HEADER_WEIGHT)
     size = 0
     for count, record in enumerate(records[:_CHUNK_RECORDS]):
-        size += len(record.value or b"")
+        size += weight_of(record)
         if size > _CHUNK_BYTES:
             return max(count, 1)
     return min(len(records), _CHUNK_RECORDS)

@@ -1,21 +1,23 @@
 """Restoring a partition: the join of its changelog, and what a reader of logs needs for it (design 2.1, rules 5, 6)."""
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
-from aiokafka.structs import ConsumerRecord
 
 from agents.core.joins import ENTRY_KEY, JoinedLog
+from agents.core.records import RawRecord
 from agents.core.standby import Standby
+from pipeline.kafka.consumer import BatchConsumer, batch_consumer, fetched
 
 __all__ = ["LogReader", "Recovered", "Tail", "joined_entry", "last_entry", "recover"]
 
-_TAKEN_AT_ONCE = 20_000
-"""Records of one partition, so that the loop breathes in between."""
+_PARTITION_BYTES = 16 << 20
+_WAIT_MS = 50
 
 
 class LogReader:
@@ -23,7 +25,7 @@ class LogReader:
 
     def __init__(self, brokers: str) -> None:
         self._brokers = brokers
-        self._consumer = _consumer(brokers)
+        self._consumer = _consumer(brokers, _WAIT_MS)
 
     async def __aenter__(self) -> "LogReader":
         try:
@@ -61,30 +63,35 @@ class LogReader:
                     return True
         return False
 
-    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncGenerator[list[ConsumerRecord]]:
-        """The records from ``start`` to before ``end``, in lists; of a log cut off meanwhile those that are left."""
+    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncGenerator[list[RawRecord]]:
+        """The records from ``start`` to before ``end``, in lists; of a log cut off meanwhile those that are left.
+
+        Raises Refused for bytes that are no records where trusted services alone write.
+        """
         key = TopicPartition(topic, partition)
         if start >= end:
             return
-        consumer = _consumer(self._brokers)
+        consumer = _consumer(self._brokers, _WAIT_MS)
         try:
             await consumer.start()
             consumer.assign([key])
             consumer.seek(key, start)
             while await consumer.position(key) < end:
                 try:
-                    fetched = await consumer.getmany(key, timeout_ms=1000, max_records=50_000)
+                    brought = await fetched(consumer, RawRecord)
                 except OffsetOutOfRangeError:
                     consumer.seek(key, (await self.bounds(topic, partition))[0])
                     continue
-                yield [record for record in fetched.get(key, ()) if record.offset < end]
+                for part in brought.get(key, ()):
+                    yield [record for record in part if record.offset < end]
+                    await asyncio.sleep(0)
         finally:
             await consumer.stop()
 
     @asynccontextmanager
     async def tail(self, topic: str, positions: Mapping[int, int]) -> AsyncGenerator["Tail"]:
         """Follow partitions from their positions on."""
-        consumer = _consumer(self._brokers, wait_ms=500)
+        consumer = _consumer(self._brokers, 500)
         await consumer.start()
         try:
             keys = {TopicPartition(topic, partition): position for partition, position in positions.items()}
@@ -99,13 +106,15 @@ class LogReader:
 class Tail:
     """Follows the partitions that its consumer was assigned."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: BatchConsumer) -> None:
         self._consumer = consumer
 
-    async def more(self) -> Mapping[int, Sequence[ConsumerRecord]]:
-        """What came by partition, {} where nothing did for a while. Raises KafkaError, also where a log was cut off."""
-        fetched = await self._consumer.getmany(timeout_ms=1000, max_records=_TAKEN_AT_ONCE)
-        return {key.partition: records for key, records in fetched.items()}
+    async def more(self) -> Mapping[int, Iterator[Sequence[RawRecord]]]:
+        """What came by partition, in parts that are read when they are asked for; {} where nothing did for a while.
+
+        Raises KafkaError, also where a log was cut off; a part raises Refused as in :meth:`LogReader.records`.
+        """
+        return {place.partition: parts for place, parts in (await fetched(self._consumer, RawRecord)).items()}
 
     def ends(self) -> Mapping[int, int]:
         """The end offset of each partition as the broker last told it, where it did."""
@@ -113,17 +122,8 @@ class Tail:
         return {partition: end for partition, end in found.items() if end is not None}
 
 
-def _consumer(brokers: str, wait_ms: int = 50) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
-        bootstrap_servers=brokers,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=16 << 20,
-        fetch_max_wait_ms=wait_ms,
-        request_timeout_ms=20_000,
-    )
+def _consumer(brokers: str, wait_ms: int) -> BatchConsumer:
+    return batch_consumer(brokers, partition_bytes=_PARTITION_BYTES, wait_ms=wait_ms)
 
 
 @dataclass(slots=True)

@@ -1,14 +1,11 @@
 """Running a worker: what is looked at first, how it starts, and the ways in which it ends."""
 
 import asyncio
-import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
@@ -28,9 +25,11 @@ from pipeline.preflight import Keys, Kind, replication_warning, require_broker, 
 from pipeline.settings import Settings
 from pipeline.worker.appender import Appender
 from pipeline.worker.clean_owner import CleanOwner
+from pipeline.worker.ending import end
 from pipeline.worker.failpoints import failpoint
 from pipeline.worker.held import WholeEnds
-from pipeline.worker.lease import Lease
+from pipeline.worker.lease import Lease, LeaseLostError
+from pipeline.worker.lines import log_to_stdout
 from pipeline.worker.manager import Owners
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.raw_owner import RawOwner
@@ -42,59 +41,48 @@ from pipeline.worker.turns import Turns
 from pipeline.worker.will import LastWill
 from schemas.topics import topic_name
 
-__all__ = ["run_worker"]
+__all__ = ["look_around", "run_worker"]
 
 _COMMIT_SECONDS = 1.0
 _STOP_SECONDS = 9.0
 _LEASE_SHARE = 2 / 3
-_FRAMES = 5
-"""Of the way to the error, as file and line: code, never a value."""
 
 
 def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> int:
     """Run until SIGTERM or SIGINT; returns 0. A refusal raises Refused; anything else ends the process with 1."""
-    _log_to_stdout()
+    log_to_stdout()
     tune()
     take_frames_whole()
     try:
         return asyncio.run(_Worker(kind, settings, accept_gap=accept_gap).run())
+    except Refused:
+        raise
     except (KafkaError, OSError, TimeoutError) as error:  # the brokers went away while the worker looked around
         raise failed("reach the brokers", error) from None
+    except Exception as error:  # noqa: BLE001 - its text may hold something of an event
+        end(error)
 
 
-def _end(error: BaseException) -> NoReturn:
-    """End the process at once: nothing more may be written. Nothing of an event is in what is said."""
-    if isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    code = 1
-    if isinstance(error, Refused):
-        sys.stderr.write(f"footfall: {error}\n")
-        code = 2
-    else:
-        named = type(error).__name__
-        said = str(error) if type(error).__module__.startswith("pipeline") else ""
-        frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-        structlog.get_logger().error(
-            "ended", error=named, what=said, where=frames[-_FRAMES:], do="start it again; it recovers and mends"
-        )
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+async def look_around(kind: Kind, settings: Settings) -> None:
+    """What a start looks at before it joins the group, and nothing more; raises Refused as that would, and KafkaError.
+
+    Nothing is written, neither to a topic nor to this machine.
+    """
+    await _Worker(kind, settings, accept_gap=False, looking=True).run()
 
 
 class _Worker:
-    def __init__(self, kind: Kind, settings: Settings, *, accept_gap: bool) -> None:
+    def __init__(self, kind: Kind, settings: Settings, *, accept_gap: bool, looking: bool = False) -> None:
         self._kind = kind
         self._settings = settings
         self._accept_gap = accept_gap
+        self._looking = looking
         self._log = structlog.get_logger().bind(worker=kind)
         self._stop = asyncio.Event()
         self._commits: dict[int, int] = {}
         self._at = failpoint(settings.failpoint)
-        self._lease = Lease(
-            settings.session_timeout.total_seconds() * _LEASE_SHARE,
-            lambda: _end(RuntimeError("the lease has run out")),
-        )
+        lease = settings.session_timeout.total_seconds() * _LEASE_SHARE
+        self._lease = Lease(lease, lambda: end(LeaseLostError(lease)))
         self._operations = Operations()
         self._appender: Appender
         self._reader: LogReader
@@ -105,7 +93,7 @@ class _Worker:
         keys = require_key(kind, settings)
         brokers = await require_broker(settings)
         await require_topics(settings)
-        if (warning := await replication_warning(settings)) is not None:
+        if not self._looking and (warning := await replication_warning(settings)) is not None:
             self._log.warning("few_replicas", what=warning)
         self._commits = await self._committed()
         appender, opened = Appender(brokers, lambda: self._lease.valid), self._stores()
@@ -113,15 +101,18 @@ class _Worker:
             standbys = Standbys(
                 self._reader, topic_name(settings.topic_prefix, f"{kind}-state"), self._operations, opened
             )
-            owners = Owners(self._maker(keys, opened), standbys, self._lease, self._operations, _end)
+            owners = Owners(self._maker(keys, opened), standbys, self._lease, self._operations, end)
             turns = Turns(settings, keys, owners)
+            if self._looking:
+                await turns.look()
+                return 0
             pages = Pages(self._operations, owners.why_not_ready)
             await pages.start(settings.metrics_host, settings.metrics_port)
             self._heed_signals()
             if await turns.enter(self._stop):
                 self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
                 with LastWill() as will:
-                    await self._serve(build_app(kind, settings, owners, self._lease, will, _end), owners, turns)
+                    await self._serve(build_app(kind, settings, owners, self._lease, will, end), owners, turns)
             await pages.stop()
         self._log.info("stopped")
         return 0
@@ -136,7 +127,7 @@ class _Worker:
             self._reader,
             self._operations,
             self._commits.get,
-            _end,
+            end,
             self._accept_gap,
             at=self._at,
             store=opened,
@@ -150,7 +141,7 @@ class _Worker:
 
     def _stores(self) -> Callable[[int], OwnStore | None]:
         """What opens a partition's store; raises Refused where the data folder is no place for one."""
-        if self._settings.store == "memory":
+        if self._settings.store == "memory" or self._looking:
             return lambda _partition: None
         # Loaded only where it is asked for: the library is no small one.
         from pipeline.worker.stores import Stores  # noqa: PLC0415
@@ -185,7 +176,7 @@ class _Worker:
         await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         for task in working:
             if task.done() and (error := task.exception()) is not None:
-                _end(error)
+                end(error)
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await owners.close()
@@ -236,16 +227,3 @@ class _Worker:
         taken = bool(await consumer._thread.commit(tps))  # noqa: SLF001 - Faust's own commit wants its acknowledgements
         self._at("committed")
         return taken
-
-
-def _log_to_stdout() -> None:
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-    )
-    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")

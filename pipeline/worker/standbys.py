@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
-from aiokafka.structs import ConsumerRecord
 
+from agents.core.records import RawRecord
 from agents.core.standby import Standby
 from agents.core.store import OwnStore
 from pipeline.operations import Operations
@@ -85,8 +85,9 @@ class Standbys:
         positions = {partition: await self._position(partition) for partition in list(self.standbys)}
         async with self._reader.tail(self._topic, positions) as tail:
             while True:
-                for partition, records in (await tail.more()).items():
-                    await self._apply(self.standbys[partition], records)
+                for partition, parts in (await tail.more()).items():
+                    for records in parts:
+                        await self._apply(self.standbys[partition], records)
                 for partition, end in tail.ends().items():
                     self._operations.follows(partition, max(0, end - self.standbys[partition].next))
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -99,7 +100,7 @@ class Standbys:
         return max(first, standby.next)
 
     @staticmethod
-    async def _apply(standby: Standby, records: Sequence[ConsumerRecord]) -> None:
+    async def _apply(standby: Standby, records: Sequence[RawRecord]) -> None:
         """In pieces, so that heartbeats and pages are answered in between."""
         for begin in range(0, len(records), _AT_ONCE):
             standby.take(records[begin : begin + _AT_ONCE])

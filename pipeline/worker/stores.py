@@ -30,9 +30,10 @@ from rocksdict import (
     WriteOptions,
 )
 
-from pipeline.errors import Refused
+from pipeline.errors import Refused, StoreError
+from pipeline.folders import writable
 
-__all__ = ["RocksStore", "StoreError", "Stores"]
+__all__ = ["RocksStore", "Stores"]
 
 _CACHE_BYTES: Final = 64 << 20
 """Of blocks, indexes and filters that all stores of a worker hold in memory together."""
@@ -43,10 +44,7 @@ _FILTER_BITS: Final = 10
 """A key: one lookup in a hundred of a key that is not there reads the disk."""
 _STALL_SECONDS: Final = 20.0
 _PRIVATE: Final = 0o700
-
-
-class StoreError(Exception):
-    """The disk did not do what was asked; the process must end, and recovery makes the store anew from the log."""
+_DO: Final = "mend that, set FOOTFALL_DATA_DIR to a folder of this user's, or FOOTFALL_STORE to memory"
 
 
 class Stores:
@@ -59,14 +57,11 @@ class Stores:
 
     def remove_stale(self) -> int:
         """Remove what processes that are gone left behind; how many folders. Refused where the folder is unusable."""
+        writable(self._root, _DO, _PRIVATE)
         try:
-            self._root.mkdir(_PRIVATE, parents=True, exist_ok=True)
             return sum([_removed(lock) for lock in sorted(self._root.glob("*/*.lock"))])
         except OSError as error:
-            raise Refused(
-                f"the state folder {self._root} cannot be used ({error.strerror})",
-                "mend that, set FOOTFALL_DATA_DIR to a folder of this user's, or FOOTFALL_STORE to memory",
-            ) from None
+            raise Refused(f"the folder {self._root} cannot be used ({error.strerror})", _DO) from None
 
     def open(self, partition: int) -> "RocksStore":
         """An empty store for one assignment; raises StoreError."""

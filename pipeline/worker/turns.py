@@ -56,6 +56,10 @@ class Turns:
                 await asyncio.wait_for(stop.wait(), pause)
         return False
 
+    async def look(self) -> None:
+        """What a start looks at, once; raises Refused."""
+        await self._decide()
+
     async def _decide(self) -> Decision:
         decision = decide(self._own, await self._owners.survey(range(self._settings.partitions)))
         if decision.foreign is not None:

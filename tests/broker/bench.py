@@ -91,8 +91,11 @@ class Bench:
         self.workers.append(worker)
         return worker
 
-    async def footfall(self, *arguments: str, **more: str) -> Answer:
-        """Run the program once, as another process; ``more`` are settings by their names, the keys are none of them."""
+    async def footfall(self, *arguments: str, variables: Mapping[str, str] | None = None, **more: str) -> Answer:
+        """Run the program once, as another process; ``more`` are settings by their names, the keys are none of them.
+
+        ``variables`` are of its environment beside them.
+        """
         given = {"BROKERS": self.brokers, "TOPIC_PREFIX": self.settings.topic_prefix, "PARTITIONS": str(PARTITIONS)}
         environment = {key: value for key, value in os.environ.items() if not key.startswith("FOOTFALL_")}
         environment |= {f"FOOTFALL_{name}": value for name, value in (given | self._more | more).items()}
@@ -103,7 +106,7 @@ class Bench:
             *arguments,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=environment | {"COLUMNS": "200"},
+            env=environment | {"COLUMNS": "200"} | dict(variables or {}),
         )
         out, err = await asyncio.wait_for(process.communicate(), self.deadline)
         return Answer(process.returncode or 0, out.decode(), err.decode())
@@ -195,11 +198,21 @@ class Bench:
 
 
 async def run(
-    brokers: str, prefix: str, folder: Path, scenario: Callable[[Bench], Awaitable[None]], **given: str
+    brokers: str,
+    prefix: str,
+    folder: Path,
+    scenario: Callable[[Bench], Awaitable[None]],
+    *,
+    made: bool = True,
+    **given: str,
 ) -> None:
-    """A scenario with a bench of its own; ``given`` are settings of every worker by their names."""
+    """A scenario with a bench of its own; ``given`` are settings of every worker by their names.
+
+    Where the topics are not ``made``, it makes them: raw takes old times before it is as the table says.
+    """
     bench = Bench(brokers, prefix, folder, **given)
-    await apply(bench.settings)
+    if made:
+        await apply(bench.settings)
     try:
         await scenario(bench)
     finally:

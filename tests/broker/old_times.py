@@ -1,7 +1,8 @@
 """Records with append times of their own in the raw topic of the real broker."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
@@ -13,9 +14,8 @@ from schemas.limits import HOUR_MS
 from schemas.topics import topic_config
 from tests.broker.bench import PARTITIONS, Bench
 from tests.broker.load import make_load
-from tests.control_kit import signed
 
-__all__ = ["old_load", "publish_with_times"]
+__all__ = ["old_load", "publish_with_times", "taking_old_times"]
 
 _TAKES_OLD_TIMES = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**62)}
 
@@ -34,27 +34,29 @@ def old_load(seed: int, count: int, hours: int, hours_ago: int) -> list[StoredRe
     return found + [StoredRecord(number, 0, end, None, None, ticks) for number in range(PARTITIONS)]
 
 
-async def publish_with_times(bench: Bench, records: Iterable[StoredRecord], replication: int = 1) -> None:
-    """Make the raw topic, nothing of which is deleted for its age, and publish the records with their own times.
-
-    Ticks that were left to be signed are.
-    """
-    settings = bench.settings
-    records = signed(records, settings.deciding(), settings.partitions, bench.topic("raw"), bench.oracle_keys())
+@asynccontextmanager
+async def taking_old_times(bench: Bench, replication: int = 1) -> AsyncIterator[None]:
+    """Make the raw topic, nothing of which is deleted for its age; within, it takes the times that it is told."""
     topic, config = bench.topic("raw"), topic_config("raw", replication) | {"retention.ms": "-1"}
     async with admin(bench.brokers) as client:
         partitions = bench.settings.partitions
         await client.create_topics([NewTopic(topic, partitions, replication, topic_configs=config | _TAKES_OLD_TIMES)])
-    producer = AIOKafkaProducer(bootstrap_servers=bench.brokers)
-    await producer.start()
-    try:
-        for record in records:
-            batch = producer.create_batch()  # unlike send, it takes a record without key and value
-            headers = [*record.headers]
-            batch.append(key=record.key, value=record.value, timestamp=record.append_time, headers=headers)
-            await (await producer.send_batch(batch, topic, partition=record.partition))
-    finally:
-        await producer.stop()
+    yield
     async with admin(bench.brokers) as client:
         for answer in await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, config)]):
             assert not answer.resources[0][0], answer.resources
+
+
+async def publish_with_times(bench: Bench, records: Iterable[StoredRecord], replication: int = 1) -> None:
+    """Make the raw topic and publish the records with their own times."""
+    producer = AIOKafkaProducer(bootstrap_servers=bench.brokers)
+    async with taking_old_times(bench, replication):
+        await producer.start()
+        try:
+            for record in records:
+                batch = producer.create_batch()  # unlike send, it takes a record without key and value
+                headers = [*record.headers]
+                batch.append(key=record.key, value=record.value, timestamp=record.append_time, headers=headers)
+                await (await producer.send_batch(batch, bench.topic("raw"), partition=record.partition))
+        finally:
+            await producer.stop()

@@ -106,7 +106,7 @@ def test_a_finished_period_is_proven_also_after_raw_is_gone_and_tampering_is_fou
         assert "no longer reaches back" in refused.err
         await tampered(bench, begin, end)
 
-    asyncio.run(run_without_topics(brokers, prefix, tmp_path, scenario))
+    asyncio.run(run(brokers, prefix, tmp_path, scenario, made=False))
 
 
 async def tampered(bench: Bench, begin: str, end: str) -> None:
@@ -166,7 +166,7 @@ def test_figures_are_explained_beside_running_workers_and_after_raw_is_gone(
         assert told["left_out"]["source"] == "ledger"
         assert told["left_out"]["by_reason"]["duplicate"] > 0
 
-    asyncio.run(run_without_topics(brokers, prefix, tmp_path, scenario))
+    asyncio.run(run(brokers, prefix, tmp_path, scenario, made=False))
 
 
 async def explained(bench: Bench, figure: dict[str, Any]) -> None:
@@ -220,12 +220,3 @@ def test_an_open_hour_is_not_finished(brokers: str, prefix: str, tmp_path: Path)
         assert answer.out.strip().splitlines()[-1].startswith("not finished: ")
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
-
-
-async def run_without_topics(brokers: str, prefix: str, folder: Path, scenario: Any) -> None:
-    """As ``run``, but the scenario makes the topics: raw takes old times before it is as the table says."""
-    bench = Bench(brokers, prefix, folder)
-    try:
-        await scenario(bench)
-    finally:
-        await bench.stop()

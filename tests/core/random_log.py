@@ -12,11 +12,21 @@ from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
 from tests.control_kit import digest_of, signed
 
-__all__ = ["ANNOUNCED", "DECIDING", "PARTITIONS", "random_log"]
+__all__ = ["ANNOUNCED", "BOUNDED", "DECIDING", "PARTITIONS", "random_log"]
 
 PARTITIONS = 2
 START = 1793491200000  # 2026-11-01
 DECIDING = replace(Deciding(), lateness=3 * DAY_MS, max_series=2, partitions=PARTITIONS)
+BOUNDED = replace(
+    DECIDING,
+    max_sources=3,
+    max_incarnations=4,
+    max_intervals=4,
+    max_words=3,
+    max_new_companies=1,
+    max_users=2,
+    max_company_series=9,
+)
 ANNOUNCED = digest_of(replace(DECIDING, lateness=2 * DAY_MS))
 """By control records, after which a fold goes on here as a worker would not."""
 COMPANIES = ["acme", "beta", "c-3"]
@@ -30,7 +40,7 @@ def _event(choose: random.Random, now: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "specversion": "1.0",
         "id": f"i{choose.randrange(12)}",
-        "source": choose.choice(["s1", "s2"]),
+        "source": choose.choice(["s1", "s2", "s1#a", "s3#a", "s3#b", "s4", "s5#c"]),
         "type": kind,
         "company": choose.choice(COMPANIES),
         "time": instant(now - behind, fraction=True),
@@ -51,9 +61,11 @@ def _event(choose: random.Random, now: int) -> dict[str, Any]:
     if choose.random() < 0.6:
         found["sequence"] = choose.randrange(200)
     if choose.random() < 0.4:
-        found["installation"] = choose.choice(["s1", "p1"])
+        found["installation"] = choose.choice(["s1", "p1", "s1#z", "p1#y"])
     if choose.random() < 0.03:
         del found[choose.choice(["id", "time", "company"])]
+    if choose.random() < 0.02:
+        found[choose.choice(["source", "installation"])] = "#x"
     return found
 
 

@@ -165,9 +165,8 @@ def test_the_digest_is_a_chain_over_whole_blocks_however_it_is_cut() -> None:
 def test_plain_offsets_and_single_ones_are_digested_alike() -> None:
     one, other = Account(), Account()
     one.plain.extend(range(50))
-    one.take(50, 3)
+    one.take(50, b"\x03", {3: 1})
     for offset in range(50):
-        other.received += 1
-        other.take(offset, COUNTED)
-    other.take(50, 3)
+        other.take(offset, bytes([COUNTED]), {COUNTED: 1})
+    other.take(50, b"\x03", {3: 1})
     assert one.payload() == other.payload()

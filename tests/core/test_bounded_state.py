@@ -40,7 +40,7 @@ def test_what_expired_is_deleted_from_the_changelog_and_what_is_left_restores_th
         held = life.live(day)
     assert held.deleted > 0
     raw, clean = (kinds(log) for log in life.logs)
-    assert raw[b"s"] == len(life.first._state.sources.known)
+    assert raw[b"s"] == len(life.first._state.sources.in_memory())
     assert clean[b"a"] == held.users
     assert clean[b"f"] == held.figures
     first, second = anonymizing(DECIDING), AggregateFold(DECIDING, 0)
@@ -51,4 +51,4 @@ def test_what_expired_is_deleted_from_the_changelog_and_what_is_left_restores_th
     assert second.activity.users == life.second.activity.users
     assert second.figures.windows.keys() == life.second.figures.windows.keys()
     left = life.first._state.sources
-    assert first._state.sources.known.keys() == {key for key in left.known if b"s" + key not in dead}
+    assert first._state.sources.in_memory().keys() == {key for key in left.in_memory() if b"s" + key not in dead}

@@ -7,9 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.decode import decode_strictly
+from agents.core.cheap_look import check_of, look
+from agents.core.decode import _judge, decode_strictly
 from agents.core.fast_decode import decode
-from agents.core.records import RawRecord
+from agents.core.records import Event, RawRecord, Refusal
+from schemas.events import EVENT_TYPES, Data
+from schemas.limits import MAX_RECORD_BYTES
+from schemas.reasons import Reason
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD, ODD
 
 
@@ -17,9 +21,15 @@ def record(value: object, key: bytes | None = b"acme") -> RawRecord:
     return RawRecord(7, 0, key, value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
+def alike(raw: RawRecord) -> None:
+    """Both read the record alike."""
+    one, other = decode(raw), decode_strictly(raw)
+    assert (one.events, one.refusals) == (other.events, other.refusals)
+
+
 def fault(value: object) -> list[tuple[str, str]]:
     decoded = decode_strictly(record(value))
-    assert decode(record(value)) == decoded
+    alike(record(value))
     return [(refusal.reason.value, refusal.path) for refusal in decoded.refusals]
 
 
@@ -103,16 +113,86 @@ def test_an_event_is_read_whole() -> None:
 @given(st.one_of(EVENT, st.lists(EVENT | ODD, max_size=3)))
 def test_both_read_alike(value: object) -> None:
     raw = record(json.dumps(value).encode())
-    assert decode(raw) == decode_strictly(raw)
+    alike(raw)
 
 
 @settings(max_examples=600, deadline=None)
 @given(DAMAGED)
 def test_both_read_alike_what_was_damaged(value: bytes) -> None:
-    assert decode(record(value)) == decode_strictly(record(value))
+    alike(record(value))
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.binary(max_size=60))
 def test_both_read_alike_any_bytes(value: bytes) -> None:
-    assert decode(record(value)) == decode_strictly(record(value))
+    alike(record(value))
+
+
+JSON = st.recursive(
+    ODD, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+)
+NAMES = [*GOOD, "sequence", "installation"]
+FIELDS = ["user", "kind", "role", "assistant", "module", "sentiment", "application", "version", "environment", "scope"]
+GOOD_DATA = {
+    "kind": "k", "role": "user", "assistant": "a", "module": "m", "sentiment": "positive", "application": "x",
+    "version": "1", "environment": "e", "scope": "app", "granted": True, "user": "u",
+}  # fmt: skip
+VALUE = JSON | st.sampled_from(
+    ["", "#", "#a", "a#", "é" * 513, "é" * 512, "x" * 1025, "x" * 1024, "00", "0" * 20, 10**30]
+)
+
+
+def looked(content: object, index: int | None) -> Event | Refusal:
+    found = look(content, index)
+    return found if isinstance(found, Event) else Refusal(index, *found)
+
+
+@settings(max_examples=3000, deadline=None)
+@given(
+    st.sampled_from([*EVENT_TYPES]),
+    st.dictionaries(st.sampled_from(NAMES), VALUE, max_size=3),
+    st.dictionaries(st.sampled_from([*FIELDS, "granted"]), VALUE, max_size=3),
+    st.sets(st.sampled_from([*NAMES]), max_size=2),
+    st.none() | st.integers(0, 9999),
+)
+def test_the_cheap_look_is_the_authority_s_verdict(
+    kind: str, attributes: dict[str, Any], fields: dict[str, Any], without: set[str], index: int | None
+) -> None:
+    content = GOOD | {"type": kind, "data": GOOD_DATA | fields} | attributes
+    for name in without:
+        content.pop(name, None)
+    assert looked(content, index) == _judge(content, index)
+
+
+@settings(max_examples=500, deadline=None)
+@given(JSON, st.none() | st.integers(0, 9999))
+def test_the_cheap_look_is_the_authority_s_verdict_of_any_json(content: object, index: int | None) -> None:
+    assert looked(content, index) == _judge(content, index)
+
+
+def test_the_cheap_look_knows_every_kind_of_field() -> None:
+    class Counted(Data):
+        number: int
+
+    with pytest.raises(TypeError):
+        check_of(Counted.model_fields["number"])
+
+
+@pytest.mark.parametrize("digits", [1, 19, 20, 4299, 4300, 4301, 100_000])
+def test_a_number_of_any_length_is_a_number(digits: int) -> None:
+    text = json.dumps(GOOD | {"sequence": "x"}).encode()
+    for number in (b"9" * digits, b"-" + b"1" * digits):
+        raw = record(text.replace(b'"x"', number))
+        alike(raw)
+        assert len(decode(raw).events) == (number[:1] != b"-" and digits < 19)
+        assert decode(record(text[:-1] + b',"more":[' + number + b",1.5e400]}")).refusals[0].at == "/sequence"
+
+
+@pytest.mark.parametrize("size", [MAX_RECORD_BYTES, MAX_RECORD_BYTES + 1])
+def test_a_key_counts(size: int) -> None:
+    value = json.dumps(GOOD).encode()
+    for raw in (record(value, b"k" * (size - len(value))), record(b"", b"k" * size)):
+        alike(raw)
+        assert [each.reason for each in decode(raw).refusals] == (
+            [Reason.TOO_LARGE] if size > MAX_RECORD_BYTES else [] if raw.value else [Reason.NOT_JSON]
+        )

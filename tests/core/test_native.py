@@ -5,16 +5,17 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.core.compiled_run import CompiledRun
 from agents.core.fast_decode import decode
+from agents.core.plain_run import PlainRun
 from agents.core.raw_state import RawState
 from agents.core.records import RawRecord
 from schemas.deciding import Deciding
 from schemas.envelope import parse_time
-from schemas.limits import MAX_EVENTS, MAX_RECORD_BYTES
+from schemas.limits import HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
 from tests.core.test_plain_run import NEEDS_COMPILER, both
 from tests.core.world import PSEUDONYMS
@@ -46,12 +47,17 @@ def test_hostile_records_come_to_the_same(values: list[bytes], size: int) -> Non
     both(records, Deciding(), 0, 1, size)
 
 
+def know(state: RawState, company: str, source: str) -> None:
+    pseudonym = PSEUDONYMS.source(company, source)
+    state.sources.begin(company.encode() + b"|" + pseudonym, pseudonym, 0, None, []).last_time = 1 << 50
+
+
 def taken(value: bytes) -> list[int]:
     """Times of the events that the compiled part takes of a record, whose sources are known."""
     state = RawState(Deciding(clock_ahead=10**15, lateness=10**9), PSEUDONYMS, 0, 1)
     names = {event.source for event in decode(RawRecord(0, NOON, b"acme", value)).events}
     for name in names:
-        state.sources.of(b"acme|" + PSEUDONYMS.source("acme", name), 0, 0, [])
+        know(state, "acme", name)
     state.books.begin(NOON, -1, [])
     run = CompiledRun(state, [RawRecord(0, NOON, b"acme", value)])
     run.run(0)
@@ -59,11 +65,11 @@ def taken(value: bytes) -> list[int]:
 
 
 def test_names_alike_in_many_companies_do_not_collide() -> None:
-    """A table takes a name within 64 places or not at all, and what it does not take is folded the slow way."""
+    """A table takes a name within 128 places or not at all, and what it does not take is folded the slow way."""
     state = RawState(Deciding(), PSEUDONYMS, 0, 1)
     companies = [f"company-{number}" for number in range(100)]
     for company in companies:
-        state.sources.of(company.encode() + b"|" + PSEUDONYMS.source(company, GOOD["source"]), 0, 0, [])
+        know(state, company, GOOD["source"])
     state.books.begin(NOON, -1, [])
     records = [
         RawRecord(offset, NOON, company.encode(), json.dumps(event).encode())
@@ -150,3 +156,61 @@ def test_many_names_of_every_kind_keep_their_numbers() -> None:
     records = [RawRecord(offset, NOON, b"acme", json.dumps(event).encode()) for offset, event in enumerate(events)]
     ((_, chunk, *_),) = both(records, Deciding(), 0, 1, 5000)
     assert [len(chunk.sources), len(chunk.users), len(chunk.shapes), len(chunk.offsets)] == [700, 900, 300, 3000]
+
+
+def test_a_run_that_raised_is_not_followed_by_another() -> None:
+    """It wrote past its rows: those of the run that raised were never handed over."""
+    state, records = ready(8)
+    run = CompiledRun(state, records)
+    stop = [True]
+
+    def user(*_: object) -> int:
+        if stop:
+            raise RuntimeError(stop.pop())
+        return 0
+
+    run.user = user  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="True"):
+        run.run(0)
+    for _ in range(50):
+        with pytest.raises(RuntimeError, match="did not end"):
+            run.run(0)
+
+
+def test_a_run_within_a_run_is_refused() -> None:
+    state, records = ready(3)
+    run = CompiledRun(state, records)
+    run.user = lambda *_: run.run(0)[0]  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="did not end"):
+        run.run(0)
+
+
+def ready(count: int) -> tuple[RawState, list[RawRecord]]:
+    """A state that knows the source of so many records, each of its own user."""
+    state = RawState(Deciding(), PSEUDONYMS, 0, 1)
+    know(state, "acme", GOOD["source"])
+    state.books.begin(NOON, -1, [])
+    events = [GOOD | {"sequence": number, "data": {"user": f"u{number}"}} for number in range(count)]
+    return state, [RawRecord(number, NOON, b"acme", json.dumps(event).encode()) for number, event in enumerate(events)]
+
+
+EDGE = st.sampled_from([-(2**63), -(2**63) + 1, -1, 0, NOON, NOON + 1, 2**63 - 2 * HOUR_MS])
+
+
+@settings(max_examples=300, deadline=None)
+@given(EDGE, EDGE.filter(lambda time: time >= -1), EDGE | st.just(2**63 - 1), EDGE | st.just(2**63 - 1), EDGE)
+@example(-(2**63), 2**63 - 2 * HOUR_MS, 2**63 - 1, 2**63 - 1, NOON)
+def test_numbers_at_the_edges_of_64_bits_decide_as_in_python(
+    watermark: int, append_time: int, ahead: int, lateness: int, last_time: int
+) -> None:
+    told = []
+    for form in (CompiledRun, PlainRun):
+        state, records = ready(2)
+        state.deciding = Deciding(clock_ahead=ahead, lateness=lateness)
+        state.entry.event_watermark, state.entry.append_time, state.size = watermark, append_time, -(2**63)
+        state.books.begin(append_time, -1, [])
+        for source in state.sources.in_memory().values():
+            source.last_time = last_time
+        form(state, records).run(0)
+        told.append([list(column) for column in state.builder.columns()])
+    assert told[0] == told[1]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,14 +17,15 @@ from agents.core.native import IS_BUILT, Records, tally_columns
 from agents.core.plain import parse_plain
 from agents.core.plain_run import PlainRun
 from agents.core.records import RawRecord
+from pipeline.kafka.batch import Block
 from schemas.deciding import Deciding
 from schemas.native import pack_column
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
-from tests.core.random_log import DECIDING, PARTITIONS, random_log
+from tests.core.random_log import BOUNDED, DECIDING, PARTITIONS, random_log
 from tests.core.world import PSEUDONYMS
+from tests.kafka_batches import record
 
 NEEDS_COMPILER = pytest.mark.skipif(not IS_BUILT, reason="the compiled part is not built: there is no C compiler")
-_BATCH_HEADER = 61
 
 
 def fold_of(deciding: Deciding, partition: int, partitions: int, *, compiled: bool) -> AnonymizeFold:
@@ -49,7 +49,7 @@ def outcome(fold: AnonymizeFold, records: Sequence[RawRecord], size: int) -> lis
         folded = fold.fold(records[:size])
         records = records[folded.count :]
         wholes = (folded.count, folded.chunk, folded.rejections, folded.moves, folded.writes, folded.outcomes)
-        found.append((*wholes, folded.ledger, folded.unbalanced))
+        found.append((*wholes, folded.reasons, folded.ledger, folded.unbalanced))
     return found
 
 
@@ -65,13 +65,14 @@ def both(records: Sequence[RawRecord], deciding: Deciding, partition: int, parti
     return wanted
 
 
-def fetched(records: Sequence[RawRecord]) -> Records:
+def fetched(records: Sequence[RawRecord]) -> "Records[RawRecord]":
     """The records as a fetch brings them, each in a batch of its own."""
     blocks = []
-    for record in records:
-        builder = DefaultRecordBatchBuilder(2, 0, False, -1, 0, 0, 1 << 20)
-        assert builder.append(0, 0, record.key, record.value, list(record.headers))
-        blocks.append((bytes(builder.build()), _BATCH_HEADER, record.offset, 0, record.append_time, 1, 0))
+    for each in records:
+        headers = [(name.encode(), content) for name, content in each.headers]
+        data = b"" if each.unreadable_to is not None else record(0, each.key, each.value, headers)
+        last = each.offset if each.unreadable_to is None else each.unreadable_to
+        blocks.append(Block(data, 0, len(data), 1 if data else -1, each.offset, last, 0, 0, each.append_time, True))
     return Records(blocks, RawRecord)
 
 
@@ -86,15 +87,12 @@ class NoRun:
         return at, 0
 
 
+@pytest.mark.parametrize("deciding", [DECIDING, BOUNDED], ids=["", "past-every-bound"])
 @pytest.mark.parametrize("seed", range(60))
-def test_random_logs_come_to_the_same(seed: int) -> None:
+def test_random_logs_come_to_the_same(seed: int, deciding: Deciding) -> None:
     for partition in range(PARTITIONS):
-        records = [
-            RawRecord(record.offset, record.append_time, record.key, record.value, record.headers)
-            for record in random_log(1000 + seed)
-            if record.partition == partition
-        ]
-        both(records, DECIDING, partition, PARTITIONS, 1 + seed)
+        records = [RawRecord(*stored[1:]) for stored in random_log(1000 + seed) if stored.partition == partition]
+        both(records, deciding, partition, PARTITIONS, 1 + seed)
 
 
 @settings(max_examples=150, deadline=None)

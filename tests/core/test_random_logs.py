@@ -8,8 +8,10 @@ import pytest
 from pipeline.corrections import compare_corrections
 from pipeline.reading import StoredRecord
 from pipeline.verify import compare, last_is_highest
+from schemas.deciding import Deciding
+from schemas.reasons import Reason
 from tests.control_kit import expected as expected_of
-from tests.core.random_log import DECIDING, PARTITIONS, random_log
+from tests.core.random_log import BOUNDED, DECIDING, PARTITIONS, random_log
 from tests.core.stores import STORES, Make, stores
 from tests.core.world import World
 
@@ -22,11 +24,17 @@ def test_random_logs(seed: int, kind: str, tmp_path: Path) -> None:
         equals_the_oracle(seed, store)
 
 
-def equals_the_oracle(seed: int, store: Make) -> None:
+@pytest.mark.parametrize(("seed", "kind"), LOGS)
+def test_random_logs_past_every_bound(seed: int, kind: str, tmp_path: Path) -> None:
+    with stores(kind, tmp_path, hot=seed % 4) as store:
+        equals_the_oracle(seed + 1000, store, BOUNDED)
+
+
+def equals_the_oracle(seed: int, store: Make, deciding: Deciding = DECIDING) -> None:
     stored = random_log(seed)
-    expected = expected_of(stored, DECIDING, PARTITIONS, record_duplicates=True)
+    expected = expected_of(stored, deciding, PARTITIONS, record_duplicates=True)
     choose = random.Random(seed)
-    world = World(DECIDING, PARTITIONS, lambda left: choose.randint(1, min(left, 40)), store)
+    world = World(deciding, PARTITIONS, lambda left: choose.randint(1, min(left, 40)), store)
     world.append(stored)
     for partition in range(PARTITIONS):
         while world.first_fold(partition).entry.fence + 1 < len(world.raw[partition]):
@@ -39,13 +47,14 @@ def equals_the_oracle(seed: int, store: Make) -> None:
             if choose.random() < 0.3:
                 world.aggregate(partition, recover_each=seed % 4 == 0)
         world.aggregate(partition)
-    assert expected.counted > 50
+    assert expected.counted > 30
     assert compare(world.figures(), expected.figures, sink_watermarks=False) == []
     sunk = [StoredRecord(0, at, 0, key, value, ()) for at, (key, value) in enumerate(world.sink)]
     assert last_is_highest(sunk) == []
+    assert (Reason.OVER_BOUND in expected.by_reason) == (deciding is BOUNDED)
     told = {(each.partition, each.offset, each.path, each.reason, each.company) for each in world.rejected}
     assert told == {(each.partition, each.offset, each.path, each.reason, each.company) for each in expected.rejections}
-    assert len(expected.corrections) > 20
+    assert len(expected.corrections) > 5
     assert compare_corrections(world.corrections, expected.corrections, world.figures()) == []
     assert len(expected.ledger) > 50
     assert world.ledger == {key: {value} for key, value in expected.ledger.items()}

@@ -87,7 +87,7 @@ def many_companies(count: int) -> CleanChunk:
 
 
 def test_a_chunk_of_many_companies_is_written_in_batches_that_fit() -> None:
-    chunk = many_companies(6000)
+    chunk = many_companies(5500)
     fold = AggregateFold(Deciding(), 0)
     fences, weights = [], []
     for part in fold.fold([(0, chunk)]):
@@ -101,7 +101,7 @@ def test_a_chunk_of_many_companies_is_written_in_batches_that_fit() -> None:
 
 
 def test_a_crash_between_the_parts_of_a_chunk_loses_and_doubles_nothing() -> None:
-    chunk = many_companies(6000)
+    chunk = many_companies(5500)
     whole = AggregateFold(Deciding(), 0)
     for _ in whole.fold([(0, chunk)]):
         pass
@@ -121,7 +121,7 @@ def test_a_crash_between_the_parts_of_a_chunk_loses_and_doubles_nothing() -> Non
         made = [figure for window in fold.figures.windows.values() for figure in window.figures()]
         values.append({figure.id: figure.value for figure in (*made, *fold.figures.unshown(NEVER))})
     assert values[0] == values[1]
-    assert len(values[0]) > 6000 * 39
+    assert len(values[0]) > 5500 * 39
 
 
 @pytest.mark.parametrize("seed", range(20))

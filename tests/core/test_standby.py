@@ -11,7 +11,7 @@ from agents.core.standby import Standby
 
 class Stored(NamedTuple):
     offset: int
-    timestamp: int
+    append_time: int
     key: bytes
     value: bytes | None
 
@@ -51,7 +51,9 @@ def test_it_forgets_keys_whose_last_record_is_an_old_deletion_and_no_others(
     standby.forget(before)
     last = {record.key: record for record in log}
     kept = {
-        key: value for key, value in whole(log).items() if last[key].value is not None or last[key].timestamp >= before
+        key: value
+        for key, value in whole(log).items()
+        if last[key].value is not None or last[key].append_time >= before
     }
     assert dict(standby.joined.items()) == kept
 

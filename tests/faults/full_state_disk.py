@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import StoreError
 from pipeline.processes import WorkerProcess
 from pipeline.worker import stores
-from pipeline.worker.stores import RocksStore, StoreError, Stores
+from pipeline.worker.stores import RocksStore, Stores
 from tests.broker.bench import DEADLINE, Bench, run
 from tests.faults.disks import mount_small_disks
 

@@ -1,7 +1,8 @@
 """``python -m tests.faults.reliability``: write ``docs/reliability.md`` from the recorded mixes and its template.
 
-The record is ``docs/reliability/mixes.jsonl``, one mix a line as ``python -m tests.faults --report`` appends them; the
-hand-written parts are ``docs/reliability/template.md`` and, for what was measured, ``recovery.md`` beside it.
+The records are ``docs/reliability/mixes.jsonl``, one mix a line as ``python -m tests.faults --report`` appends them,
+and ``batches.jsonl``, one run a line as ``python -m tests.fuzz_batches --report`` does; the hand-written parts are
+``docs/reliability/template.md`` and, for what was measured, ``recovery.md`` beside it.
 """
 
 import json
@@ -12,9 +13,17 @@ from typing import Any
 
 from pipeline.documents.pages import table
 
-__all__ = ["DOCS", "HEAD", "counted_by_fault", "page"]
+__all__ = ["DOCS", "HEAD", "counted_by_fault", "page", "written"]
 
 DOCS = Path(__file__).parents[2] / "docs"
+_FUZZED = (
+    "seed",
+    "batches taken",
+    "refused by the broker",
+    "verdicts `unreadable`",
+    "other rejections",
+    "events counted",
+)
 HEAD = ("fault", "runs", "mixes equal", "mixes failed")
 
 
@@ -29,11 +38,27 @@ def counted_by_fault(mixes: Iterable[Mapping[str, Any]]) -> list[tuple[str, str,
     ]
 
 
-def page(record: str, template: str, recovery: str = "") -> str:
-    """The page: the template, in which ``{mixes}`` and ``{summary}`` of the record and ``{recovery}`` are filled in."""
-    mixes = [json.loads(line) for line in record.splitlines() if line.strip()]
-    told = template.replace("{recovery}", recovery.strip())
+def page(record: str, template: str, recovery: str = "", batches: str = "") -> str:
+    """The page: the template, in which ``{mixes}`` and ``{summary}`` of the record and the others are filled in."""
+    mixes, runs = _lines(record), _lines(batches)
+    told = template.replace("{recovery}", recovery.strip()).replace("{batches}", table(_FUZZED, map(_fuzzed, runs)))
     return told.replace("{summary}", _summary(mixes)).replace("{mixes}", table(HEAD, counted_by_fault(mixes)))
+
+
+def written() -> str:
+    """The page of the files in ``docs/reliability``."""
+    names = ("mixes.jsonl", "template.md", "recovery.md", "batches.jsonl")
+    return page(*((DOCS / "reliability" / name).read_text("utf-8") for name in names))
+
+
+def _lines(record: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in record.splitlines() if line.strip()]
+
+
+def _fuzzed(run: Mapping[str, Any]) -> tuple[str, ...]:
+    others = sum(number for reason, number in run["rejected"].items() if reason != "unreadable")
+    told = (run["taken"], sum(run["refused"].values()), run["rejected"]["unreadable"], others, run["counted"])
+    return str(run["seed"]), *(f"{number:,}" for number in told)
 
 
 def _summary(mixes: list[dict[str, Any]]) -> str:
@@ -55,9 +80,7 @@ def _summary(mixes: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    source = DOCS / "reliability"
-    text = page(*((source / name).read_text("utf-8") for name in ("mixes.jsonl", "template.md", "recovery.md")))
-    (DOCS / "reliability.md").write_text(text, "utf-8")
+    (DOCS / "reliability.md").write_text(written(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ PROOFS = {
     "disk_full": "disk full",
     "clocks_stepped": "another clock at work",
     "changelogs_compacted": "records removed by the cleaner",
+    "hostile_batches": "hostile batches taken",
 }
 """What must be seen to have happened, by the name of the fault."""
 ALONE = [*SINGLE, *(name for name in CLUSTER if name not in SINGLE)]

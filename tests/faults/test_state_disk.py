@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import StoreError
 from pipeline.worker import stores
-from pipeline.worker.stores import StoreError, Stores
+from pipeline.worker.stores import Stores
 from tests.broker.bench import Bench, run
 from tests.faults.full_state_disk import KINDS, fill_the_disk_of_a_store, fill_the_disk_of_workers, kill
 

@@ -33,3 +33,8 @@ def test_compose_runs_both_workers_behind_the_topics_and_watches_them() -> None:
     for name in ("FOOTFALL_PSEUDONYM_KEY", "FOOTFALL_CONTROL_KEY"):
         assert name in services["anonymize"]["environment"]
         assert name not in services["aggregate"]["environment"]
+
+
+def test_a_pod_is_not_told_of_services_as_if_they_were_settings() -> None:
+    text = (ROOT / "helm" / "templates" / "workers.yaml").read_text("utf-8")
+    assert text.count("enableServiceLinks: false") == text.count("kind: Deployment") == 1

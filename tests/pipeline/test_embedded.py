@@ -1,10 +1,8 @@
 import hashlib
-import http.server
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from pipeline.broker.jars import Jar, locked_jars, ready_jars
 from pipeline.broker.topics import apply, diff
 from pipeline.errors import Refused
 from pipeline.settings import load_settings
+from tests.web import answering
 
 CONTENT = b"a jar"
 ONE = Jar(hashlib.sha256(CONTENT).hexdigest(), "org.example", "thing", "1.0")
@@ -27,24 +26,12 @@ ONE = Jar(hashlib.sha256(CONTENT).hexdigest(), "org.example", "thing", "1.0")
 def repository(body: bytes | None) -> Iterator[str]:
     """A Maven repository on loopback that answers every question with ``body``, or with 404."""
 
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = body is not None and self.path.endswith("/org/example/thing/1.0/thing-1.0.jar")
-            self.send_response(200 if found else 404)
-            self.end_headers()
-            self.wfile.write(body if found and body is not None else b"")
+    def answer(path: str) -> tuple[int, bytes]:
+        found = body is not None and path.endswith("/org/example/thing/1.0/thing-1.0.jar")
+        return (200, body) if found and body is not None else (404, b"")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/maven"
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(answer) as address:
+        yield f"http://{address}/maven"
 
 
 @pytest.fixture
@@ -108,6 +95,59 @@ def test_a_repository_that_has_nothing_or_is_not_there_is_refused(home: Path) ->
             ready_jars()
     with pytest.raises(Refused, match="cannot fetch Apache Kafka"):
         ready_jars()
+
+
+@pytest.mark.parametrize("home", ["/proc/1/none", "a/file", "relative", None], ids=str)
+def test_a_home_that_is_no_folder_is_refused_with_what_to_set(
+    home: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if home is None:
+        monkeypatch.delenv("HOME", raising=False)
+        monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    elif home == "a/file":
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    else:
+        monkeypatch.setenv("HOME", home)
+    with pytest.raises(Refused, match="set XDG_CACHE_HOME"):
+        ready_jars()
+
+
+def test_without_a_home_the_named_cache_is_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "relative")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    kept = home / "cache" / "footfall" / "kafka" / ONE.filename
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(CONTENT)
+    assert ready_jars() == [kept]
+
+
+def test_a_cache_that_a_class_path_cannot_name_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "a:b"))
+    with pytest.raises(Refused, match="XDG_CACHE_HOME"):
+        ready_jars()
+
+
+def test_unreadable_settings_of_jgo_are_refused(home: Path) -> None:
+    (home / ".jgorc").write_text("no section\n")
+    with pytest.raises(Refused, match="jgo"):
+        ready_jars()
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+async def test_a_folder_may_have_any_name_in_any_locale(
+    locale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    folder = tmp_path / "größe, a=b [x] \\ #1"
+    async with embedded(folder) as address:
+        settings = load_settings(brokers=address, partitions=1)
+        assert await apply(settings)
+    assert (folder / "data" / "meta.properties").exists()
+    async with embedded(folder) as address:
+        assert await diff(load_settings(brokers=address, partitions=1)) == []
 
 
 @pytest.mark.broker

@@ -1,5 +1,4 @@
 import datetime as dt
-import os
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,7 @@ KEY, CONTROL, BEFORE = "ab" * 32, "cd" * 32, "ef" * 32
 SECRET_WORD = "deadbeef-not-a-key"
 
 
-@pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("FOOTFALL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def refusal() -> str:

@@ -1,10 +1,10 @@
 """What may never be told: nothing of an event in an exception's text, in a log line, in a metric."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import structlog
 from pydantic import ValidationError
 
 from agents.core.anonymizing import AnonymizeFold
@@ -13,8 +13,9 @@ from agents.core.fast_decode import decode
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
 from pipeline.operations import Operations
-from pipeline.worker import run as worker_run
+from pipeline.worker import ending
 from pipeline.worker.appender import ForeignWriteError
+from pipeline.worker.ending import end
 from schemas.deciding import Deciding
 from schemas.envelope import Envelope
 from schemas.events import EVENT_TYPES
@@ -58,7 +59,7 @@ def test_no_validation_error_holds_anything_of_the_event(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "named"),
     [
         (KeyError(f"{CANARY}@example.org"), "KeyError"),
         (ExceptionGroup("several", [raised(ValueError(f"{CANARY} said so"))]), "ValueError"),
@@ -66,21 +67,16 @@ def test_no_validation_error_holds_anything_of_the_event(name: str) -> None:
     ],
 )
 def test_the_end_of_a_worker_says_what_and_where_but_nothing_of_an_event(
-    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    error: Exception, named: str, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[dict[str, object]]]
 ) -> None:
     ended: list[int] = []
-    monkeypatch.setattr(worker_run.os, "_exit", ended.append)
-    before = structlog.get_config()
-    worker_run._log_to_stdout()
-    try:
-        worker_run._end(raised(error))
-    finally:
-        structlog.configure(**before)
-    out = "".join(capfd.readouterr())
+    monkeypatch.setattr(ending.os, "_exit", ended.append)
+    end(raised(error))
+    (line,) = said()
     assert ended == [1]
-    assert said in out
-    assert "test_silence.py:" in out
-    assert CANARY not in out
+    assert named in f"{line['error']} {line['what']}"
+    assert "test_silence.py:" in str(line["where"])
+    assert CANARY not in json.dumps(line)
 
 
 def test_labels_are_bounded_and_never_a_company_or_a_person() -> None:
@@ -97,7 +93,7 @@ def test_labels_are_bounded_and_never_a_company_or_a_person() -> None:
         folded = raw.fold([RawRecord(number, 1793527200000 + number, company.encode(), value)])
         operations.folded_raw(folded, raw.entry, 0.001)
         list(counted.fold([(number, folded.chunk)]))
-        operations.folded_clean(1, 0.001)
+        operations.folded_clean(1, 0.001, {})
         operations.holds(0, counted)
     found = [sample for family in operations.registry.collect() for sample in family.samples]
     allowed = {entry.name: {name: set(values) for name, values in entry.labels} for entry in OPERATIONAL.values()}

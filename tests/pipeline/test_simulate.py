@@ -39,7 +39,8 @@ def test_the_same_plan_gives_the_same_bytes_and_another_seed_others() -> None:
 
 
 def test_every_reason_every_metric_and_every_type_occurs(expected: OracleResult) -> None:
-    assert set(expected.by_reason) == set(Reason)
+    not_of_events = {Reason.UNREADABLE, Reason.FORGED_CONTROL, Reason.OVER_BOUND}  # and no bound is that low
+    assert set(expected.by_reason) == set(Reason) - not_of_events
     assert {identity.split("|")[1] for identity in expected.figures} == set(METRICS)
     assert expected.moved
     sent = b"".join(record.value for record in simulate(PLAN))

@@ -43,7 +43,7 @@ class Tail:
         self._logs = logs
         self._positions = positions
 
-    async def more(self) -> dict[int, list[Stored]]:
+    async def more(self) -> dict[int, list[list[Stored]]]:
         await asyncio.sleep(0)
         trouble, self._logs.trouble = self._logs.trouble, None
         if trouble is not None:
@@ -52,7 +52,7 @@ class Tail:
         for partition, position in self._positions.items():
             found[partition] = [record for record in self._logs.logs[partition] if record.offset >= position]
             self._positions[partition] = position + len(found[partition])
-        return {partition: records for partition, records in found.items() if records}
+        return {partition: [records] for partition, records in found.items() if records}
 
     def ends(self) -> dict[int, int]:
         return {partition: self._logs.first + len(self._logs.logs[partition]) for partition in self._positions}

@@ -72,3 +72,16 @@ def test_a_data_folder_that_is_none_is_refused_in_one_line(tmp_path: Path) -> No
 def test_an_unknown_store_is_refused() -> None:
     with pytest.raises(Refused, match="store"):
         load_settings(store="floppy")
+
+
+def test_a_folder_that_takes_no_file_is_refused_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "anonymize").symlink_to("/proc/self")  # it is there, and nobody can write in it, root neither
+    with pytest.raises(Refused, match=r"anonymize cannot be used .*FOOTFALL_DATA_DIR"):
+        Stores(tmp_path, "anonymize").remove_stale()
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    store = Stores(tmp_path / "größe, a=b [x] #1", "aggregate").open(0)
+    store.put(b"k", b"v")
+    assert store.get(b"k") == b"v"
+    store.close()

@@ -9,14 +9,11 @@ from typer.testing import CliRunner
 
 from agents.core.control import InForce
 from agents.core.joins import seal
-from agents.core.native import IS_BUILT
 from agents.core.raw_state import RawEntry
 from pipeline.broker.admin import admin
 from pipeline.broker.digests import Announced, announce
 from pipeline.broker.topics import apply, diff, standing
-from pipeline.cli import doctor as doctor_command
 from pipeline.cli import topics as topics_command
-from pipeline.cli.doctor import Verdict, examine
 from pipeline.errors import Refused
 from pipeline.preflight import Keys, require_key
 from pipeline.reading import read_topic
@@ -261,25 +258,3 @@ def test_the_commands_from_nothing_to_a_fold(brokers: str, prefix: str) -> None:
         env[f"FOOTFALL_{name}"] = key
     folded = runner.invoke(topics_command.app, ["fold"], env=env)
     assert "nothing is in force yet, nothing appended" in folded.output
-
-
-def test_doctor_says_what_is_wrong_and_what_is_fine(brokers: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FOOTFALL_BROKERS", brokers)
-    monkeypatch.setenv("FOOTFALL_TOPIC_PREFIX", prefix)
-    wrong = {finding.check: finding for finding in examine()}
-    assert wrong["topics"].verdict is Verdict.WRONG
-    assert "topics apply" in wrong["topics"].mend
-    assert CliRunner().invoke(topics_command.app, ["apply"]).exit_code == 0
-    fine = {finding.check: finding.verdict for finding in examine()}
-    assert fine.pop("replication") is Verdict.WARNING
-    assert fine.pop("compiled part") is (Verdict.FINE if IS_BUILT else Verdict.WARNING)
-    assert set(fine.values()) == {Verdict.FINE}
-    assert set(fine) == {"settings", "pseudonym key", "data folder", "broker", "topics", "clock"}
-    doctor_command.doctor()
-
-
-def test_doctor_reports_a_bad_setting_and_a_missing_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {finding.check: finding.verdict for finding in examine()}["broker"] is Verdict.WRONG
-    monkeypatch.setenv("FOOTFALL_PARTITIONS", "none")
-    (only,) = examine()
-    assert (only.check, only.verdict) == ("settings", Verdict.WRONG)

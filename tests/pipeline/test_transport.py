@@ -1,14 +1,16 @@
 """What the transport makes of a commit that the group does not take, and of brokers that are away at the start."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import CommitFailedError, IllegalStateError, InvalidSessionTimeoutError, KafkaConnectionError
 from faust.types import TP
 
-from pipeline.transport import ConsumerThread, connected
+from pipeline.transport import ConsumerThread, connected, tell_errors
 
 
 def thread_over(consumer: Any) -> Any:
@@ -82,3 +84,15 @@ async def test_a_client_that_never_connects_ends_the_worker() -> None:
     with pytest.raises(SystemExit, match="KafkaConnectionError"):
         await connected(client.start, client.stop, client.failed, patience=0)
     assert (client.starts, client.stops) == (1, 1)
+
+
+async def test_an_error_of_the_group_ends_a_worker_that_fetches_nothing() -> None:
+    failed: list[BaseException] = []
+    coordinator = GroupCoordinator.__new__(GroupCoordinator)
+    coordinator._subscription = SimpleNamespace(abort_waiters=lambda _: None)
+    coordinator._closing = asyncio.get_running_loop().create_future()
+    tell_errors(coordinator, failed.append)
+    waiting = asyncio.ensure_future(coordinator._push_error_to_user(InvalidSessionTimeoutError()))
+    assert [type(error) for error in failed] == [InvalidSessionTimeoutError]
+    coordinator._closing.set_result(None)
+    await waiting

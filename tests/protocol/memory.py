@@ -21,11 +21,6 @@ class Stored(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...]
     unreadable_to: int | None = None
 
-    @property
-    def timestamp(self) -> int:
-        """As the client's records call it."""
-        return self.append_time
-
 
 @dataclass(slots=True)
 class Log:

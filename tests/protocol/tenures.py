@@ -1,7 +1,7 @@
 """The owners as the scheduler drives them: themselves, save that what time and fetching decide is up to it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ class Scheduled(Owner[Any]):
     compacted_before = 0
     sink_compacted_before = 0
 
-    async def _next(self) -> Sequence[Any]:
+    async def _next(self) -> Iterable[Sequence[Any]]:
         await self.gate.step("turn")
         if self._closing.is_set():
             return ()
@@ -56,7 +56,7 @@ class Scheduled(Owner[Any]):
             await self.commit(self.position)
         start = self.position - manner.again
         found = [record for record in self.log_read.records if record.offset >= start]
-        return [self.fetched(record) for record in found[: manner.chunk]]
+        return [[self.fetched(record) for record in found[: manner.chunk]]] if manner.chunk and found else ()
 
     async def commit(self, position: int) -> None:
         """As the worker does for lag tools, while it goes on."""

@@ -40,22 +40,23 @@ class _Touching(Judge):
         self.sources: dict[bytes, tuple[str, str]] = {}
         self.days: defaultdict[bytes, set[int]] = defaultdict(set)
 
-    def _is_duplicate(self, event: RawEvent, ahead: bool) -> bool:
+    def _seen_before(self, event: RawEvent, ahead: bool) -> bool | None:
         """Who reaches this test touches its source, whether it is one or not."""
         key = b"s" + event.company.encode() + b"|" + self.pseudonyms.source(event.company, event.source)
         self.touched[key] = self.offset
         self.sources[key] = event.company, event.source
-        return super()._is_duplicate(event, ahead)
+        return super()._seen_before(event, ahead)
 
-    def _hear(self, event: RawEvent, scope: str, granted: bool, late: bool) -> None:
+    def _hear(self, event: RawEvent, scope: str, granted: bool, over: bool, known: bool, may_repeat: bool) -> bool:
         """A word that takes effect touches its key; here only where it can be seen to."""
-        subject = event.installation if scope == "platform" else event.source
-        word = self._words[event.company, scope, subject]
-        before = word.granted, word.withdrawn_at, word.last_withdrawal
-        super()._hear(event, scope, granted, late)
-        if before != (word.granted, word.withdrawn_at, word.last_withdrawal):
+        subject = event.deployment if scope == "platform" else event.base
+        name = event.company, scope, subject
+        before = vars(self._words[name]).copy() if name in self._words else None
+        over = super()._hear(event, scope, granted, over, known, may_repeat)
+        if name in self._words and before != vars(self._words[name]):
             mark = self.pseudonyms.source(event.company, subject)
             self.touched[b"c" + event.company.encode() + b"|" + scope[:1].encode() + b"|" + mark] = self.offset
+        return over
 
     def forgotten(self) -> Iterable[bytes]:
         """Keys of sources of which every event that could be repeated is too late."""
@@ -68,12 +69,12 @@ def _touched(
     log: Sequence[StoredRecord], deciding: Deciding, partitions: int, pseudonyms: Pseudonyms, controls: Controls
 ) -> tuple[dict[bytes, int], dict[bytes, int]]:
     """Of one raw partition the keys of the first hop and of the second, each with the last offset that touched it."""
-    judge, books, second = _Touching(deciding, partitions, pseudonyms, controls), Books(), dict[bytes, int]()
+    judge, books, second = _Touching(deciding, partitions, pseudonyms, controls), Books(deciding), dict[bytes, int]()
     through: dict[str, int] = {}  # sliding windows that end later are no figures, they lie ahead
     for record in log:
         judge.offset, closed, watermark = record.offset, judge.closed, judge.closing_watermark
         for event in judge.read(record, {}):
-            books.enter(event, record.offset, closed, watermark, deciding.max_series)
+            books.enter(event, record.offset, closed, watermark, deciding)
             if event.consent is None:
                 judge.touched[b"p"] = record.offset
             day = event.time // DAY_MS

@@ -2,23 +2,23 @@
 
 ``tally.c`` groups events for the second fold. ``plain.c`` is the plain part of the first: ``records.h`` holds records
 as a fetch brought them, ``parsed.h`` reads them into columns, ``run.h`` folds, asking the state through ``host.h``;
-``table.h`` numbers names, ``text.h`` reads JSON and times. Whatever is not beyond doubt is left to the record-wise
-fold. Without the compiled part everything is as exact, and slower.
+``table.h`` numbers names, ``text.h`` reads JSON and times, ``siphash.h`` hashes. Whatever is not beyond doubt is left
+to the record-wise fold. Without the compiled part everything is as exact, and slower.
 """
 
 from typing import TYPE_CHECKING
 
-__all__ = ["IS_BUILT", "Plain", "Records", "tally_columns"]
+__all__ = ["IS_BUILT", "Plain", "Records", "cut", "tally_columns"]
 
 if TYPE_CHECKING:
-    from agents.core.native.plain import Plain, Records
+    from agents.core.native.plain import Plain, Records, cut
     from agents.core.native.tally import tally as tally_columns
 
     IS_BUILT: bool
 else:
     try:
-        from agents.core.native.plain import Plain, Records
+        from agents.core.native.plain import Plain, Records, cut
         from agents.core.native.tally import tally as tally_columns
     except ImportError:
-        Plain, Records, tally_columns = None, (), None
+        Plain, Records, cut, tally_columns = None, (), None, None
     IS_BUILT = Plain is not None

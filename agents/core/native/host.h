@@ -45,6 +45,7 @@ typedef struct {
     uint32_t *opened, opened_count, *entered, entered_count, run;
     int64_t *rows; /* of the run at hand: column after column, each with room for all events */
     uint32_t row_count;
+    char is_spent; /* a run is under way, or ended with an exception: what it took is in the state already */
 } Plain;
 
 typedef struct {

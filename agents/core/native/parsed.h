@@ -51,6 +51,12 @@ static const char *read_name(const char *at, const char *end, Slice *found) {
     return at != NULL && found->size >= 1 && found->size <= MOST_NAME ? at : NULL;
 }
 
+/* A source: what follows its first # is its incarnation, and something stands before that. */
+static const char *read_source(const char *at, const char *end, Slice *found) {
+    at = read_name(at, end, found);
+    return at != NULL && *found->at != '#' ? at : NULL;
+}
+
 static const char *read_null(const char *at, const char *end, Slice *found) {
     found->at = NULL;
     found->size = 0;
@@ -129,7 +135,7 @@ static const char *read_attribute(
     if (is_word(key, "id", 2)) {
         return read_name(at, end, &text->id);
     } else if (is_word(key, "source", 6)) {
-        return read_name(at, end, &text->source);
+        return read_source(at, end, &text->source);
     } else if (is_word(key, "type", 4)) {
         return read_name(at, end, &text->type);
     } else if (is_word(key, "time", 4)) {
@@ -141,7 +147,7 @@ static const char *read_attribute(
         text->versioned = at != NULL && is_word(found, "1.0", 3);
         return text->versioned ? at : NULL;
     } else if (is_word(key, "installation", 12)) {
-        return absent ? read_null(at, end, &found) : read_name(at, end, &found);
+        return absent ? read_null(at, end, &found) : read_source(at, end, &found);
     } else if (is_word(key, "sequence", 8)) {
         text->sequence = -1;
         if (absent) {

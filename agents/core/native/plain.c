@@ -11,7 +11,8 @@ PyDoc_STRVAR(run_doc,
     "run(host, columns, hours, at, facts) -> (at, events, taken, append_time, watermark, closing, size)\n\n"
     "Fold records from index `at` for as long as they are plain, into the seven columns `columns`. `facts` is\n"
     "(append_time, watermark, closing, hour_end, clock_ahead, lateness, silent, size, limit). Returns the index of the\n"
-    "first record not wholly taken, how many of its events were, how many events in all, and how things stand then.");
+    "first record not wholly taken, how many of its events were, how many events in all, and how things stand then. Where a\n"
+    "run raises, what it took is in the state and not in the columns: there can be no other.");
 
 static PyObject *plain_run(Plain *self, PyObject *arguments) {
     Run run = {.last_hour = -1};
@@ -22,17 +23,20 @@ static PyObject *plain_run(Plain *self, PyObject *arguments) {
                           &run.lateness, &run.silent, &run.size, &run.limit)) {
         return NULL;
     }
+    if (self->is_spent) {
+        return PyErr_Format(PyExc_RuntimeError, "a run before did not end");
+    }
     if (PyTuple_GET_SIZE(columns) != COLUMNS || at < 0) {
         return PyErr_Format(PyExc_ValueError, "%d columns", COLUMNS);
     }
     for (int column = 0; column < COLUMNS; column++) {
         run.columns[column] = PyTuple_GET_ITEM(columns, column);
     }
+    self->is_spent = 1;
     self->run++;
-    self->opened_count = 0;
     long long taken = 0;
     int64_t events = 0;
-    while ((uint32_t)at < self->parsed.record_count && run.size < run.limit) {
+    while (at < (Py_ssize_t)self->parsed.record_count && run.size < run.limit) {
         const Record *record = &self->parsed.records[at];
         events = fold_record(self, &run, record);
         taken += events;
@@ -45,8 +49,19 @@ static PyObject *plain_run(Plain *self, PyObject *arguments) {
     if (events < 0 || close_sources(self, &run) < 0 || hand_over(self, &run) < 0) {
         return NULL;
     }
+    self->is_spent = 0;
     return Py_BuildValue("nLLLLLL", at, (long long)events, taken, run.append_time, run.watermark, run.closing_before,
                          run.size);
+}
+
+PyDoc_STRVAR(holds_doc, "holds(at) -> bool\n\nWhether anything of the record at an index was read; if not, a run begins in vain.");
+
+static PyObject *plain_holds(Plain *self, PyObject *argument) {
+    const Py_ssize_t at = PyLong_AsSsize_t(argument);
+    if (at == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    return PyBool_FromLong(at >= 0 && at < (Py_ssize_t)self->parsed.record_count && self->parsed.records[at].count > 0);
 }
 
 /* ---- reading */
@@ -82,7 +97,8 @@ static int bytes_attribute(PyObject *object, const char *name, Slice *found) {
         return -1;
     }
     found->at = PyBytes_Check(value) ? PyBytes_AS_STRING(value) : "";
-    found->size = PyBytes_Check(value) ? (uint32_t)PyBytes_GET_SIZE(value) : 0;
+    const Py_ssize_t size = PyBytes_Check(value) ? PyBytes_GET_SIZE(value) : 0;
+    found->size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX; /* so large a one is in doubt, whatever it is */
     Py_DECREF(value);
     return 0;
 }
@@ -219,6 +235,7 @@ static void plain_dealloc(Plain *self) {
 /* ---- the module */
 
 static PyMethodDef plain_methods[] = {
+    {"holds", (PyCFunction)plain_holds, METH_O, holds_doc},
     {"run", (PyCFunction)plain_run, METH_VARARGS, run_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -249,13 +266,13 @@ static int fill_module(PyObject *module) {
     if (frombytes == NULL) {
         return -1;
     }
-    PyObject *seed = PyUnicode_FromString("table");
-    const Py_hash_t hash = seed ? PyObject_Hash(seed) : -1; /* other in each process, as Python's own tables have it */
-    Py_XDECREF(seed);
-    table_seed = (uint64_t)hash;
+    if (choose_key() < 0) {
+        return -1;
+    }
     PyObject *type = PyType_FromSpec(&plain_spec);
-    if (hash == -1 || type == NULL || PyModule_AddIntConstant(module, "MOST_EVENTS", MOST_EVENTS) < 0 ||
-        PyModule_AddIntConstant(module, "MOST_BYTES", MOST_BYTES) < 0) {
+    if (type == NULL || PyModule_AddIntConstant(module, "MOST_EVENTS", MOST_EVENTS) < 0 ||
+        PyModule_AddIntConstant(module, "MOST_BYTES", MOST_BYTES) < 0 ||
+        PyModule_AddIntConstant(module, "MOST_HEADERS", MOST_HEADERS) < 0) {
         Py_XDECREF(type);
         return -1;
     }
@@ -266,6 +283,11 @@ static int fill_module(PyObject *module) {
     return held ? 0 : -1;
 }
 
+static PyMethodDef module_methods[] = {
+    {"cut", cut, METH_VARARGS, cut_doc},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, fill_module},
     {0, NULL},
@@ -275,6 +297,7 @@ static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "agents.core.native.plain",
     .m_doc = "The plain part of the first fold, compiled.",
+    .m_methods = module_methods,
     .m_slots = module_slots,
 };
 

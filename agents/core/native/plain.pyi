@@ -1,31 +1,39 @@
 from array import array
 from collections.abc import Callable, Sequence
-from typing import overload
+from typing import TypeVar, overload
 
 from agents.core.compiled_run import CompiledRun
 from agents.core.records import RawRecord
 
 MOST_EVENTS: int
 MOST_BYTES: int
-Block = tuple[bytes, int, int, int, int, int, int]
+MOST_HEADERS: int
+Made = TypeVar("Made")
+Block = tuple[bytes, int, int, int, int, int, int, int, int, bool]
 Headers = tuple[tuple[str, bytes | None], ...]
 
-class Records(Sequence[RawRecord]):
+def cut(block: Block, most: int, /) -> list[tuple[int, int, int]] | None: ...
+
+class Records(Sequence[Made]):
     def __init__(
-        self, blocks: list[Block], make: Callable[[int, int, bytes | None, bytes | None, Headers], RawRecord], /
+        self,
+        blocks: Sequence[Block],
+        make: Callable[[int, int, bytes | None, bytes | None, Headers, int | None], Made],
+        /,
     ) -> None: ...
     def __len__(self) -> int: ...
     @overload
-    def __getitem__(self, key: int, /) -> RawRecord: ...
+    def __getitem__(self, key: int, /) -> Made: ...
     @overload
-    def __getitem__(self, key: slice, /) -> Records: ...
-    def after(self, offset: int, /) -> Records: ...
-    def fitting(self, most: int, size: int, /) -> int: ...
+    def __getitem__(self, key: slice, /) -> Records[Made]: ...
+    def after(self, offset: int, /) -> Records[Made]: ...
+    def fitting(self, most: int, size: int, header: int, /) -> int: ...
 
 class Plain:
     def __init__(
-        self, records: Records | list[RawRecord], fields: tuple[str, ...], flags: tuple[str, ...], /
+        self, records: Records[RawRecord] | list[RawRecord], fields: tuple[str, ...], flags: tuple[str, ...], /
     ) -> None: ...
+    def holds(self, at: int, /) -> bool: ...
     def run(
         self,
         host: CompiledRun,

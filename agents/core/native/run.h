@@ -3,7 +3,22 @@
 #ifndef FOOTFALL_RUN_H
 #define FOOTFALL_RUN_H
 
+#include <limits.h>
+
 #include "host.h"
+
+/* ---- numbers of the host's and the log's, which may be any: a sum beyond 64 bits is the outermost number on its side, and
+   compares with the time of an event as the sum itself would */
+
+static inline long long sum(long long one, long long other) {
+    long long found;
+    return __builtin_add_overflow(one, other, &found) ? (other < 0 ? LLONG_MIN : LLONG_MAX) : found;
+}
+
+static inline long long less(long long one, long long other) {
+    long long found;
+    return __builtin_sub_overflow(one, other, &found) ? (other < 0 ? LLONG_MAX : LLONG_MIN) : found;
+}
 
 /* ---- one event */
 
@@ -29,7 +44,7 @@ static int enter(Run *run, Company *company) {
     company->counts = Py_NewRef(counts);
     company->place = place_of(Py_NewRef(number));
     Py_DECREF(found);
-    run->size += cost;
+    run->size = sum(run->size, cost);
     return company->place ? 0 : -1;
 }
 
@@ -64,7 +79,7 @@ static int take(Plain *self, Run *run, const Event *event, Company *company) {
     Shape *shape = &self->shapes[event->shape];
     if (!source->taken) {
         source->taken = 1;
-        run->size += source->touch_cost;
+        run->size = sum(run->size, source->touch_cost);
         PyObject *done = call(run->host, ASK_TOUCH, source->source, NULL, NULL);
         if (done == NULL) {
             return -1;
@@ -97,7 +112,7 @@ static int take(Plain *self, Run *run, const Event *event, Company *company) {
 
 /* 1 where the event was taken, 0 where it is for the record-wise fold, -1 on an exception. */
 static int fold_event(Plain *self, Run *run, const Event *event, Company *company) {
-    if (event->time > run->append_time + run->ahead || event->time < run->watermark - run->lateness) {
+    if (event->time > sum(run->append_time, run->ahead) || event->time < less(run->watermark, run->lateness)) {
         return 0;
     }
     const long long moved = event->time > run->watermark ? event->time : run->watermark;
@@ -108,7 +123,7 @@ static int fold_event(Plain *self, Run *run, const Event *event, Company *compan
             return found;
         }
     }
-    if (source->last_time > NO_TIME && source->last_time < moved - run->lateness) {
+    if (source->last_time > NO_TIME && source->last_time < less(moved, run->lateness)) {
         return 0;
     }
     Shape *shape = &self->shapes[event->shape];
@@ -122,7 +137,7 @@ static int fold_event(Plain *self, Run *run, const Event *event, Company *compan
     if (grown <= 0) {
         return grown < 0 ? -1 : 0;
     }
-    run->size += grown;
+    run->size = sum(run->size, grown);
     if (take(self, run, event, company) < 0) {
         return -1;
     }

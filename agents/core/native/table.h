@@ -1,10 +1,12 @@
 /* Names numbered in the order in which they come. A name is bytes within a group, such as a user within a company;
-   its bytes are not copied and must outlive the table. */
+   its bytes are not copied and must outlive the table. Hashes are keyed (siphash.h), and a look-up probes a bounded number of
+   places, so no choice of names makes it slow: what is past the bound is in doubt, and folded record by record. */
 #ifndef FOOTFALL_TABLE_H
 #define FOOTFALL_TABLE_H
 
 #include <stdlib.h>
 
+#include "siphash.h"
 #include "text.h"
 
 typedef struct {
@@ -19,29 +21,12 @@ typedef struct {
     uint32_t count, room, mask;
 } Table;
 
-enum { MOST_PROBES = 64, FIRST_ROOM = 64 };
-
-static uint64_t table_seed; /* set once, so that nobody can choose names that collide */
+enum { FIRST_ROOM = 64 };
 
 static inline uint64_t hash_name(uint32_t group, Slice name) {
-    const uint64_t factor = 0x9E3779B97F4A7C15ULL;
-    uint64_t found = (table_seed ^ ((uint64_t)group << 32 | name.size)) * factor;
-    found ^= found >> 29; /* else a name's first bytes would cancel out with its group */
-    const char *at = name.at, *end = at + name.size;
-    for (; end - at >= 8; at += 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        found = (found ^ word) * factor;
-        found ^= found >> 29;
-    }
-    if (at < end) {
-        uint64_t word = 0;
-        memcpy(&word, at, (size_t)(end - at));
-        found = (found ^ word) * factor;
-    }
-    found ^= found >> 32;
-    found *= factor;
-    return found ^ found >> 32;
+    Sip sip = sip_begin();
+    sip_word(&sip, group);
+    return sip_end(sip, name.at, name.size, sizeof(uint64_t));
 }
 
 static int grow(Table *table) {
@@ -81,7 +66,7 @@ static inline int64_t number_of(Table *table, uint32_t group, Slice name) {
         if (known->hash == hash && known->group == group && same(known->name, name)) {
             return table->slots[slot] - 1;
         }
-        if (probes > MOST_PROBES) {
+        if (probes >= MOST_PROBES) {
             return -2;
         }
     }

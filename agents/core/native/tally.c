@@ -1,14 +1,15 @@
 /* The compiled form of agents/core/tally.py: the events of a stretch of a clean chunk, grouped by what they have in common.
-   A property test holds both forms to the same answer. */
+   A property test holds both forms to the same answer. Hashes are keyed (siphash.h), and a look-up probes a bounded number
+   of places: where that does not do, there is no answer, and the form in Python gives it. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "siphash.h"
 
 enum { TIMES, COMPANY, SHAPE, USER, SOURCE, COLUMNS };
-enum { HOUR_MS = 3600000, DAY_HOURS = 24, FIRST_ROOM = 256 };
+enum { HOUR_MS = 3600000, DAY_HOURS = 24, FIRST_ROOM = 256, NO_MEMORY = -1, CROWDED = -2 };
 
 /* Hour or day and shape or user, company and source: two numbers of 32 bits in each half. */
 typedef struct {
@@ -36,10 +37,10 @@ static inline int are_same(Key key, Key other) {
 }
 
 static inline uint32_t hash_of(Key key) {
-    const uint64_t factor = 0x9E3779B97F4A7C15ULL;
-    uint64_t found = key.high * factor;
-    found = (found ^ found >> 29 ^ key.low) * factor;
-    return (uint32_t)(found >> 32);
+    Sip sip = sip_begin();
+    sip_word(&sip, key.high);
+    sip_word(&sip, key.low);
+    return (uint32_t)sip_end(sip, "", 0, sizeof(Key));
 }
 
 static int grow(Groups *all) {
@@ -67,7 +68,7 @@ static int grow(Groups *all) {
     return 0;
 }
 
-/* Put the event at index `at` into the group of `key`; -1 without memory. */
+/* Put the event at index `at` into the group of `key`; 0, NO_MEMORY or CROWDED. */
 static inline int put(Groups *all, Key key, int64_t at) {
     if (all->count && are_same(all->groups[all->latest].key, key)) {
         all->groups[all->latest].last = at;
@@ -75,16 +76,19 @@ static inline int put(Groups *all, Key key, int64_t at) {
         return 0;
     }
     if (all->count == all->room && grow(all) < 0) {
-        return -1;
+        return NO_MEMORY;
     }
     uint32_t slot = hash_of(key) & all->mask;
-    for (; all->slots[slot]; slot = (slot + 1) & all->mask) {
+    for (int probes = 0; all->slots[slot]; slot = (slot + 1) & all->mask, probes++) {
         Group *known = &all->groups[all->slots[slot] - 1];
         if (are_same(known->key, key)) {
             known->last = at;
             known->size++;
             all->latest = all->slots[slot] - 1;
             return 0;
+        }
+        if (probes >= MOST_PROBES) {
+            return CROWDED;
         }
     }
     all->groups[all->count] = (Group){key, at, at, 1};
@@ -117,6 +121,7 @@ static inline int take(const Given *given, int column, Py_ssize_t at, long long 
     return -1;
 }
 
+/* 0, CROWDED, or -1 with an exception. */
 static int fill(const Given *given, Groups *counts, Groups *users, Groups *installs) {
     const char *active = given->active.buf, *installed = given->installs.buf;
     const int64_t shapes = given->active.len;
@@ -130,16 +135,18 @@ static int fill(const Given *given, Groups *counts, Groups *users, Groups *insta
             return -1;
         }
         const int64_t hour = time / HOUR_MS;
-        int held = put(counts, key_of(hour, shape, company, 0), at) == 0;
-        if (held && user >= 0 && active[shape]) {
-            held = put(users, key_of(hour / DAY_HOURS, user, company, 0), at) == 0;
+        int failed = put(counts, key_of(hour, shape, company, 0), at);
+        if (!failed && user >= 0 && active[shape]) {
+            failed = put(users, key_of(hour / DAY_HOURS, user, company, 0), at);
         }
-        if (held && installed[shape]) {
-            held = put(installs, key_of(hour, shape, company, source), at) == 0;
+        if (!failed && installed[shape]) {
+            failed = put(installs, key_of(hour, shape, company, source), at);
         }
-        if (!held) {
+        if (failed == NO_MEMORY) {
             PyErr_NoMemory();
-            return -1;
+        }
+        if (failed) {
+            return failed;
         }
     }
     return 0;
@@ -184,7 +191,7 @@ static PyObject *list_of(const Groups *all, int kind) {
 static int is_usable(const Given *given) {
     for (int column = 0; column < COLUMNS; column++) {
         const Py_buffer *held = &given->columns[column];
-        if (held->itemsize != sizeof(int64_t) || strcmp(held->format, "q") != 0 ||
+        if (held->itemsize != sizeof(int64_t) || held->format == NULL || strcmp(held->format, "q") != 0 ||
             held->len / held->itemsize < given->end) {
             PyErr_SetString(PyExc_TypeError, "columns are arrays of 64-bit numbers, of one length");
             return 0;
@@ -201,7 +208,10 @@ static int is_usable(const Given *given) {
 static PyObject *answer(const Given *given) {
     Groups counts = {0}, users = {0}, installs = {0};
     PyObject *found[3] = {NULL, NULL, NULL}, *all = NULL;
-    if (is_usable(given) && fill(given, &counts, &users, &installs) == 0) {
+    const int failed = is_usable(given) ? fill(given, &counts, &users, &installs) : -1;
+    if (failed == CROWDED) {
+        all = Py_NewRef(Py_None);
+    } else if (failed == 0) {
         found[0] = list_of(&counts, OF_COUNTS);
         found[1] = list_of(&users, OF_USERS);
         found[2] = list_of(&installs, OF_INSTALLS);
@@ -219,9 +229,9 @@ static PyObject *answer(const Given *given) {
 }
 
 PyDoc_STRVAR(tally_doc,
-    "tally(columns, begin, end, active, installs, sizes) -> (counts, users, installs)\n\n"
+    "tally(columns, begin, end, active, installs, sizes) -> (counts, users, installs) or None\n\n"
     "See agents/core/tally.py. `columns` are the columns times, company, shape, user and source; `active` and `installs`\n"
-    "one byte a shape; `sizes` how many companies, users and sources there are.");
+    "one byte a shape; `sizes` how many companies, users and sources there are. None where too many groups collide.");
 
 static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *arguments) {
     Given given = {0};
@@ -251,11 +261,21 @@ static PyMethodDef module_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static int begin_module(PyObject *Py_UNUSED(module)) {
+    return choose_key();
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, begin_module},
+    {0, NULL},
+};
+
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "agents.core.native.tally",
     .m_doc = "Grouping the events of clean chunks, compiled.",
     .m_methods = module_methods,
+    .m_slots = module_slots,
 };
 
 PyMODINIT_FUNC PyInit_tally(void) {

@@ -8,6 +8,7 @@ def tally(
     installs: bytes,
     sizes: tuple[int, int, int],
     /,
-) -> tuple[
-    list[tuple[int, int, int, int, int]], list[tuple[int, int, int, int]], list[tuple[int, int, int, int, int]]
-]: ...
+) -> (
+    tuple[list[tuple[int, int, int, int, int]], list[tuple[int, int, int, int]], list[tuple[int, int, int, int, int]]]
+    | None
+): ...

@@ -36,6 +36,7 @@ SINGLE: Mapping[str, Trouble] = _named(
     machines.disk_full,
     machines.releases_side_by_side,
     compaction.changelogs_compacted,
+    outside.hostile_batches,
     outside.offsets_moved,
     outside.poison,
 )

@@ -1,15 +1,22 @@
 """What reaches the topics and groups from outside: poison, and operators who move offsets."""
 
+import json
 import pickle
 import random
+import time
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from pipeline.oracle.homes import home_of
 from pipeline.reading import ends
+from schemas.times import instant
 from tests.faults.rig import Rig
+from tests.hostile_batches import BOMBS, CASES
+from tests.kafka_batches import Wire, record
 
-__all__ = ["offsets_moved", "poison"]
+__all__ = ["hostile_batches", "offsets_moved", "poison"]
 
 _HOSTILE: tuple[bytes | None, ...] = (
     None,
@@ -65,6 +72,29 @@ async def offsets_moved(rig: Rig, choose: random.Random) -> None:
         pass  # the group is alive, and the broker refuses such a commit: as good
     finally:
         await consumer.stop()
+
+
+async def hostile_batches(rig: Rig, choose: random.Random) -> None:
+    """FK1, FK2: batches whose bytes no client writes, bombs among them, and events in them that count."""
+    now, partitions = int(time.time() * 1000), rig.bench.settings.partitions
+    try:
+        async with Wire(rig.bench.brokers, rig.bench.topic("raw")) as wire:
+            for number in range(25):
+                name = choose.choice([*CASES, *CASES, *BOMBS])
+                partition = choose.randrange(partitions)
+                batch = (CASES | BOMBS)[name].build(partial(_event, f"{now}-{number}", partition, partitions))
+                rig.proofs["hostile batches taken"] += not (await wire.send(partition, batch.at(now).data())).error
+    except KafkaError:
+        pass  # the broker was away, or another leads
+
+
+def _event(label: str, partition: int, partitions: int, delta: int) -> bytes:
+    """A record that counts where it can be read, at home in the partition."""
+    names = (f"acme{number}" for number in range(1000))
+    company = next(name for name in names if home_of(name.encode(), partitions) == partition)
+    told = {"specversion": "1.0", "id": f"{label}-{delta}", "source": "hostile", "type": "chat.created"}
+    told |= {"company": company, "time": instant(int(time.time()) * 1000)}
+    return record(delta, company.encode(), json.dumps(told).encode())
 
 
 async def poison(rig: Rig, choose: random.Random) -> None:

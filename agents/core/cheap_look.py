@@ -1,0 +1,195 @@
+"""The form of one event, looked at by hand: the verdict of :mod:`agents.core.decode`, for a twentieth of its time.
+
+Whoever may write to raw chooses how much is refused, so a refusal may not cost much more than an event that counts.
+What the fields of ``data`` may hold is read off the pydantic models; a property test holds both verdicts equal.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, cast, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from agents.core.plain import plain_time
+from agents.core.records import Event, Refusal
+from schemas.envelope import parse_sequence
+from schemas.events import EVENT_TYPES, Data
+from schemas.limits import COMPANY_PATTERN, MAX_NAME_BYTES
+from schemas.reasons import Reason
+
+__all__ = ["Fault", "check_of", "is_company", "look", "look_through"]
+
+Check = Callable[[object], bool]
+Fault = tuple[Reason, str]
+_REMEMBERED: Final = 20_000
+_SURELY_SHORT: Final = MAX_NAME_BYTES // 4
+_NOTHING: Final[Mapping[str, Any]] = {}
+_is_company: Final = re.compile(COMPANY_PATTERN).fullmatch
+_companies: set[str] = set()
+
+# Each fault is one object, so that alike ones are told from others at once.
+_NO_OBJECT: Final[Fault] = (Reason.NOT_CLOUDEVENTS, "")
+_NAMES: Final[tuple[tuple[str, Fault], ...]] = tuple(
+    (name, (Reason.TOO_LARGE, f"/{name}")) for name in ("id", "source", "installation")
+)
+_USER_TOO_LONG: Final[Fault] = (Reason.TOO_LARGE, "/data/user")
+_BAD_USER: Final[Fault] = (Reason.BAD_FIELD, "/data/user")
+_BAD_TIME: Final[Fault] = (Reason.BAD_TIME, "/time")
+
+
+def is_company(name: str) -> bool:
+    """Whether a company may have this name."""
+    if name in _companies:
+        return True
+    if not _is_company(name):
+        return False
+    if len(_companies) >= _REMEMBERED:
+        _companies.clear()
+    _companies.add(name)
+    return True
+
+
+def check_of(field: FieldInfo) -> Check:
+    """Whether a value that is not null is one that ``field`` takes; TypeError for a kind of field not known here."""
+    if get_origin(field.annotation) is Literal:
+        options = frozenset(get_args(field.annotation))
+        return lambda value: type(value) is str and value in options
+    if field.annotation is bool:
+        return lambda value: type(value) is bool
+    patterns = [each.pattern for each in field.metadata if getattr(each, "pattern", None)]
+    if field.annotation is str and len(patterns) == 1:
+        matches = re.compile(patterns[0].removeprefix("^").removesuffix("$")).fullmatch
+        return lambda value: type(value) is str and matches(value) is not None
+    raise TypeError("a kind of field that the cheap look does not know")
+
+
+def _checks(model: type[Data]) -> list[tuple[str, Check, bool, Fault]]:
+    """Name, check, whether it must be there, and fault of each field beside ``user``, in the order of the model."""
+    fields = {name: field for name, field in model.model_fields.items() if name != "user"}
+    return [
+        (name, check_of(field), field.is_required(), (Reason.BAD_FIELD, f"/data/{name}"))
+        for name, field in fields.items()
+    ]
+
+
+_FIELDS: Final = {name: _checks(entry.data) for name, entry in EVENT_TYPES.items()}
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str and value != ""
+
+
+def _is_source(value: object) -> bool:
+    return type(value) is str and value != "" and value[0] != "#"
+
+
+def _is_sequence(value: object) -> bool:
+    if type(value) is int or type(value) is str:
+        try:
+            parse_sequence(value)
+        except ValueError:
+            return False
+        return True
+    return value is None
+
+
+_ATTRIBUTES: Final[tuple[tuple[str, Check, Fault], ...]] = (
+    ("specversion", lambda value: value == "1.0", (Reason.NOT_CLOUDEVENTS, "/specversion")),
+    ("id", _is_text, (Reason.NOT_CLOUDEVENTS, "/id")),
+    ("source", _is_source, (Reason.NOT_CLOUDEVENTS, "/source")),
+    ("type", _is_text, (Reason.NOT_CLOUDEVENTS, "/type")),
+    ("type", EVENT_TYPES.__contains__, (Reason.UNKNOWN_TYPE, "/type")),
+    ("company", lambda value: type(value) is str and is_company(value), (Reason.BAD_FIELD, "/company")),
+    ("sequence", _is_sequence, (Reason.BAD_FIELD, "/sequence")),
+    ("installation", lambda value: value is None or _is_source(value), (Reason.BAD_FIELD, "/installation")),
+    ("data", lambda value: value is None or type(value) is dict, (Reason.BAD_FIELD, "/data")),
+)
+"""Whether each is right by itself, and the fault where it is not, in the order in which that is decided."""
+
+
+def look(content: object, index: int | None) -> Event | Fault:
+    """The event that ``content``, parsed JSON, is, or the first fault that it has in the contract's order."""
+    if type(content) is not dict:
+        return _NO_OBJECT
+    told: Callable[[str], Any] = content.get
+    data = told("data")
+    fields: Mapping[str, Any] = data if type(data) is dict else _NOTHING
+    user = fields.get("user")
+    fault = _too_long(told, user) or _attribute_fault(told)
+    kind = told("type")
+    if fault is None:
+        fault = _field_fault(kind, fields, user)
+    if fault is not None:
+        return fault
+    try:
+        time = plain_time(told("time"))
+    except (ValueError, TypeError):
+        return _BAD_TIME
+    entry, source, installation, sequence = EVENT_TYPES[kind], told("source"), told("installation"), told("sequence")
+    return Event(
+        index,
+        told("id"),
+        source,
+        kind,
+        told("company"),
+        time,
+        parse_sequence(sequence) if type(sequence) is str else sequence,
+        source if installation is None else installation,
+        user,
+        tuple([fields[name] for name in entry.allowed]),
+        (fields["scope"], fields["granted"]) if kind == "consent.changed" else None,
+    )
+
+
+def look_through(content: Sequence[object]) -> list[Event | Refusal]:
+    """As :func:`look`, of the items of a batch; alike refusals of neighbours are one."""
+    found: list[Event | Refusal] = []
+    last: Fault | None = None
+    first = count = 0
+    for index, item in enumerate(content):
+        seen = look(item, index) if type(item) is dict else _NO_OBJECT
+        if seen is last:
+            count += 1
+            continue
+        if last is not None:
+            found.append(Refusal(first, *last, count))
+        if type(seen) is Event:
+            found.append(seen)
+            last = None
+        else:
+            last, first, count = cast("Fault", seen), index, 1
+    if last is not None:
+        found.append(Refusal(first, *last, count))
+    return found
+
+
+def _too_long(told: Callable[[str], Any], user: object) -> Fault | None:
+    for name, fault in _NAMES:
+        if _is_too_long(told(name)):
+            return fault
+    return _USER_TOO_LONG if _is_too_long(user) else None
+
+
+def _is_too_long(name: object) -> bool:
+    if type(name) is not str or len(name) <= _SURELY_SHORT:
+        return False
+    return len(name) > MAX_NAME_BYTES or len(name.encode()) > MAX_NAME_BYTES
+
+
+def _attribute_fault(told: Callable[[str], Any]) -> Fault | None:
+    """The first attribute that is wrong by itself, but for names that are too long and the time."""
+    for name, check, fault in _ATTRIBUTES:
+        if not check(told(name)):
+            return fault
+    return None
+
+
+def _field_fault(kind: str, fields: Mapping[str, Any], user: object) -> Fault | None:
+    """The first field of ``data`` that is wrong for its type."""
+    if user is not None and not _is_text(user):
+        return _BAD_USER
+    for name, check, is_required, fault in _FIELDS[kind]:
+        value = fields.get(name)
+        if is_required if value is None else not check(value):
+            return fault
+    return None

@@ -1,0 +1,5 @@
+"""Python runs this at its start where this folder is in PYTHONPATH: it finds no compiled part then."""
+
+import sys
+
+sys.modules["agents.core.native.plain"] = None  # type: ignore[assignment]

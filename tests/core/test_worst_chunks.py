@@ -1,0 +1,107 @@
+"""The largest chunks that legal records make: everything that is written of one fits the batch it goes in."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agents.core.anonymizing import AnonymizeFold
+from agents.core.counting import AggregateFold
+from agents.core.fast_decode import decode
+from agents.core.raw_state import Folded
+from agents.core.records import Part, RawRecord
+from pipeline.worker.appender import BATCH_BYTES, record_weight
+from pipeline.worker.raw_owner import _fitting
+from schemas.clean import encode_chunk
+from schemas.deciding import Deciding
+from schemas.limits import DAY_MS, HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
+from schemas.rejections import encode_rejection
+from schemas.times import instant
+from schemas.topics import TOPICS
+from tests.core.world import PSEUDONYMS
+
+NOON = 1793534400000 - 1793534400000 % HOUR_MS
+LONG = "c" * 128
+_FEW = 64
+"""Bytes around all records of a batch."""
+Make = Callable[[int], dict[str, Any]]
+
+
+def event(number: int, kind: str = "chat.created", **more: Any) -> dict[str, Any]:
+    told = {"specversion": "1.0", "id": f"{number:x}", "source": "s", "type": kind, "company": "a"}
+    return told | {"time": instant(NOON - number % 34 * DAY_MS)} | more
+
+
+def word(number: int) -> dict[str, Any]:
+    return event(number, "consent.changed", source=f"{number:x}", data={"scope": "app", "granted": True})
+
+
+EVENTS: dict[str, Make] = {
+    "least bytes": lambda number: event(number, sequence=number),
+    "ids of many sources and days": lambda number: event(number, source=f"{number // 34:x}", company=LONG),
+    "sources": lambda number: event(number, source=f"{number:x}"),
+    "shapes": lambda number: event(
+        number, "app.started", data={"application": f"{number:064x}", "version": "v" * 64, "environment": "e" * 64}
+    ),
+    "users": lambda number: event(number, data={"user": f"{number:x}"}, sequence=number),
+    "words": word,
+}
+
+
+def batches(make: Make) -> list[RawRecord]:
+    """Records that hold as many events as are legal, five of them: more than a chunk takes."""
+    found: list[RawRecord] = []
+    number = 0
+    for offset in range(5):
+        texts: list[str] = []
+        room = MAX_RECORD_BYTES - 300
+        while len(texts) < MAX_EVENTS and room > 0:
+            texts.append(json.dumps(make(number), separators=(",", ":")))
+            room -= len(texts[-1]) + 1
+            number += 1
+        found.append(RawRecord(offset, NOON, make(0)["company"].encode(), f"[{','.join(texts[:-1])}]".encode()))
+    return found
+
+
+def companies(number: int) -> dict[str, Any]:
+    return event(number, company=f"{number:0128x}", sequence=0, data={"user": "u"})
+
+
+def chunks(records: list[RawRecord], deciding: Deciding) -> list[Folded]:
+    fold = AnonymizeFold(deciding, PSEUDONYMS, decode, topic="t" * 200, partition=0, partitions=1, digest="d")
+    found: list[Folded] = []
+    while records:
+        found.append(fold.fold(records[: _fitting(records)]))
+        records = records[found[-1].count :]
+    return found
+
+
+def weight(rows: list[tuple[bytes | None, bytes | None]]) -> int:
+    return _FEW + sum(record_weight(key, value, ()) for key, value in rows)
+
+
+def all_fit(records: list[RawRecord]) -> list[Folded]:
+    found = chunks(records, Deciding())
+    for each in found:
+        assert record_weight(None, encode_chunk(each.chunk), ()) + _FEW < BATCH_BYTES
+        assert weight([(write.key, write.value) for write in each.writes]) < BATCH_BYTES
+        rejected = [(LONG.encode(), encode_rejection(rejection)) for rejection in each.rejections]
+        largest = max((weight([row]) for row in [*rejected, *each.ledger]), default=0)
+        assert largest < min(int(TOPICS[short].config["max.message.bytes"]) for short in ("rejected", "ledger"))
+    parts: list[Part] = [*AggregateFold(Deciding(), 0).fold(enumerate(each.chunk for each in found))]
+    assert max(weight([(write.key, write.value) for write in part.writes]) for part in parts) < BATCH_BYTES
+    return found
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_batches(name: str) -> None:
+    found = all_fit(batches(EVENTS[name]))
+    assert sum(len(each.chunk.offsets) for each in found) > 5000
+
+
+def test_companies_of_one_event_each() -> None:
+    values = [json.dumps(companies(number), separators=(",", ":")).encode() for number in range(5000)]
+    keys = [companies(number)["company"].encode() for number in range(5000)]
+    found = all_fit([RawRecord(number, NOON, key, values[number]) for number, key in enumerate(keys)])
+    assert len(found) == 2

@@ -1,0 +1,45 @@
+"""What tests of settings share, an environment without any; and what tests of a worker's lines share."""
+
+import io
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from pipeline.worker import lines
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No ``FOOTFALL_*`` variable, and a working folder without a settings file."""
+    for name in list(os.environ):
+        if name.upper().startswith("FOOTFALL_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, object]]]]:
+    """The lines on stdout since the last call, each read as JSON."""
+    before, hooks, stdout = structlog.get_config(), (threading.excepthook, sys.unraisablehook), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr(lines.logging, "basicConfig", lambda **_: None)
+    monkeypatch.setattr(lines.logging, "captureWarnings", lambda _: None)
+    lines.log_to_stdout()
+
+    def read() -> list[dict[str, object]]:
+        told = stdout.getvalue()
+        stdout.seek(0)
+        stdout.truncate()
+        return [json.loads(line) for line in told.splitlines()]
+
+    try:
+        yield read
+    finally:
+        structlog.configure(**before)
+        threading.excepthook, sys.unraisablehook = hooks
