@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pipeline.broker.digests import announce as announce_digest
+from pipeline.broker.digests import in_force_at_ends
 from pipeline.broker.embedded import embedded
 from pipeline.broker.jars import Progress
 from pipeline.broker.topics import apply
 from pipeline.errors import Refused
 from pipeline.folders import held, is_held, kept_secret, writable
+from pipeline.preflight import require_key
 from pipeline.processes import WorkerProcess, start_worker
 from pipeline.settings import Settings
 from pipeline.settings_env import as_environment
+from pipeline.worker.recovery import LogReader
 
 __all__ = ["Stack", "noted_workers", "running_stack"]
 
@@ -44,12 +48,15 @@ class Stack:
 
 
 @asynccontextmanager
-async def running_stack(settings: Settings, folder: Path, progress: Progress | None = None) -> AsyncIterator[Stack]:
+async def running_stack(
+    settings: Settings, folder: Path, progress: Progress | None = None, *, announce: bool = False
+) -> AsyncIterator[Stack]:
     """Start the real broker, make the topics, start both workers and wait until they are ready; stop all at the end.
 
     All ``settings`` are handed on to the workers but the brokers and the data folder, which are the stack's own; so is
     the key where none is set. Where a metrics port is set, ``aggregate`` has the next one. ``progress`` tells of the
-    jars. Refuses before anything is started where the folder is unusable or another process holds it.
+    jars. ``announce`` goes on with a folder that was begun under another fold digest, which is refused without it.
+    Refuses before anything is started where the folder is unusable or another process holds it.
     """
     _refuse_unfit(settings)
     writable(folder, _DO)
@@ -62,15 +69,35 @@ async def running_stack(settings: Settings, folder: Path, progress: Progress | N
             brokers = await ending.enter_async_context(embedded(folder / "broker", progress))
             settings = settings.model_copy(update={"brokers": brokers, "data_dir": folder / "data"})
             await apply(settings)
+            announced = await _look_at_digests(settings, announce=announce)
             workers: list[WorkerProcess] = []
             for kind, given in _environments(settings):
                 workers.append(start_worker(kind, given, folder / "logs", bound=True))
                 ending.push_async_callback(workers[-1].stop)
+                if announced:  # what the second reads must be under its digest
+                    await workers[-1].ready()
             for worker in workers:
                 await worker.ready()
             noted = {"brokers": brokers, "workers": [worker.metrics_address for worker in workers]}
             (folder / _NOTED).write_text(json.dumps(noted), "utf-8")
             yield Stack(settings, folder, *workers)
+
+
+async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:
+    """Whether a change was announced; refuses one that is not to be."""
+    keys = require_key("anonymize", settings)
+    if keys is None:
+        return False
+    if announce:
+        return bool((await announce_digest(settings, keys)).partitions)
+    async with LogReader(settings.brokers or "") as reader:
+        for end in await in_force_at_ends(reader, settings, keys.control):
+            if end is not None and end.digest != settings.digest():
+                raise Refused(
+                    f"this folder was begun by another release or under other settings (fold digest {end.digest})",
+                    "start footfall up --announce to go on under these, or start it as it was",
+                )
+    return False
 
 
 def _refuse_unfit(settings: Settings) -> None:

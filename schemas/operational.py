@@ -63,7 +63,7 @@ _LIST: Final = (
         Instrument.COUNTER,
         "events",
         "Events not counted, by reason.",
-        "a share of counted events far above the usual",
+        "a share of counted events far above the usual; any forged-control: somebody imitates ticks or control records",
         (("reason", tuple(reason.value for reason in Reason)),),
     ),
     Operational("footfall_ledger_entries", Instrument.COUNTER, "entries", "Entries of closed hours of the books."),

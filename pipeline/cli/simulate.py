@@ -38,6 +38,9 @@ def command(
 ) -> None:
     """Write events of simulated companies as NDJSON, or publish them.
 
+    Workers that have been at work for five minutes have closed the months before the present one, so figures of those
+    come as corrections.
+
     Example: footfall simulate --events 50000 --publish
     """
     settings = load_settings()

@@ -24,14 +24,16 @@ def up(
     emit_interval: float | None = typer.Option(
         None, min=1, help="Seconds between emissions to the sink; 1 where FOOTFALL_EMIT_INTERVAL is not set."
     ),
+    announce: bool = typer.Option(False, "--announce", help="Go on although release or settings changed."),
 ) -> None:
     """Start a broker, the topics and both workers, print their addresses, and keep them until Ctrl-C.
 
     Data stays in FOOTFALL_DATA_DIR (.footfall), so the next start goes on with it. Both workers have all the settings
-    that are set here.
+    that are set here. A partition where nothing happens closes all past months five minutes after the start: what is
+    published of them later counts as corrections.
     """
     given = load_settings() if emit_interval is None else load_settings(emit_interval=emit_interval)
-    asyncio.run(_up(given, lively(given)))
+    asyncio.run(_up(given, lively(given), announce=announce))
 
 
 def lively(settings: Settings) -> Settings:
@@ -41,12 +43,12 @@ def lively(settings: Settings) -> Settings:
     return settings.model_copy(update={"emit_interval": dt.timedelta(seconds=1)})
 
 
-async def _up(given: Settings, settings: Settings) -> None:
+async def _up(given: Settings, settings: Settings, *, announce: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     folder = settings.data_dir.absolute() / "up"
     with bar("broker", to_stderr=True) as report:
-        running = running_stack(settings, folder, report)
+        running = running_stack(settings, folder, report, announce=announce)
         stack = await running.__aenter__()
     try:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -155,8 +155,14 @@ def settings_page() -> str:
         " (`footfall.toml` in the working folder without it), with the names in lower case and without the prefix."
         " Durations are ISO 8601 or seconds. An unknown variable is refused, since it may be a setting misspelt; what"
         " Kubernetes adds for a Service called `footfall…` (`FOOTFALL_PORT=tcp://10.0.0.1:9464`,"
-        " `FOOTFALL_SERVICE_HOST` and their like) is told by its form and left alone."
-        f"\n\n{table(('setting', 'default', ''), rows)}"
+        " `FOOTFALL_SERVICE_HOST` and their like) is told by its form and left alone.\n\n"
+        "Two keys of 64 hex digits each, which must differ, for example from `openssl rand -hex 32`. The *pseudonym"
+        " key* makes pseudonyms and never changes. The *control key* signs what workers and operators write to raw,"
+        " ticks and control records; whatever claims to be one and is not signed is a rejection (`forged-control`) and"
+        " changes nothing. `worker anonymize` needs both; `topics fold`, `oracle`, `verify`, `explain` and"
+        " `replay --source raw` need the control key; `worker aggregate` refuses to hold either. Changing what decides,"
+        " the control key too:"
+        f" [upgrades.md](upgrades.md).\n\n{table(('setting', 'default', ''), rows)}"
     )
 
 
@@ -187,7 +193,8 @@ def operations_page() -> str:
     head = ("metric", "type", "unit", "what it says", "labels", "alert on")
     return (
         f"{GENERATED}# Operations\n\nOn the port for metrics: `/metrics` for Prometheus, `/readyz` (200 while every"
-        " assigned partition is recovered, mended and moving and the lease is valid),"
+        " assigned partition is recovered, mended and moving and the lease is valid, else 503 and why in a line),"
         " `/livez` (200 while the loop answers). No"
-        f" label is ever a company or a person.\n\n{table(head, rows)}{_OPERATING}"
+        " label is ever a company or a person. Announcing a release or a setting, going on and going back:"
+        f" [upgrades.md](upgrades.md).\n\n{table(head, rows)}{_OPERATING}"
     )

@@ -211,22 +211,25 @@ class CleanOwner(Owner[Stored]):
         if in_force.digest == self.own:
             return Stand(self.partition, self.own, in_force.digests[:-1])
         way = await self.look_ahead()
-        under = in_force.digest or way.under or self.own
-        return Stand(self.partition, under, in_force.digests[:-1], None if way.brings is None else way.left)
+        under, past = in_force.digest or way.under or self.own, in_force.digests[:-1]
+        if not in_force.digests and way.came:  # from a digest that nothing tells any more
+            past = ("",)
+        return Stand(self.partition, under, past, None if way.brings is None else way.left)
 
     async def look_ahead(self) -> Way:
         """See :class:`Owner`; under the digest of the first chunk that is not folded."""
-        fence, left, under = self.fold.entry.fence, 0, ""
+        fence, left, under, came = self.fold.entry.fence, 0, "", False
         async with aclosing(self._ahead(self.end)) as chunks:
             async for offset, chunk in chunks:
                 digest = deciding_part(chunk.digest)
                 if chunk.last <= fence:
                     continue
-                under = under or digest
+                if not under:
+                    under, came = digest, chunk.number > 0
                 if digest == self.own:
-                    return Way(offset, left, under)
+                    return Way(offset, left, under, came)
                 fence, left = chunk.last, left + bool(len(chunk.offsets))
-        return Way(None, left, under)
+        return Way(None, left, under, came)
 
     async def fold_up_to(self, offset: int) -> None:
         """See :class:`Owner`."""

@@ -212,6 +212,7 @@ class Owner(abc.ABC, Generic[Record]):
             former.release()
             return False
         self.adopt(former)
+        self.fresh = False
         self._store, former._store = former._store, None
         self.position = former.position
         self.changelog = SoleLog(self.context.appender, log.topic, self.partition, log.end)

@@ -43,12 +43,13 @@ class Way(NamedTuple):
     """From a position to the record that brings a digest: its offset, None where there is none, and what lies before.
 
     ``left`` counts records that another release is to fold; ``under`` is the digest in force at the position as the
-    records ahead tell it, "" where they do not.
+    records ahead tell it, "" where they do not, and ``came`` whether it came by a control record.
     """
 
     brings: int | None
     left: int
     under: str = ""
+    came: bool = False
 
 
 class Turn(Enum):

@@ -34,10 +34,10 @@ def environment(**settings: str) -> dict[str, str]:
     return kept | {f"FOOTFALL_{name}": value for name, value in settings.items()}
 
 
-def up(log: Path, **settings: str) -> subprocess.Popen[bytes]:
+def up(log: Path, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
     with log.open("wb") as sink:
         return subprocess.Popen(
-            [sys.executable, "-c", "from pipeline.cli import main; main()", "up"],
+            [sys.executable, "-c", "from pipeline.cli import main; main()", "up", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -108,3 +108,23 @@ def test_a_folder_has_one_up_at_a_time_whatever_its_name_and_a_killed_one_frees_
         again.send_signal(signal.SIGTERM)
         assert again.wait(40) == 0
         assert not psutil.wait_procs(children, timeout=5)[1]
+
+
+def test_it_goes_on_under_other_settings_only_where_it_is_told_to(tmp_path: Path) -> None:
+    log, changed = tmp_path / "up.log", {"GRACE_HOUR": "PT2H"}
+    given = {"DATA_DIR": str(tmp_path / "data"), "PARTITIONS": "2"}
+
+    def runs(*arguments: str, **more: str) -> None:
+        process = up(log, *arguments, **(given | more))
+        with ended(process):
+            until(lambda: told(log), log, process)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+
+    runs()
+    refused = up(log, **(given | changed))
+    with ended(refused):
+        assert refused.wait(DEADLINE) == 2
+        assert "footfall up --announce" in log.read_text().splitlines()[-1]
+    runs("--announce", **changed)
+    runs(**changed)

@@ -12,7 +12,7 @@ from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
 from tests.control_kit import digest_of, signed
 
-__all__ = ["BOUNDED", "DECIDING", "PARTITIONS", "random_log"]
+__all__ = ["ANNOUNCED", "BOUNDED", "DECIDING", "PARTITIONS", "random_log"]
 
 PARTITIONS = 2
 START = 1793491200000  # 2026-11-01

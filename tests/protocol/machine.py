@@ -1,6 +1,7 @@
 """The same simulation, driven by hypothesis: which rules fire, in which order, and the shortest story that fails."""
 
 import asyncio
+import random
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pipeline.reading import StoredRecord
 from schemas.limits import HOUR_MS
 from tests.core.random_log import PARTITIONS
+from tests.protocol.hostile import HARMS
 from tests.protocol.schedules import SETTINGS, drawn_load
 from tests.protocol.simulation import KINDS, Fate, Simulation
 from tests.protocol.tenures import Manner, Tenure
@@ -70,6 +72,17 @@ class ProtocolMachine(RuleBasedStateMachine):
         told, self.load = self.load[skipped : skipped + count], self.load[skipped + count :]
         for record in told:
             self._run(self.simulation.publish(record, marker=marker))
+
+    @rule(kind=st.sampled_from(HARMS), partition=st.integers(0, PARTITIONS - 1), seed=st.integers(0, 99))
+    def harm(self, kind: str, partition: int, seed: int) -> None:
+        """Somebody who may write to raw means harm."""
+        self.simulation.do_harm(kind, partition, random.Random(seed))
+
+    @rule(partition=st.integers(0, PARTITIONS - 1), eager=st.booleans())
+    def announce(self, partition: int, eager: bool) -> None:
+        """Another release is to go on from here."""
+        self.simulation.eager = eager
+        self.simulation.announce(partition)
 
     @precondition(_has_records)
     @rule(partition=st.integers(0, PARTITIONS - 1))

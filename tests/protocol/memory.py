@@ -19,6 +19,7 @@ class Stored(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+    unreadable_to: int | None = None
 
 
 @dataclass(slots=True)
@@ -37,6 +38,11 @@ class Log:
             if key and value is None:
                 self.deleted.add(key[:1])
         return base
+
+    def break_off(self, now: int, count: int) -> None:
+        """Bytes in place of ``count`` records, which no reader of the format makes sense of."""
+        self.records.append(Stored(self.end, now, None, None, (), self.end + count - 1))
+        self.end += count
 
     def mark(self) -> None:
         """A marker of a transaction takes an offset and is no record."""

@@ -16,6 +16,7 @@ never due at the sink.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from agents.core import counting
@@ -168,7 +169,7 @@ def _wall_clock(patch: Patch) -> None:
 
     async def with_wall(self: Any, records: Sequence[Any]) -> None:
         now = int(self.context.wall() * 1000)
-        await handle(self, [type(each)(each.offset, now, each.key, each.value, each.headers) for each in records])
+        await handle(self, [msgspec.structs.replace(each, append_time=now) for each in records])
 
     patch.setattr(RawOwner, "handle", with_wall)
 

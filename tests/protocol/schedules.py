@@ -19,6 +19,7 @@ from schemas.envelope import parse_time
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
+from tests.protocol.hostile import HARMS
 from tests.protocol.memory import Waiting
 from tests.protocol.simulation import KINDS, Fate, NoRestError, Simulation
 from tests.protocol.tenures import Manner, Tenure
@@ -45,6 +46,8 @@ _TROUBLES = [
     "time",
     "rebalance",
     "follow",
+    "harm",
+    "announce",
 ]
 _MOST_STEPS = 4000
 _FATES = (Fate.LANDS, Fate.LANDS, Fate.LOST, Fate.LATE)
@@ -68,7 +71,7 @@ def drawn_load(seed: int, count: int = RECORDS) -> list[StoredRecord]:
     leap = choose.choice([0, 0, 40 * DAY_MS])
     load = [
         record._replace(partition=choose.randrange(PARTITIONS)) if choose.random() < 0.1 else record
-        for record in random_log(seed, count)
+        for record in random_log(seed, count, sign=False)
     ]
     return [*load[: count // 2], *(_later(record, leap) for record in load[count // 2 :])]
 
@@ -149,6 +152,11 @@ async def _trouble(simulation: Simulation, choose: random.Random, kind: str) -> 
         simulation.pass_time(choose.choice([HOUR_MS, 30 * HOUR_MS]))
     elif kind == "compact":
         simulation.compact()
+    elif kind == "announce":
+        simulation.eager = choose.random() < 0.5
+        simulation.announce(choose.randrange(PARTITIONS))
+    elif kind == "harm":
+        simulation.do_harm(choose.choice(HARMS), choose.randrange(PARTITIONS), choose)
     elif kind == "follow":
         simulation.follow(choose.choice(KINDS), choose.randrange(PARTITIONS), choose.choice([3, 30, 1000]))
     elif kind == "rebalance":

@@ -6,6 +6,7 @@ likes, until their lease runs out. Nothing here is drawn: :mod:`tests.protocol.s
 """
 
 import asyncio
+import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from enum import Enum
 from itertools import chain, repeat
 from typing import Any
 
+from agents.core.count_state import Entry
+from agents.core.joins import ENTRY_KEY, JoinedLog
+from agents.core.raw_state import RawEntry
 from agents.core.standby import Standby
 from pipeline.errors import Refused
 from pipeline.reading import StoredRecord
@@ -20,10 +24,14 @@ from pipeline.settings import Settings
 from pipeline.worker.appender import ForeignWriteError, ProduceError
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Context
+from pipeline.worker.releases import Others
+from schemas.clean import decode_chunk
+from schemas.deciding import deciding_part
 from schemas.topics import topic_name
-from tests.control_kit import KEYS, PSEUDONYMS, digest_of
-from tests.core.random_log import DECIDING
+from tests.control_kit import KEYS, PSEUDONYMS, Scribe, digest_of
+from tests.core.random_log import ANNOUNCED, DECIDING
 from tests.protocol.demands import uneven, wrong
+from tests.protocol.hostile import harm
 from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader, Waiting
 from tests.protocol.tenures import CleanTenure, Manner, NoOperations, RawTenure, Scheduled, Tenure, live
 
@@ -31,7 +39,12 @@ __all__ = ["KINDS", "Fate", "NoRestError", "Simulation"]
 
 KINDS = ("anonymize", "aggregate")
 DIGEST = digest_of(DECIDING)
+_RELEASES = (DIGEST, *(f"{number:016x}-{DIGEST.partition('-')[2]}" for number in range(1, 4)))
+"""Fold digests in the order in which they are announced; all decide alike, and none folds another's stretch."""
+_SOMEBODY = Others(DIGEST, frozenset({"another"}))
+"""What a partition that nobody has folded is told of the others: to look for itself."""
 _ROWS_IN_BATCH = 3
+_LAST_CHUNKS = 5
 _MOST_ROUNDS = 3000
 _QUIET_ROUNDS = 60
 _BREATHS = (4, 12)
@@ -72,6 +85,13 @@ class Simulation:
     """Where the process goes on after a rebalance: it has looked at every partition when it was started."""
     _standbys: dict[tuple[str, int], Standby] = field(default_factory=dict)
     """What has followed changelogs up to whenever it looked last; the next recovery begins with it."""
+    eager: bool = False
+    """Whether a release is started as soon as its record lies ahead, or when its turn has come."""
+    announced: Counter[int] = field(default_factory=Counter)
+    """How many of the releases are announced in each partition."""
+    _scribes: dict[int, Scribe] = field(default_factory=dict)
+    _read: Counter[int] = field(default_factory=Counter)
+    """Records of each raw partition that its scribe has read."""
     _former: dict[tuple[str, int], Any] = field(default_factory=dict)
     """Closed owners of processes that go on after a rebalance."""
 
@@ -81,10 +101,47 @@ class Simulation:
         """A producer appends; ``marker``: in a transaction, whose marker follows."""
         self.now = max(self.now, record.append_time + self.shift)
         log = self.log("raw", record.partition)
-        log.append([(record.key, record.value, record.headers)], self.now)
+        if record.unreadable_to is not None:
+            log.break_off(self.now, 1)
+        else:
+            log.append([(record.key, record.value, self._signed(record).headers)], self.now)
         if marker:
             log.mark()
         self.steps += 1
+
+    def do_harm(self, kind: str, partition: int, choose: random.Random) -> None:
+        """Somebody who may write to raw, and means harm, appends something."""
+        log, topic = self.log("raw", partition), topic_name(self.settings.topic_prefix, "raw")
+        done = harm(kind, choose, topic, partition, log.records)
+        if done.unreadable:
+            log.break_off(self.now, done.unreadable)
+        else:
+            log.append([(done.key, done.value, done.headers)], self.now)
+        self.steps += 1
+
+    def announce(self, partition: int) -> None:
+        """As ``topics fold``, that is killed behind one partition: the next release there, where there is one."""
+        if self.announced[partition] + 1 < len(_RELEASES):
+            self.announced[partition] += 1
+            header = ("footfall-fold", _RELEASES[self.announced[partition]].encode())
+            signed = self._signed(StoredRecord(partition, 0, 0, None, None, (header,)))
+            self.log("raw", partition).append([(None, None, signed.headers)], self.now)
+            self.steps += 1
+
+    def _signed(self, record: StoredRecord) -> StoredRecord:
+        """What the load left to be signed, as the log up to now asks for it."""
+        if record.value is not None or not record.headers:
+            return record
+        settings, number = self.settings, record.partition
+        present = _RELEASES[self.announced[number]].encode()  # what the load announces is in force already
+        headers = tuple((name, present if text == ANNOUNCED.encode() else text) for name, text in record.headers)
+        topic = topic_name(settings.topic_prefix, "raw")
+        scribe = self._scribes.setdefault(number, Scribe(settings.deciding(), settings.partitions, number, topic))
+        records = self.log("raw", number).records
+        for stored in records[self._read[number] :]:
+            scribe.read(StoredRecord(number, *stored))
+        self._read[number] = len(records)
+        return scribe.signed(record._replace(headers=headers))
 
     def able(self) -> list[tuple[Tenure, Waiting]]:
         """Every step that somebody could take next; requests that are under way at once land in any order."""
@@ -176,6 +233,10 @@ class Simulation:
     async def finish(self, fates: Sequence[Fate] = ()) -> list[str]:
         """No more troubles: zombies end, everything comes to rest; what is wrong then."""
         self.manner = Manner()
+        self.eager = False
+        for partition in range(self.settings.partitions):
+            while self.announced[partition] < max(self.announced.values(), default=0):
+                self.announce(partition)
         for zombie in list(self.zombies):
             await self._end(zombie, fates)
         for waiting, fate in zip(list(self.late), chain(fates, repeat(Fate.LANDS)), strict=False):
@@ -221,21 +282,46 @@ class Simulation:
             store=self.store,
         )
 
+        former = self._former.pop((kind, partition), None)
+        digest = _RELEASES[self._release(kind, partition)] if former is None else former.whole_digest
+        tenure.former = former
+
         def made() -> Scheduled:
             if kind == "anonymize":
-                return RawTenure(context, partition, PSEUDONYMS, KEYS, DIGEST)
-            return CleanTenure(context, partition, DIGEST)
+                owner: Scheduled = RawTenure(context, partition, PSEUDONYMS, KEYS, digest)
+            else:
+                owner = CleanTenure(context, partition, digest)
+            owner.others, owner.whole_digest = _SOMEBODY, digest
+            return owner
 
         tenure.owner = owner = made()
         owner.gate = tenure.gate
         owner.log_read = self.log(owner.source, partition)
         owner.manner = lambda: self.manner
         owner.committing = lambda position: self._commit(tenure, position)
-        tenure.former = self._former.pop((kind, partition), None)
         tenure.standby = self._standbys.pop((kind, partition), None)
         survey = None if (kind, partition) in self._running else made()
         tenure.task = asyncio.create_task(live(tenure, survey))
         return tenure
+
+    def _release(self, kind: str, partition: int) -> int:
+        """Which release is to be started: that which is in force where the state stands, or the next."""
+        joined = JoinedLog()
+        for record in self.log(f"{kind}-state", partition).records:
+            if record.key == ENTRY_KEY and record.value is not None:
+                joined.apply(ENTRY_KEY, record.value)
+        entry, under, chunks = joined.get(ENTRY_KEY), "", self.log("clean", partition).records
+        if entry is not None:
+            read = RawEntry.read if kind == "anonymize" else Entry.read
+            under = read(entry, self.settings.partitions).in_force.digest
+        if kind == "aggregate" and not under and chunks:
+            under = decode_chunk(chunks[0].value or b"").digest
+        known = [deciding_part(digest) for digest in _RELEASES]
+        at, ahead = known.index(deciding_part(under)) if under else 0, self.announced[partition]
+        if kind == "aggregate":  # there it is told by chunks
+            told = (deciding_part(decode_chunk(each.value or b"").digest) for each in chunks[-_LAST_CHUNKS:])
+            ahead = max(map(known.index, told), default=at)
+        return max(at, min(at + self.eager, ahead))
 
     def _commit(self, tenure: Tenure, position: int) -> None:
         """The group takes no commit of a generation that is over."""
@@ -255,6 +341,11 @@ class Simulation:
             if tenure.out_of_lease:
                 self.ends["lease"] += 1
                 await self._end(tenure, ())
+            elif tenure.owner.restored and not tenure.owner.folds and not tenure.closing:
+                # Its worker ends, if this is all that it has; what it had sent is under way.
+                self.ends["left"] += 1
+                self._running.discard((tenure.kind, tenure.partition))
+                await self._end(tenure, [Fate.LATE] * len(tenure.gate.waiting))
         self._bury()
 
     async def _end(self, tenure: Tenure, fates: Sequence[Fate]) -> None:
@@ -287,7 +378,7 @@ class Simulation:
                 raise error
             if isinstance(error, Refused):
                 self.refused.append(f"refused: {error}")
-            if error is None:
+            if error is None and tenure.owner.folds:
                 self._former[tenure.kind, tenure.partition] = tenure.owner
             else:
                 self.ends[type(error).__name__] += 1

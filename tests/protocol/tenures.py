@@ -38,6 +38,8 @@ class Scheduled(Owner[Any]):
 
     gate: Gate
     log_read: Log
+    whole_digest: str
+    """The one that it folds under."""
     manner: Callable[[], Manner]
     committing: Callable[[int], None]
     compacted_before = 0

@@ -10,6 +10,7 @@ import pytest
 from agents.core.joins import ENTRY_KEY
 from agents.core.standby import Standby
 from pipeline.worker.owner import Context
+from pipeline.worker.releases import Others
 from schemas.topics import topic_name
 from tests.control_kit import KEYS, PSEUDONYMS
 from tests.core.random_log import random_log
@@ -109,10 +110,12 @@ def test_a_former_owner_goes_on_only_if_nobody_wrote_since(another_writes: bool)
             await other.restore()
             await world.fold(other, 5)
         again = world.owner()
+        again.others = Others("another", frozenset({"another"}))  # says nothing of one that has state
         await again.restore(None, first)
         assert world.ways.ways[-1] == ("changelog" if another_writes else "kept")
         end = joined(world.state)
         assert again.position == first.position + 5 * another_writes
+        assert (again.fresh, again.in_force.digest) == (False, DIGEST)
         assert again.fold.entry.write() == end[ENTRY_KEY]
         await world.fold(again, 5)
         restored = world.owner()
