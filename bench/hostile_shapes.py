@@ -29,7 +29,10 @@ def _put(**given: Any) -> Callable[[Event, int], None]:
 
 
 def _drop(name: str) -> Callable[[Event, int], None]:
-    return lambda event, _: event.pop(name, None) and None
+    def drop(event: Event, _: int) -> None:
+        event.pop(name, None)
+
+    return drop
 
 
 def _each(name: str, made: Callable[[int], object]) -> Callable[[Event, int], None]:
@@ -39,7 +42,8 @@ def _each(name: str, made: Callable[[int], object]) -> Callable[[Event, int], No
 def _data(**given: Any) -> Callable[[Event, int], None]:
     def put(event: Event, number: int) -> None:
         told = {name: value(number) if callable(value) else value for name, value in given.items()}
-        event["data"] = {**event.get("data", {}), **told}
+        held = event.get("data")
+        event["data"] = {**(held if isinstance(held, dict) else {}), **told}
 
     return put
 
@@ -148,7 +152,7 @@ KEYS: Final[dict[str, Callable[[int], bytes | None]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """``items`` events or atoms in a record, 0: one outside batch mode; of ``items`` every ``plain_each``-th is plain."""
+    """``items`` events or atoms in a record, 0: one outside batch mode; every ``plain_each``-th is a plain event."""
 
     items: int
     parts: tuple[str, ...]
@@ -183,7 +187,7 @@ def _made(shape: Shape) -> Iterator[Row]:
         company = (key or b"a").decode() if shape.key.startswith("new") else "a"
         value: bytes | None
         if shape.items:
-            texts, room = [], MAX_RECORD_BYTES - 1000
+            texts, room = list[bytes](), MAX_RECORD_BYTES - 1000
             while len(texts) < shape.items and room > 0:
                 texts.append(_text(shape, number, company))
                 room -= len(texts[-1]) + 1

@@ -87,7 +87,7 @@ def _constant(_: str) -> None:
 
 
 _quick = json.JSONDecoder(parse_constant=_constant)
-_scan = make_scanner(_quick)  # type: ignore[arg-type] - it takes its settings from any object
+_scan = make_scanner(_quick)  # type: ignore[arg-type]  # it takes its settings from any object
 _patient = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_constant)
 
 
