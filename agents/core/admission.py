@@ -2,7 +2,7 @@
 
 What counts against a bound is what is alive as of the watermark, not what still lies in memory, so that a decision
 follows from the log alone. As long as even the dead ones in memory are fewer than the bound nothing is counted; past
-that a company gets an index of its own, exact and kept up to date.
+that a company gets an index of its own, exact and kept up to date, until half as many are left.
 """
 
 from collections import Counter
@@ -80,13 +80,13 @@ class SourceBounds:
     def refuses(self, key: bytes, base: bytes, watermark: int) -> Bound | None:
         """Which bound keeps a source from being begun as of ``watermark`` after the present event; None: none."""
         company = company_of(key)
-        count = self._sources.count(company)
-        if count < self._least:
+        count, index = self._sources.count(company), self._indexes.get(company)
+        # One that is there is kept for a while: made anew at each turn about the bound it would cost too much.
+        if count < (self._least if index is None else self._least // 2):
             self._indexes.pop(company, None)
             self.most_incarnations = max(self.most_incarnations, count + 1)
             self.most_sources = max(self.most_sources, count + 1)
             return None
-        index = self._indexes.get(company)
         if index is None:
             index = self._indexes[company] = _Index(self._sources.all_of(company))
         index.expire(watermark - self._deciding.lateness, self._sources.last_time_of)

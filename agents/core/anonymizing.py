@@ -161,6 +161,7 @@ class AnonymizeFold:
         """
         state, entry = self._state, self.entry
         state.begin_chunk()
+        self._verdicts.begin_chunk()
         self._begin_books(records[0])
         out, at = state.out, 0
         plain = CompiledRun(state, records) if self.is_compiled else PlainRun(state, records)
@@ -169,7 +170,7 @@ class AnonymizeFold:
             if at == len(records) or (state.size >= CHUNK_BYTES and not taken):
                 break
             record = records[at]
-            control = self._control.read(record)
+            control = self._control.read(record) if record.headers else None
             announces = control is not None and control.word is Word.FOLD
             if at and (announces or record.append_time >= state.books.end):
                 break
@@ -179,6 +180,7 @@ class AnonymizeFold:
             self._fold_record(record, taken, control)
             if announces:
                 break
+        self._verdicts.end_chunk()
         out.count = at
         watermarks = entry.event_watermark, entry.closing_watermark
         out.chunk = state.builder.build(entry.fence, *watermarks, self.digest, entry.in_force.number)
@@ -204,12 +206,14 @@ class AnonymizeFold:
             self._control.take(control)
             return
         if control is not None or record.unreadable_to is not None:
-            books.received += 1
-            reason = Reason.UNREADABLE if control is None else Reason.FORGED_CONTROL
-            self._verdicts.refuse_form(Refusal(None, reason, ""))
-            self._verdicts.end()
+            self._refuse(Refusal(None, Reason.UNREADABLE if control is None else Reason.FORGED_CONTROL, ""))
             return
         decoded = self._decode(record)
+        if not decoded.items:
+            return
+        if len(decoded.items) == 1 and isinstance(refusal := decoded.items[0], Refusal):
+            self._refuse(refusal)
+            return
         move_to, key = placement(decoded, record.key, self._state.partition, self._state.partitions)
         if move_to is not None:
             out.moves.append(Move(move_to, key or b"", record.value, record.headers))
@@ -229,6 +233,12 @@ class AnonymizeFold:
                 self._verdicts.refuse(item, Reason.KEY_MISMATCH, "/company", named=False)
         self._verdicts.end()
         entry.closing_watermark = max(entry.closing_watermark, entry.event_watermark)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """All that is in the record."""
+        self._state.books.received += refusal.count
+        self._verdicts.refuse_form(refusal)
+        self._verdicts.end()
 
     def _fold_event(self, event: Event) -> None:
         entry, state = self.entry, self._state

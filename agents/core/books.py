@@ -14,7 +14,7 @@ account of another hour than the open one is dead by its key. See :mod:`schemas.
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from sys import byteorder
 
 import msgspec
@@ -31,7 +31,6 @@ from schemas.ledger import (
     encode_entry,
     hash_hour,
     ledger_key,
-    pack_outcomes,
 )
 from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
@@ -73,16 +72,19 @@ class Account:
         self._rest = bytearray()
         """Outcomes that are not in the chain yet."""
 
-    def take(self, offset: int, codes: Sequence[int], counts: Mapping[int, int]) -> None:
-        """Enter the events of the record at raw ``offset``: their codes in order, and how many have each."""
+    def enter(self, first: int, last: int, outcomes: bytes | bytearray, counts: Mapping[int, int]) -> None:
+        """Enter events of the records at raw offsets ``first`` to ``last``.
+
+        ``outcomes`` are packed, in raw order; ``counts`` says how many there are of each code.
+        """
         self.settle()
-        self.received += len(codes)
+        self.received += len(outcomes) // _WORD
         for code, count in counts.items():
             if code == COUNTED:
                 self._counted += count
             else:
                 self._codes[code] = self._codes.get(code, 0) + count
-        self._enter(offset, offset, pack_outcomes(offset, codes))
+        self._put(first, last, outcomes)
 
     def settle(self) -> None:
         """Enter what ``plain`` has taken."""
@@ -92,10 +94,10 @@ class Account:
             self._counted += len(offsets)
             if byteorder == "little":
                 offsets.byteswap()
-            self._enter(first, last, offsets.tobytes())
+            self._put(first, last, offsets.tobytes())
             del offsets[:]
 
-    def _enter(self, first: int, last: int, outcomes: bytes | bytearray) -> None:
+    def _put(self, first: int, last: int, outcomes: bytes | bytearray) -> None:
         if self._first is None:
             self._first = first
         self._last = last

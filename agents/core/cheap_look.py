@@ -29,10 +29,9 @@ _companies: set[str] = set()
 
 # Each fault is one object, so that alike ones are told from others at once.
 _NO_OBJECT: Final[Fault] = (Reason.NOT_CLOUDEVENTS, "")
-_NAMES: Final[tuple[tuple[str, Fault], ...]] = tuple(
-    (name, (Reason.TOO_LARGE, f"/{name}")) for name in ("id", "source", "installation")
+_TOO_LONG: Final[tuple[Fault, ...]] = tuple(
+    (Reason.TOO_LARGE, path) for path in ("/id", "/source", "/installation", "/data/user")
 )
-_USER_TOO_LONG: Final[Fault] = (Reason.TOO_LARGE, "/data/user")
 _BAD_USER: Final[Fault] = (Reason.BAD_FIELD, "/data/user")
 _BAD_TIME: Final[Fault] = (Reason.BAD_TIME, "/time")
 
@@ -114,18 +113,21 @@ def look(content: object, index: int | None) -> Event | Fault:
     told: Callable[[str], Any] = content.get
     data = told("data")
     fields: Mapping[str, Any] = data if type(data) is dict else _NOTHING
-    user = fields.get("user")
-    fault = _too_long(told, user) or _attribute_fault(told)
+    source, installation, user = told("source"), told("installation"), fields.get("user")
+    for name, fault in zip((told("id"), source, installation, user), _TOO_LONG, strict=True):
+        if type(name) is str and len(name) > _SURELY_SHORT and len(name.encode()) > MAX_NAME_BYTES:
+            return fault
+    for attribute, check, fault in _ATTRIBUTES:
+        if not check(told(attribute)):
+            return fault
     kind = told("type")
-    if fault is None:
-        fault = _field_fault(kind, fields, user)
-    if fault is not None:
-        return fault
+    if (wrong := _field_fault(kind, fields, user)) is not None:
+        return wrong
     try:
         time = plain_time(told("time"))
     except (ValueError, TypeError):
         return _BAD_TIME
-    entry, source, installation, sequence = EVENT_TYPES[kind], told("source"), told("installation"), told("sequence")
+    entry, sequence = EVENT_TYPES[kind], told("sequence")
     return Event(
         index,
         told("id"),
@@ -161,27 +163,6 @@ def look_through(content: Sequence[object]) -> list[Event | Refusal]:
     if last is not None:
         found.append(Refusal(first, *last, count))
     return found
-
-
-def _too_long(told: Callable[[str], Any], user: object) -> Fault | None:
-    for name, fault in _NAMES:
-        if _is_too_long(told(name)):
-            return fault
-    return _USER_TOO_LONG if _is_too_long(user) else None
-
-
-def _is_too_long(name: object) -> bool:
-    if type(name) is not str or len(name) <= _SURELY_SHORT:
-        return False
-    return len(name) > MAX_NAME_BYTES or len(name.encode()) > MAX_NAME_BYTES
-
-
-def _attribute_fault(told: Callable[[str], Any]) -> Fault | None:
-    """The first attribute that is wrong by itself, but for names that are too long and the time."""
-    for name, check, fault in _ATTRIBUTES:
-        if not check(told(name)):
-            return fault
-    return None
 
 
 def _field_fault(kind: str, fields: Mapping[str, Any], user: object) -> Fault | None:

@@ -84,10 +84,10 @@ class CompiledRun:
         end, cost = source.sequences.tail()
         return (end if end < _FAR else -1), cost
 
-    @staticmethod
-    def close(source: Source, last_time: int, end: int) -> None:
+    def close(self, source: Source, last_time: int, end: int) -> None:
         """What was seen of a source in a run; ``end`` is -1 where its last interval did not grow."""
         source.last_time = last_time
+        self._state.sources.timed(source)
         if end >= 0:
             source.sequences.extend(end)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from agents.core.cheap_look import check_of, is_company, look, look_through
+from agents.core.cheap_look import Fault, check_of, is_company, look, look_through
 from agents.core.decode import record_bytes
 from agents.core.plain import NO_DATA, PlainData, PlainEvent, plain_time
 from agents.core.records import Decoded, Event, RawRecord, Refusal
@@ -37,6 +37,8 @@ class _DoubtError(Exception):
 
 _parse = msgspec.json.Decoder(PlainEvent | list[PlainEvent]).decode
 _shapes: set[tuple[str, tuple[str | None, ...]]] = set()
+_refused: dict[Fault, Decoded] = {}
+"""Single events by their fault, of which there are few."""
 
 
 def decode(record: RawRecord) -> Decoded:
@@ -75,7 +77,12 @@ def _decode_any(value: bytes) -> Decoded:
     if type(content) is list:
         return Decoded(tuple(look_through(content))) if len(content) <= MAX_EVENTS else _TOO_LARGE
     found = look(content, None)
-    return Decoded((found if isinstance(found, Event) else Refusal(None, *found),))
+    if isinstance(found, Event):
+        return Decoded((found,))
+    decoded = _refused.get(found)
+    if decoded is None:
+        decoded = _refused[found] = Decoded((Refusal(None, *found),))
+    return decoded
 
 
 def _event(raw: PlainEvent, index: int | None) -> Event:

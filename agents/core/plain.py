@@ -21,6 +21,7 @@ _BLOCK: Final = 256
 _SHALLOW_BYTES: Final = 5 * MAX_DEPTH
 """An object in an object takes five bytes at least, so a shorter record without arrays is not too deep."""
 _REMEMBERED: Final = 20_000
+_REMEMBERED_CHARS: Final = 40
 _MINUTE: Final = 16
 _SECOND: Final = 19
 _SURE_DIGITS: Final = 18
@@ -112,7 +113,8 @@ def plain_time(text: str) -> int:
 
 def _learn_time(text: str) -> int:
     time = parse_time(text)
-    if "2001" <= text[:4] <= "2998":  # no offset leads out of the years that are allowed
+    # No offset leads out of the years that are allowed; a tail is as long as its producer likes.
+    if "2001" <= text[:4] <= "2998" and len(text) <= _REMEMBERED_CHARS:
         if len(_minutes) >= _REMEMBERED:
             _minutes.clear()
         if len(_tails) >= _REMEMBERED:

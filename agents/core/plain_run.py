@@ -95,7 +95,7 @@ class PlainRun:
         books, hour_end = state.books, state.books.end
         append_time, watermark, closing = entry.append_time, entry.event_watermark, entry.closing_watermark
         silent = not state.consent.any_word
-        hours: set[int] = set()
+        hours, moved_on = set[int](), dict[bytes, Source]()
         begin, size, end = at, state.size, len(records)
         while at < end:
             event = events[at]
@@ -138,6 +138,7 @@ class PlainRun:
             size += grown if source.dirty else grown + touch(source)
             if time > source.last_time:
                 source.last_time = time
+                moved_on[source.key] = source
             if company.number < 0:
                 company.number = state.builder.company(company.name)
                 size += books.touch_cost(company.name)
@@ -159,6 +160,8 @@ class PlainRun:
             at += 1
             if size >= CHUNK_BYTES:
                 break
+        for source in moved_on.values():
+            state.sources.timed(source)
         if at > begin:
             state.took(at - begin, records[at - 1].offset, (append_time, watermark, closing), size, hours)
         return at, 0

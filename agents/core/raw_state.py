@@ -162,9 +162,9 @@ class RawState:
     def takes_in(self, company: str) -> bool:
         """Whether a company is known, as of the present event, or may be taken in as new."""
         entry, fresh = self.entry, self.new_companies
-        if fresh.has(company) or self.sources.knows(company.encode(), entry.event_watermark):
+        if fresh.has(company) or self.consent.count(company.encode()) or self.consent.is_closed(company):
             return True
-        if self.consent.count(company.encode()) or self.consent.is_closed(company):
+        if self.sources.knows(company.encode(), entry.event_watermark):
             return True
         if not fresh.take(company):
             return False

@@ -50,6 +50,10 @@ class Sources:
         self._store: Store | None = None
         self._counts: dict[bytes, int] = {}
         """Over a store: of companies that were counted."""
+        self._latest: dict[bytes, int] = {}
+        """Of companies that were asked for: the greatest last time of their sources, also of those dropped since."""
+        self._untimed: dict[bytes, set[bytes]] = {}
+        """Of the same companies: their sources that are never forgotten."""
         self._hot = 0
         self._touched: dict[bytes, Source] = {}
         self._sweep: Iterator[bytes | None] | None = None
@@ -94,14 +98,34 @@ class Sources:
 
     def knows(self, company: bytes, watermark: int) -> bool:
         """Whether any source of a company is not forgotten as of ``watermark``."""
-        for groups in (self.known, self._older):
-            for source in groups.get(company, _NONE).values():
-                if not self.is_forgotten(source, watermark):
-                    return True
-        return self._store is not None and any(
-            not self._is_behind(self.last_time_of(name[1:]) or 0, watermark)
-            for name, _ in self._store.scan(b"s" + company + b"|")
-        )
+        latest = self._latest.get(company)
+        if latest is None:
+            latest = self._look_through(company)
+        return latest is not None and (bool(self._untimed.get(company)) or not self._is_behind(latest, watermark))
+
+    def _look_through(self, company: bytes) -> int | None:
+        """The greatest last time of a company's sources, kept up to date from now on; None where there is none."""
+        found = None
+        for key, _, last_time in self.all_of(company):
+            found = last_time if found is None else max(found, last_time)
+            if last_time == NO_TIME:
+                self._untimed.setdefault(company, set()).add(key)
+        if found is not None:
+            self._latest[company] = found
+        return found
+
+    def timed(self, source: Source) -> None:
+        """The source has its present last time."""
+        company, time = company_of(source.key), source.last_time
+        latest = self._latest.get(company)
+        if latest is None:
+            return
+        if time == NO_TIME:
+            self._untimed.setdefault(company, set()).add(source.key)
+        elif company in self._untimed:
+            self._untimed[company].discard(source.key)
+        if time > latest:
+            self._latest[company] = time
 
     def find(self, key: bytes) -> Source | None:
         """The source, be it forgotten or not; None where there is none."""
@@ -142,6 +166,7 @@ class Sources:
 
     def touch(self, source: Source) -> int:
         """Have the source written with the chunk; by how many bytes at most the chunk's state grew."""
+        self.timed(source)
         cost = self.touch_cost(source)
         if not source.dirty:
             source.dirty = True
@@ -206,6 +231,7 @@ class Sources:
         """All that changed is in the store: let go of what was not used lately."""
         if self._store is not None and self._hot > HOT_SOURCES:
             self._older, self.known, self._hot, self._counts = self.known, {}, 0, {}
+            self._latest, self._untimed = {}, {}
 
     def _recall(self, store: Store, key: bytes) -> Source | None:
         """A source that is not in ``known`` will be from now on."""
@@ -290,6 +316,8 @@ class Sources:
             return []
         if self.is_forgotten(source, watermark):
             self._take_out(self.known, key)
+            if company_of(key) not in self.known:
+                self._latest.pop(company_of(key), None)
             return keys_of(source)
         over = [day for day in source.days if self._day_is_over(day, watermark)]
         return [segment_key(b"i", source, low, day) for day in over for low in source.days.pop(day).lows()]

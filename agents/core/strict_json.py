@@ -7,6 +7,7 @@ name half a surrogate pair. A number of any size is grammatical, so it is read. 
 import json
 import re
 import sys
+from json.scanner import make_scanner
 from typing import Final
 
 from schemas.limits import MAX_DEPTH
@@ -86,6 +87,7 @@ def _constant(_: str) -> None:
 
 
 _quick = json.JSONDecoder(parse_constant=_constant)
+_scan = make_scanner(_quick)  # type: ignore[arg-type]  # it takes its settings from any object
 _patient = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_constant)
 
 
@@ -107,9 +109,17 @@ def parse(data: bytes) -> object:
 def _decode(text: str) -> object:
     if 0 < sys.get_int_max_str_digits() <= _FEW_DIGITS:
         try:
-            return _quick.decode(text)
+            return _decode_quickly(text)
         except (json.JSONDecodeError, NotJsonError):
             raise
         except ValueError:  # more digits than Python reads: each number is asked for
             pass
     return _patient.decode(text)
+
+
+def _decode_quickly(text: str) -> object:
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    return value if end == len(text) else _quick.decode(text)  # with space around it, or not JSON

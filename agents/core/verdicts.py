@@ -4,9 +4,9 @@ from typing import Final
 
 from agents.core.raw_state import RawState
 from agents.core.records import Event, Refusal
-from schemas.ledger import COUNTED, OUTCOME_CODES, REASONS_BY_CODE
+from schemas.ledger import COUNTED, OUTCOME_CODES, REASONS_BY_CODE, pack_outcome, pack_outcomes
 from schemas.reasons import Outcome, Reason
-from schemas.rejections import MOST_NAMED, Rejection, encode_alike, encode_rejection, with_more
+from schemas.rejections import MOST_NAMED, Rejection, Template, encode_rejection, with_more
 from schemas.times import instant
 
 __all__ = ["MOST_REJECTIONS", "Verdicts"]
@@ -17,16 +17,21 @@ _CODES: Final = dict(OUTCOME_CODES)
 
 
 class Verdicts:
-    """The record at hand: ``begin``, then each of its events in order, then ``end``."""
+    """Each chunk: ``begin_chunk``, its records, ``end_chunk``; each record: ``begin``, its events in order, ``end``."""
 
     __slots__ = (
         "_append_time",
-        "_named",
-        "_nameless",
+        "_codes",
+        "_first",
+        "_last",
         "_offset",
+        "_outcomes",
         "_received",
         "_record_duplicates",
+        "_rows",
         "_state",
+        "_tally",
+        "_template",
         "_told",
         "_topic",
         "_unnamed",
@@ -36,15 +41,23 @@ class Verdicts:
         self._state = state
         self._topic = topic
         self._record_duplicates = record_duplicates
-        self._offset = 0
         self._append_time = -1
         self._received = ""
-        self._named: dict[str, bytearray] = {}
-        """Codes of what became of events, by company."""
-        self._nameless = bytearray()
-        """Of those of which no company is known."""
+        self._template = Template(topic, state.partition, "")
+        self._offset = 0
+        self._codes: dict[str, bytearray] = {}
+        """Of the record at hand: codes of what became of events, by company."""
         self._told = self._unnamed = 0
-        """Rejections of the record that are written, and that are not."""
+        """Rejections of the record at hand that are written, and that are not."""
+        self.begin_chunk()
+
+    def begin_chunk(self) -> None:
+        """Begin a chunk of the state."""
+        self._rows = self._state.out.rejected
+        self._first = self._last = 0
+        self._outcomes = bytearray()
+        """Of events of which no company is known, packed; they are of raw offsets ``_first`` to ``_last``."""
+        self._tally = [0] * (max(OUTCOME_CODES.values()) + 1)
 
     def begin(self, offset: int, append_time: int) -> None:
         """A record at this raw offset; ``append_time`` is the greatest so far, in milliseconds."""
@@ -53,76 +66,87 @@ class Verdicts:
         if append_time != self._append_time:
             self._append_time = append_time
             self._received = instant(append_time, fraction=True)
+            self._template = Template(self._topic, self._state.partition, self._received)
 
     def count(self, company: str) -> None:
         """The next event counts; ``company`` is empty where the books do not know it."""
-        self._codes(company).append(COUNTED)
+        self._note(company, COUNTED)
 
-    def _codes(self, company: str) -> bytearray:
+    def _note(self, company: str, code: int) -> None:
         if not company:
-            return self._nameless
-        codes = self._named.get(company)
+            self._note_nameless(code, 1)
+            return
+        codes = self._codes.get(company)
         if codes is None:
-            codes = self._named[company] = bytearray()
-        return codes
+            codes = self._codes[company] = bytearray()
+        codes.append(code)
+
+    def _note_nameless(self, code: int, count: int) -> None:
+        if not self._outcomes:
+            self._first = self._offset
+            self._state.size += self._state.books.touch_cost("")
+            self._state.books.account("")
+        self._last = self._offset
+        self._outcomes += pack_outcome(self._offset, code) * count
+        self._tally[code] += count
 
     def refuse(self, event: Event, reason: Reason, at: str, *, named: bool) -> None:
         """The next event is refused; ``named`` says whether its company and source may be told."""
-        self._codes(event.company if named else "").append(_CODES[reason])
+        self._note(event.company if named else "", _CODES[reason])
         if reason is Reason.DUPLICATE and not self._record_duplicates:
             return
         if self._told >= MOST_NAMED:
             self._unnamed += 1
             return
         self._told += 1
-        company, source, key = None, None, None
-        if named:
-            company, key = event.company, event.company.encode()
-            source = self._state.base_of(event.company, event.source).hex()[:16]
         path = at if event.index is None else f"/{event.index}{at}"
-        self._state.out.rejected.append((key, encode_rejection(self._rejection(reason, path, company, source))))
+        if not named:
+            self._rows.append((None, self._template.encode(self._offset, reason, path)))
+            return
+        source = self._state.base_of(event.company, event.source).hex()[:16]
+        where = (self._topic, self._state.partition, self._offset)
+        rejection = Rejection(*where, reason, path, event.company, source, self._received)
+        self._rows.append((event.company.encode(), encode_rejection(rejection)))
 
     def refuse_form(self, refusal: Refusal) -> None:
         """The next events, or the record as a whole, are refused for their form."""
-        reason, at, count = refusal.reason, refusal.at, refusal.count
-        self._nameless += bytes((_CODES[reason],)) * count
+        reason, count = refusal.reason, refusal.count
+        self._note_nameless(_CODES[reason], count)
         named = min(count, MOST_NAMED - self._told)
         self._told += named
         self._unnamed += count - named
         if named == 1:
-            value = encode_rejection(self._rejection(reason, refusal.path))
-            self._state.out.rejected.append((None, value))
+            self._rows.append((None, self._template.encode(self._offset, reason, refusal.path)))
         elif named and refusal.index is not None:
-            paths = [f"/{index}{at}" for index in range(refusal.index, refusal.index + named)]
-            values = encode_alike(self._rejection(reason, ""), paths)
-            self._state.out.rejected += [(None, value) for value in values]
-
-    def _rejection(self, reason: Reason, path: str, company: str | None = None, source: str | None = None) -> Rejection:
-        partition = self._state.partition
-        return Rejection(self._topic, partition, self._offset, reason, path, company, source, self._received)
+            at, last = refusal.at, refusal.index + named
+            paths = [f"/{index}{at}" for index in range(refusal.index, last)]
+            self._rows += [(None, value) for value in self._template.encode_alike(self._offset, reason, paths)]
 
     def end(self) -> None:
-        """The record is judged: enter all of it."""
-        if self._nameless:
-            self._enter("", self._nameless)
-            self._nameless = bytearray()
-        if self._named:
-            for company, codes in self._named.items():
-                self._enter(company, codes)
-            self._named = {}
+        """The record is judged."""
+        if self._codes:
+            for company, codes in self._codes.items():
+                outcomes = pack_outcomes(self._offset, codes)
+                counts = {code: codes.count(code) for code in set(codes)}
+                self._enter(company, (self._offset, self._offset), outcomes, counts)
+            self._codes = {}
         if self._unnamed:
-            rejected = self._state.out.rejected
-            key, value = rejected[-1]
-            rejected[-1] = key, with_more(value, self._unnamed)
+            key, value = self._rows[-1]
+            self._rows[-1] = key, with_more(value, self._unnamed)
 
-    def _enter(self, company: str, codes: bytearray) -> None:
+    def end_chunk(self) -> None:
+        """Enter the events of which no company is known; whatever is in the books under none comes from here."""
+        if self._outcomes:
+            counts = {code: count for code, count in enumerate(self._tally) if count}
+            self._enter("", (self._first, self._last), self._outcomes, counts)
+
+    def _enter(self, company: str, ends: tuple[int, int], outcomes: bytearray, counts: dict[int, int]) -> None:
         state = self._state
-        books, outcomes = state.books, state.out.outcomes
-        state.size += books.touch_cost(company)
-        counts = {code: codes.count(code) for code in set(codes)}
-        books.account(company).take(self._offset, codes, counts)
-        counted = counts.pop(COUNTED, 0)
-        outcomes[Outcome.COUNTED] += counted
-        outcomes[Outcome.REJECTED] += len(codes) - counted
+        state.size += state.books.touch_cost(company)
+        state.books.account(company).enter(*ends, outcomes, counts)
         for code, count in counts.items():
-            state.out.reasons[REASONS_BY_CODE[code]] += count
+            if code == COUNTED:
+                state.out.outcomes[Outcome.COUNTED] += count
+            else:
+                state.out.outcomes[Outcome.REJECTED] += count
+                state.out.reasons[REASONS_BY_CODE[code]] += count

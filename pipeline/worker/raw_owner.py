@@ -22,7 +22,7 @@ from pipeline.worker.releases import Stand, Way
 from schemas.clean import encode_chunk
 from schemas.reasons import Reason
 
-__all__ = ["RawOwner"]
+__all__ = ["RawOwner", "fitting"]
 
 _CHUNK_RECORDS: Final = 20_000
 _CHUNK_BYTES: Final = 4 << 20
@@ -145,7 +145,7 @@ class RawOwner(Owner[RawRecord]):
         rest = _after(records, self.fold.entry.fence)
         while rest and self.folds and await self.may_begin():
             began, was_own = time.perf_counter(), self.fold.digest == self.own
-            folded = self.fold.fold(rest[: _fitting(rest)])
+            folded = self.fold.fold(rest[: fitting(rest)])
             rest = rest[folded.count :]
             self.context.operations.folded_raw(folded, self.fold.entry, time.perf_counter() - began)
             self.context.at("outputs")
@@ -200,7 +200,7 @@ def _after(records: Sequence[RawRecord], fence: int) -> Sequence[RawRecord]:
     return [record for record in records if record.offset > fence]
 
 
-def _fitting(records: Sequence[RawRecord]) -> int:
+def fitting(records: Sequence[RawRecord]) -> int:
     """How many of the records make a chunk: by number, and by their weight; at least one."""
     if isinstance(records, Records):
         return records.fitting(_CHUNK_RECORDS, _CHUNK_BYTES, HEADER_WEIGHT)

@@ -146,7 +146,7 @@ def test_books_that_do_not_balance_are_told(monkeypatch: pytest.MonkeyPatch) -> 
     fold = fold_of()
     folded(fold, [record(0, NOON)])
     with monkeypatch.context() as patch:
-        patch.setattr(Account, "take", lambda *_: None)  # an event that nothing becomes of
+        patch.setattr(Account, "enter", lambda *_: None)  # an event that nothing becomes of
         folded(fold, [record(1, NOON, source="another")])
     first, second = folded(fold, [record(2, NOON + HOUR_MS), record(3, NOON + 2 * HOUR_MS)])
     assert (first.unbalanced, second.unbalanced) == (True, False)
@@ -165,8 +165,8 @@ def test_the_digest_is_a_chain_over_whole_blocks_however_it_is_cut() -> None:
 def test_plain_offsets_and_single_ones_are_digested_alike() -> None:
     one, other = Account(), Account()
     one.plain.extend(range(50))
-    one.take(50, b"\x03", {3: 1})
+    one.enter(50, 50, pack_outcome(50, 3), {3: 1})
     for offset in range(50):
-        other.take(offset, bytes([COUNTED]), {COUNTED: 1})
-    other.take(50, b"\x03", {3: 1})
+        other.enter(offset, offset, pack_outcome(offset, COUNTED), {COUNTED: 1})
+    other.enter(50, 50, pack_outcome(50, 3), {3: 1})
     assert one.payload() == other.payload()

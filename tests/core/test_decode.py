@@ -147,7 +147,7 @@ def looked(content: object, index: int | None) -> Event | Refusal:
     return found if isinstance(found, Event) else Refusal(index, *found)
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(
     st.sampled_from([*EVENT_TYPES]),
     st.dictionaries(st.sampled_from(NAMES), VALUE, max_size=3),

@@ -12,7 +12,7 @@ from agents.core.fast_decode import decode
 from agents.core.raw_state import Folded
 from agents.core.records import Part, RawRecord
 from pipeline.worker.appender import BATCH_BYTES, record_weight
-from pipeline.worker.raw_owner import _fitting
+from pipeline.worker.raw_owner import fitting
 from schemas.clean import encode_chunk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
@@ -72,7 +72,7 @@ def chunks(records: list[RawRecord], deciding: Deciding) -> list[Folded]:
     fold = AnonymizeFold(deciding, PSEUDONYMS, decode, topic="t" * 200, partition=0, partitions=1, digest="d")
     found: list[Folded] = []
     while records:
-        found.append(fold.fold(records[: _fitting(records)]))
+        found.append(fold.fold(records[: fitting(records)]))
         records = records[found[-1].count :]
     return found
 

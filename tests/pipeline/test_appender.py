@@ -79,9 +79,9 @@ def test_no_batch_is_larger_than_was_asked_for() -> None:
 def test_a_chunk_is_cut_by_headers_and_keys_too() -> None:
     heavy = RawRecord(0, 0, b"acme", b"{}", (("h", noise(900_000)),))
     keyed = RawRecord(0, 0, noise(900_000), b"{}")
-    assert raw_owner._fitting([heavy] * 10) == 4
-    assert raw_owner._fitting([keyed] * 10) == 4
-    assert raw_owner._fitting([RawRecord(0, 0, b"acme", b"{}", (("h", noise(9_000_000)),))] * 2) == 1
+    assert raw_owner.fitting([heavy] * 10) == 4
+    assert raw_owner.fitting([keyed] * 10) == 4
+    assert raw_owner.fitting([RawRecord(0, 0, b"acme", b"{}", (("h", noise(9_000_000)),))] * 2) == 1
 
 
 @NEEDS_COMPILER
@@ -95,4 +95,4 @@ def test_both_forms_of_records_are_cut_alike(monkeypatch: pytest.MonkeyPatch) ->
     ]
     for size in (0, 1, 300, 3000, 30_000, 10**9):
         monkeypatch.setattr(raw_owner, "_CHUNK_BYTES", size)
-        assert raw_owner._fitting(fetched(records)) == raw_owner._fitting(records)
+        assert raw_owner.fitting(fetched(records)) == raw_owner.fitting(records)

@@ -1,0 +1,206 @@
+"""``python -m bench.hostile``: what the dearest bytes cost that may be written to raw, as multiples of plain ones.
+
+Each shape is folded from record batches to the rows that a worker would write, in one process, beside plain events;
+then shapes are put together at random, and the dearest changed step by step, for as long as is asked for.
+"""
+
+import gc
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import typer
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from rich.table import Table
+
+from agents.core.anonymizing import AnonymizeFold
+from agents.core.counting import AggregateFold
+from agents.core.fast_decode import decode
+from agents.core.pseudonyms import Pseudonyms
+from agents.core.records import RawRecord
+from bench.compare import stamp
+from bench.hostile_shapes import CATALOGUE, NOW, Row, Shape, drawn, neighbour, rows
+from bench.workload import Workload, records
+from pipeline.cli.show import bar, console
+from pipeline.kafka.batch import Batch, Head
+from pipeline.kafka.parts import parts
+from pipeline.worker.raw_owner import fitting
+from schemas.clean import decode_chunk, encode_chunk
+from schemas.deciding import Deciding
+
+__all__ = ["BOUND", "Cost", "Plain", "batches", "cost"]
+
+BOUND: Final = 60
+"""Times the cost of a plain byte that any byte may cost."""
+_PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "performance" / "hostile.md"
+_IN_BATCH: Final = 2000
+_SAMPLE: Final = 150_000
+_LOOK: Final = 20_000
+_PLAIN_EVENTS: Final = 20_000
+_KEPT: Final = 40
+_SHOWN: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU seconds of the first and the second hop, for ``size`` bytes of records with their frames, uncompressed."""
+
+    first: float
+    second: float
+    size: int
+    records: int
+
+
+def batches(made: Iterable[Row]) -> tuple[list[Batch], int]:
+    """Record batches as a broker hands them over, not compressed; and their bytes."""
+    found: list[Batch] = []
+    size = offset = 0
+    rest = [*made]
+    while rest:
+        some, rest = rest[:_IN_BATCH], rest[_IN_BATCH:]
+        builder = DefaultRecordBatchBuilder(2, 0, False, -1, 0, 0, 1 << 30)
+        for place, (key, value, headers) in enumerate(some):
+            builder.append(place, NOW, key, value, headers)
+        data = memoryview(bytes(builder.build()))
+        head = Head.of(data)
+        block = Batch.of(head, head.check_sum(data), 0, offset + len(some))
+        found.append(block._replace(stored=block.stored._replace(base=offset, last=offset + len(some) - 1)))
+        size += len(data)
+        offset += len(some)
+    return found, size
+
+
+def cost(given: Sequence[Batch], size: int) -> Cost:
+    """What folding the batches takes, from their bytes to rows, in a state that knows nothing yet."""
+    pseudonyms = Pseudonyms(bytes(32))
+    first = AnonymizeFold(Deciding(), pseudonyms, decode, topic="raw", partition=0, partitions=1, digest="d")
+    second, chunks, count = AggregateFold(Deciding(), 0), list[bytes](), 0
+    gc.collect()
+    began = time.process_time()
+    for part in parts(given, RawRecord):
+        rest = part
+        while rest:
+            folded = first.fold(rest[: fitting(rest)])
+            rest = rest[folded.count :]
+            chunks.append(encode_chunk(folded.chunk))
+            count += folded.count
+    between = time.process_time()
+    for _ in second.fold((place, decode_chunk(chunk)) for place, chunk in enumerate(chunks)):
+        pass
+    return Cost(between - began, time.process_time() - between, size, count)
+
+
+class Plain:
+    """Plain events, measured whenever something is compared with them: the machine is not the same all the time."""
+
+    def __init__(self) -> None:
+        workload = Workload(NOW, _PLAIN_EVENTS, companies=10, users=1000, partitions=1)
+        self._given = batches((key, value, []) for _, key, value in records(workload))
+
+    def multiples(self, given: tuple[Sequence[Batch], int], times: int) -> tuple[Cost, float, float]:
+        """The least cost of so many tries, and how often that of plain bytes it is, in the first hop and in both."""
+        tries = [(cost(*given), cost(*self._given)) for _ in range(times)]
+        least, plain = (min(each, key=lambda one: one.first) for each in zip(*tries, strict=True))
+        seconds = [min(each.second for each in column) for column in zip(*tries, strict=True)]
+        scale = plain.size / least.size
+        both = (least.first + seconds[0]) / (plain.first + seconds[1])
+        return least, least.first / plain.first * scale, both * scale
+
+
+Found = tuple[float, float, Shape, Cost]
+
+
+def measured(plain: Plain, shape: Shape, size: int = _SAMPLE, times: int = 5) -> Found:
+    """Multiples of the first hop and of both, the shape, and its cost."""
+    least, first, both = plain.multiples(batches(rows(shape, size)), times)
+    return first, both, shape, least
+
+
+def searched(plain: Plain, known: Sequence[Found], seconds: float, choose: random.Random) -> list[Found]:
+    """Shapes near the dearest, and any, for so long: a quick look at each, a measurement where it seems dear."""
+    best = sorted(known, key=_dearest, reverse=True)[:_KEPT]
+    seen = {found[2] for found in known}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        near = best[min(int(choose.expovariate(0.2)), len(best) - 1)][2]
+        shape = neighbour(near, choose) if choose.random() < 0.7 else drawn(choose)
+        if shape in seen:
+            continue
+        seen.add(shape)
+        if _dearest(measured(plain, shape, _LOOK, 1)) > 0.7 * _dearest(best[-1]):
+            best = sorted([*best, measured(plain, shape)], key=_dearest, reverse=True)[:_KEPT]
+    return best
+
+
+def _dearest(found: Found) -> float:
+    return max(found[:2])
+
+
+def main(
+    seconds: int = typer.Option(300, min=0, help="How long to search beyond the shapes that are known."),
+    seed: int = typer.Option(1, help="Of the search."),
+    write: bool = typer.Option(False, help="Write docs/performance/hostile.md."),
+) -> None:
+    """Measure what the dearest bytes cost; exit code 1 where one is above the bound."""
+    gc.set_threshold(50_000, 20, 50)  # as in a worker
+    plain = Plain()
+    with bar("shapes that are known"):
+        known = [measured(plain, shape) for shape in CATALOGUE]
+    with bar("search"):
+        found = searched(plain, known, seconds, random.Random(seed))
+    shown = sorted({each[2]: each for each in (*known, *found)}.values(), key=_dearest, reverse=True)[:_SHOWN]
+    console.print(_table(shown))
+    if write:
+        _PAGE.write_text(_page(shown, len(known), seconds), "utf-8")
+    raise typer.Exit(int(_dearest(shown[0]) > BOUND))
+
+
+_COLUMNS: Final[tuple[tuple[str, Callable[[Found], str]], ...]] = (
+    ("shape", lambda found: found[2].name),
+    ("bytes a record", lambda found: f"{found[3].size / found[3].records:,.0f}"),
+    ("us a record", lambda found: f"{found[3].first / found[3].records * 1e6:,.1f}"),
+    ("first hop", lambda found: f"{found[0]:.1f}"),
+    ("both hops", lambda found: f"{found[1]:.1f}"),
+)
+
+
+def _table(shown: Sequence[Found]) -> Table:
+    table = Table(title="the dearest bytes, as multiples of plain ones")
+    for name, _ in _COLUMNS:
+        table.add_column(name, justify="left" if name == "shape" else "right")
+    for found in shown:
+        table.add_row(*(cell(found) for _, cell in _COLUMNS))
+    return table
+
+
+_FRAME: Final = """# The dearest bytes
+
+Generated by `python -m bench.hostile --write`. Whoever may write to raw chooses what is written there, so this page tells
+what the dearest bytes cost, beside those of plain events. The bound is that no byte costs more than {bound} plain ones.
+
+A byte is one of a record as it lies in a batch, uncompressed: key, value, headers and frame. Its cost is CPU from the
+batch to the rows that a worker would write: reading, folding, the clean chunk and the rejected records; in the second hop
+the fold of those chunks. Plain are single events of the workload that [Speed](../performance.md) is measured with, {plain}
+of them. Each shape is folded in a state that knows nothing yet. Beside {known} shapes that were thought of, others were put
+together at random and the dearest of all changed step by step for {seconds} seconds; the {shown} dearest are shown.
+
+{date}, commit `{commit}`, {machine}.
+
+"""  # noqa: E501 - Markdown
+
+
+def _page(shown: Sequence[Found], known: int, seconds: int) -> str:
+    told = {"bound": BOUND, "plain": f"{_PLAIN_EVENTS:,}", "known": known, "seconds": seconds, "shown": len(shown)}
+    lines = [
+        "| " + " | ".join(name for name, _ in _COLUMNS) + " |",
+        "| --- |" + " ---: |" * (len(_COLUMNS) - 1),
+        *("| " + " | ".join(cell(found) for _, cell in _COLUMNS) + " |" for found in shown),
+    ]
+    return _FRAME.format(**told, **stamp()) + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    typer.run(main)
