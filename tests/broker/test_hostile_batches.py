@@ -148,7 +148,7 @@ async def commands_read_past_it(bench: Bench, writer: Writer, variables: Mapping
     assert f"of {writer.counted:,} counted events" in answers["verify"].out
     assert f"{len(writer.verdicts):,} rejected" in answers["rejected"].out
     figure = next(line for line in answers["oracle"].out.splitlines() if '"user_messages"' in line)
-    explained = await bench.footfall("explain", json.loads(figure)["id"], variables=variables)
+    explained = await bench.footfall("explain", json.loads(figure)["id"], variables=variables, **bench.keys)
     assert explained.code == 0, explained.err[-500:]
 
 
@@ -162,7 +162,7 @@ async def ends_with_a_line(worker: WorkerProcess, *words: str) -> None:
     assert await asyncio.to_thread(worker.process.wait, 60) == 2
     line = worker.log.read_text().strip().splitlines()[-1]
     assert line.startswith("footfall: ")
-    assert [word for word in words if word not in line] == []
+    assert [word for word in words if word not in line] == [], line
 
 
 def test_where_services_alone_write_it_is_refused_in_one_line(brokers: str, prefix: str, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def chunk_of(groups: list[tuple[int, int]]) -> CleanChunk:
     zeros, count = [0] * len(groups), len(groups)
     times, of = [hour * HOUR_MS for hour, _ in groups], [shape for _, shape in groups]
     return CleanChunk(
-        CLEAN_VERSION, 0, count, 0, 0, "d", ["c"], shapes, [b"u"], [b"s"],
+        CLEAN_VERSION, 0, count, 0, 0, "d", 0, ["c"], shapes, [b"u"], [b"s"],
         *map(column, (range(count), times, zeros, zeros, of, [-1] * count, zeros)),
     )  # fmt: skip
 
