@@ -66,7 +66,7 @@ def batches(made: Iterable[Row]) -> tuple[list[Batch], int]:
             builder.append(place, NOW, key, value, headers)
         data = memoryview(bytes(builder.build()))
         head = Head.of(data)
-        block = Batch.of(head, head.check_sum(data), 0, offset + len(some))
+        block = Batch.of(head, head.check_sum(data), 0, offset + len(some), 0)
         found.append(block._replace(stored=block.stored._replace(base=offset, last=offset + len(some) - 1)))
         size += len(data)
         offset += len(some)

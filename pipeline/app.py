@@ -1,16 +1,20 @@
 """A Faust app for one stage: it joins the group, fetches chunks and runs the agent; state and positions are ours."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import faust
+from aiokafka.errors import IllegalStateError
 from faust.serializers.schemas import Schema
 from faust.types import TP
 
 from agents.aggregate import aggregate
 from agents.anonymize import anonymize
 from pipeline.flow import FLOW
+from pipeline.kafka.batch import Batch
 from pipeline.settings import Settings
+from pipeline.transport import Consumer
 from pipeline.worker.lease import Lease
 from pipeline.worker.manager import Owners
 from pipeline.worker.placing import StatePlacing
@@ -61,6 +65,18 @@ class FootfallApp(faust.App):
         """Position of every restored partition."""
         return {TP(self.footfall_topic, number): at for number, at in self.footfall_owners.positions().items()}
 
+    async def footfall_take(self, partition: int, batches: Sequence[Batch]) -> None:
+        """Hand over what was fetched of a partition, or see that what was dropped before it is fetched again."""
+        missed = await self.footfall_owners.take(partition, batches)
+        if missed is not None:
+            await self.footfall_fetch_again(partition, missed)
+
+    async def footfall_fetch_again(self, partition: int, offset: int) -> None:
+        """Fetch a partition from ``offset`` on; nothing where it was taken away meanwhile."""
+        tp, consumer = TP(self.footfall_topic, partition), cast("Consumer", self.consumer)
+        with contextlib.suppress(IllegalStateError):
+            await consumer.move({tp: offset})
+
 
 def build_app(
     kind: str,
@@ -104,7 +120,7 @@ def build_app(
     app.footfall_placing = StatePlacing(settings.standby, settings.partitions)
     app.footfall_topic = topic_name(settings.topic_prefix, stage.source)
     source = app.topic(app.footfall_topic, schema=_AsItIs(), acks=False)
-    app.agent(source, name=kind)(_AGENTS[kind](owners.take))
+    app.agent(source, name=kind)(_AGENTS[kind](app.footfall_take))
 
     async def revoked(*_: Any, **__: Any) -> None:
         await owners.revoke()

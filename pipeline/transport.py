@@ -184,7 +184,10 @@ class Consumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Seek every assigned partition to where its state reads on; called before fetching is resumed."""
-        positions = await cast("Any", self.app).footfall_positions()
+        await self.move(await cast("Any", self.app).footfall_positions())
+
+    async def move(self, positions: Mapping[TP, int]) -> None:
+        """Read on at ``positions``; raises IllegalStateError for a partition that is not assigned."""
         await self.seek_wait(dict(positions))
         for tp, position in positions.items():
             self._read_offset[tp] = position or None

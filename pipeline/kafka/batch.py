@@ -88,13 +88,15 @@ class Batch(NamedTuple):
     """A batch whose records are read when they are asked for: ``stored`` holds them as they lie on the broker.
 
     Its last offset is never one that is not in the log; where the header itself is wrong, nothing of it can be read.
+    From offset ``since`` up to it there was nothing to hand over, so whoever has come there misses nothing before it.
     """
 
     codec: int
     stored: Block
+    since: int
 
     @classmethod
-    def of(cls, head: Head, summed: bytes, least: int, end: int) -> Self:
+    def of(cls, head: Head, summed: bytes, least: int, end: int, since: int) -> Self:
         """A batch in a log that ends before ``end``, of which offsets from ``least`` on are wanted."""
         last, records, append_time = head.base + head.last_delta, head.records, head.greatest_time
         if not head.is_known:  # of its offsets nothing but the first is known, of its times nothing
@@ -104,7 +106,7 @@ class Batch(NamedTuple):
             last, records = max(min(last, end - 1), base, least), -1
         is_stamped = bool(head.attributes & _STAMPED)
         where = (_RECORDS_FROM, len(summed), records, base, last, least)
-        return cls(head.attributes & _CODEC, Block(summed, *where, head.first_time, append_time, is_stamped))
+        return cls(head.attributes & _CODEC, Block(summed, *where, head.first_time, append_time, is_stamped), since)
 
     def block(self) -> Block:
         """Its records, decompressed now."""

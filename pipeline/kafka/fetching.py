@@ -53,6 +53,9 @@ class WholeBatches:
         return len(self._data)
 
 
+_NOTHING: Final = (-1, -1)
+
+
 class FetchedBatches(PartitionRecords):  # type: ignore[misc]
     """What a fetch brought of one partition, in place of the client's; yields :class:`Batch`.
 
@@ -64,16 +67,25 @@ class FetchedBatches(PartitionRecords):  # type: ignore[misc]
 
     def __init__(self, assignment: Any, tp: Any, *rest: Any) -> None:
         super().__init__(tp, *rest)
-        self._end: int = assignment.state_value(tp).highwater
+        self._position = assignment.state_value(tp)
+        self._end: int = self._position.highwater
 
     def _unpack_records(self) -> Iterator[Batch]:
+        since = self._since()
         for data in self._records:
             head = Head.of(data)
-            batch = Batch.of(head, head.check_sum(data), self.next_fetch_offset, self._end)
+            batch = Batch.of(head, head.check_sum(data), self.next_fetch_offset, self._end, since)
             wanted = batch.stored.last >= batch.stored.least and not self._is_left_out(head, batch)
             self.next_fetch_offset = max(self.next_fetch_offset, batch.stored.last + 1)
             if wanted:
+                since = self.next_fetch_offset
                 yield batch
+        self._position.footfall_left_out = (since, self.next_fetch_offset)
+
+    def _since(self) -> int:
+        """From where on nothing was handed over: what the fetch before left out at its end counts too."""
+        since, end = getattr(self._position, "footfall_left_out", _NOTHING)
+        return since if end == self.next_fetch_offset else self.next_fetch_offset
 
     def _is_left_out(self, head: Head, batch: Batch) -> bool:
         """Whether it is a marker, or of a transaction that was aborted; keeps account of those."""

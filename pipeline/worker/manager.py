@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 
+from pipeline.kafka.batch import Batch
 from pipeline.operations import Operations
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Owner
@@ -165,11 +166,13 @@ class Owners:
         """Where each restored owner reads on."""
         return {partition: owner.position for partition, owner in self.owners.items() if owner.restored}
 
-    async def take(self, partition: int, records: Sequence[Any]) -> None:
-        """Hand fetched records to their owner; those of a partition that is no longer ours are dropped."""
+    async def take(self, partition: int, batches: Sequence[Batch]) -> int | None:
+        """Hand fetched batches to their owner; those of a partition that is no longer ours are dropped.
+
+        Returns the offset to fetch again from, see :meth:`Owner.take`.
+        """
         owner = self.owners.get(partition)
-        if owner is not None and owner.restored:
-            await owner.take(records)
+        return None if owner is None or not owner.restored else await owner.take(batches)
 
     def why_not_ready(self) -> str | None:
         """None where the worker is ready, else the reason."""

@@ -101,6 +101,9 @@ class Owner(abc.ABC, Generic[Record]):
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._checked_at = 0.0
+        self._next_offset = 0
+        """Behind the last batch that was handed over."""
+        self._fed_at = time.monotonic()
         self.log = structlog.get_logger().bind(worker=context.kind, partition=partition)
 
     @property
@@ -180,6 +183,7 @@ class Owner(abc.ABC, Generic[Record]):
         await self.check_changelog()
         await self._take_turn(stand)
         self.restored = True
+        self._next_offset = self.position
         self.moved_at = time.monotonic()
         context.operations.recovered(way, self.moved_at - began)
         spent = {"seconds": self.moved_at - began, "reading": found.reading, "joining": found.joining}
@@ -239,10 +243,31 @@ class Owner(abc.ABC, Generic[Record]):
         """Start the task that folds what ``take`` hands over."""
         self._task = asyncio.create_task(self._run(), name=f"owner-{self.partition}")
 
-    async def take(self, batches: Sequence[Batch]) -> None:
-        """Hand over fetched batches; waits while enough is queued, which holds the fetching back."""
-        if not self._closing.is_set():
-            await self._queue.put(batches)
+    async def take(self, batches: Sequence[Batch]) -> int | None:
+        """Hand over fetched batches; waits while enough is queued, which holds the fetching back.
+
+        Returns the offset to fetch again from, where some before them never came here: Faust drops what it has fetched
+        when it is told to go on twice, as where one rebalance follows another. Batches that came twice do no harm.
+        """
+        if self._closing.is_set():
+            return None
+        if batches[0].since > self._next_offset:
+            self.log.warning("fetching_again", first=self._next_offset, found=batches[0].since)
+            return self._next_offset
+        self._next_offset = max(self._next_offset, batches[-1].stored.last + 1)
+        await self._queue.put(batches)
+        return None
+
+    def starved(self) -> int | None:
+        """The offset to fetch again from, where records lie ahead and none came for 30 s; to be asked every second."""
+        now = time.monotonic()
+        if not (self._queue.empty() and self.folds and self.lag and self.context.lease.valid):
+            self._fed_at = now
+        if now - max(self._fed_at, self.moved_at) < _STALL_SECONDS:
+            return None
+        self._fed_at = now
+        self.log.warning("fetching_again", first=self.position, found=self.end)
+        return self.position
 
     async def close(self) -> None:
         """Finish the chunk in hand, begin none, and end."""

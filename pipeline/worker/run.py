@@ -212,6 +212,8 @@ class _Worker:
             for owner in list(owners.owners.values()):
                 if owner.restored:
                     owner.tell()
+                    if (missed := owner.starved()) is not None:
+                        await app.footfall_fetch_again(owner.partition, missed)
             turns.leave()
             new = {number: at for number, at in self._reached.items() if done.get(number) != at and at > 0}
             if new and owners.in_group and await self._commit(app, new):

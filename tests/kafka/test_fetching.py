@@ -100,6 +100,25 @@ def test_what_a_transaction_aborted_is_left_out_unreadable_or_not_and_markers_to
     assert ([(each.offset, each.unreadable_to) for each in records], end) == ([(0, None), (5, None), (7, 8)], 10)
 
 
+def handed_over(position: Any, start: int, *data: bytes, aborted: Aborted = ()) -> list[tuple[int, int]]:
+    """Where each batch of a fetch begins, and from where on nothing lay before it."""
+    assignment = SimpleNamespace(state_value=lambda _tp: position)
+    found = FetchedBatches(assignment, TP, WholeBatches(b"".join(data)), [*aborted], start, None, None, True, 1)
+    return [(each.stored.base, each.since) for each in found]
+
+
+def test_each_tells_from_where_on_nothing_was_left_out_that_should_have_been_handed_over() -> None:
+    position = SimpleNamespace(highwater=1 << 40)
+    first = handed_over(position, 0, batch(0, 3), batch(3, 2, 7), marker(5, 7, aborts=True), aborted=[(7, 3)])
+    then = handed_over(position, 6, marker(6, 8, aborts=False))
+    assert first == [(0, 0)]
+    assert then == []
+    assert handed_over(position, 7, batch(7, 1), batch(8, 1)) == [(7, 3), (8, 8)]
+    assert handed_over(position, 9, batch(9, 1)) == [(9, 9)]
+    assert handed_over(position, 12, batch(12, 1)) == [(12, 12)]  # sought, or what lay between was dropped
+    assert handed_over(position, 4, batch(3, 2), batch(5, 1)) == [(3, 4), (5, 5)]
+
+
 def test_the_position_goes_on_behind_a_batch_that_lies_and_never_past_the_log() -> None:
     lies = [Batch([record(0), record(2**31 - 1)]), Batch([record(0)], last=2**31 - 1), Batch([record(0)], last=-5)]
     found = [read(fetched(lie.appended(40, NOON), [], 40, 42)) for lie in lies]

@@ -26,7 +26,7 @@ FORMS = [False, pytest.param(True, marks=NEEDS_COMPILER)]
 def batch_of(data: bytes, least: int = 0, end: int = 1 << 40) -> Batch:
     view = memoryview(data)
     head = Head.of(view)
-    return Batch.of(head, head.check_sum(view), least, end)
+    return Batch.of(head, head.check_sum(view), least, end, least)
 
 
 def read(batches: Sequence[Batch], *, is_compiled: bool) -> list[RawRecord]:
@@ -156,7 +156,7 @@ def test_no_verdict_passes_what_is_in_the_log(built: Built, end: int, wanted: Ra
 def test_a_batch_read_from_its_middle_is_a_verdict_from_there() -> None:
     built = Built([GOOD, GOOD, GOOD])
     assert appended(built, least=41) == [unreadable(41, 42)]
-    assert both(Batch.of(Head(2**63 - 1, 2, 0, 0, 2**31 - 1, 0, NOON, -1, 1), bytes(40), 2**63 - 1, 2**63 - 1)) == [
+    assert both(Batch.of(Head(2**63 - 1, 2, 0, 0, 2**31 - 1, 0, NOON, -1, 1), bytes(40), 2**63 - 1, 2**63 - 1, 0)) == [
         unreadable(2**63 - 1, 2**63 - 1)
     ]
 
@@ -235,7 +235,7 @@ def test_any_bytes_come_to_the_same_in_both_forms_and_within_the_log(drawn: Any,
 def test_any_bytes_are_read_as_a_block(data: bytes, begin: int, end: int, number: int, last: int) -> None:
     begin, end = sorted((min(begin, len(data)), min(end, len(data))))
     block = Block(data, begin, end, number, 0, last, 0, NOON, NOON, False)
-    found = both(Batch(0, block))
+    found = both(Batch(0, block, 0))
     if IS_BUILT:
         assert [*Records([block], RawRecord)] == found
 

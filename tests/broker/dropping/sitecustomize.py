@@ -1,0 +1,20 @@
+"""Python runs this at its start where this folder is in PYTHONPATH: a worker then drops the first fetch of a partition."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.worker.manager import Owners
+
+_take = Owners.take
+_dropped = set[int]()
+
+
+async def _take_but_the_first(owners: Owners, partition: int, batches: Sequence[Any]) -> int | None:
+    if partition in _dropped:
+        return await _take(owners, partition, batches)
+    _dropped.add(partition)
+    print(f'{{"event": "dropped", "partition": {partition}}}', flush=True)
+    return None
+
+
+Owners.take = _take_but_the_first  # type: ignore[method-assign]
