@@ -150,8 +150,8 @@ async def _compare(settings: Settings, judgement: Judgement) -> None:
         except msgspec.MsgspecError:
             strange += 1
             continue
-        found.add((each.partition, each.offset, each.path, each.reason))
-    wanted = {(each.partition, each.offset, each.path, each.reason) for each in judgement.expected.rejections}
+        found.add(each.verdict)
+    wanted = {each.verdict for each in judgement.expected.rejections}
     judgement.rejections_missing = len(wanted - found)
     judgement.rejections_surplus = len(found - wanted) + strange
     judgement.raw_grown = await _raw_end(settings) - judgement.raw_end

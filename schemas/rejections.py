@@ -44,6 +44,12 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
     received: Instant
     more: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType = msgspec.UNSET
 
+    @property
+    def verdict(self) -> tuple[int, int, str, Reason, int]:
+        """What two readings of a log must agree on: (partition, offset, path, reason, how many more, or 0)."""
+        more = 0 if self.more is msgspec.UNSET else self.more
+        return self.partition, self.offset, self.path, self.reason, more
+
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Rejection)

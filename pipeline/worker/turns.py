@@ -28,6 +28,7 @@ _ORDER: Final = (
     "start anonymize of this release first, then me again (without an announced change: other settings; see `topics"
     " fold`)"
 )
+_AS_ANONYMIZE: Final = "start aggregate with the release and the settings that worker anonymize has"
 
 
 class Turns:
@@ -68,12 +69,13 @@ class Turns:
 
     def _refused(self, stand: Stand) -> Refused:
         under = stand.under or ""
-        if self._keys is None:
-            return Refused(
-                f"clean partition {stand.partition} is under the fold digest {under}, not {self._own} of this worker",
-                _ORDER,
-            )
-        return refused_digest(stand.partition, under, self._own, self._keys, passed=self._own in stand.past)
+        passed = self._own in stand.past
+        if self._keys is not None:
+            return refused_digest(stand.partition, under, self._own, self._keys, passed=passed)
+        found = f"clean partition {stand.partition} is under the fold digest {under}, not {self._own} of this worker"
+        if passed:
+            return Refused(f"{found}, which was in force before", _AS_ANONYMIZE)
+        return Refused(found, _ORDER)
 
     def _tell(self, waiting: tuple[Stand, ...]) -> None:
         left = {str(stand.partition): stand.left for stand in waiting}

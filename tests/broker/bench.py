@@ -20,7 +20,7 @@ from pipeline.settings import Settings, load_settings
 from pipeline.sink import SinkView
 from pipeline.verify import Difference, compare, last_is_highest, wrong_pages
 from schemas.deciding import Deciding
-from schemas.rejections import Rejection, decode_rejection
+from schemas.rejections import decode_rejection
 from schemas.topics import TOPICS, topic_name
 from tests.broker.load import CANARY, make_load, publish
 
@@ -68,6 +68,10 @@ class Bench:
         assert keys is not None
         self.digests |= {other.digest(): other.deciding()}
         return (await announce(other, keys)).partitions
+
+    def settle_on(self, changed: Mapping[str, str]) -> None:
+        """Start every further worker with settings that were announced."""
+        self._more |= changed
 
     def oracle_keys(self) -> OracleKeys:
         """What tells the genuine ticks and control records of this bench."""
@@ -176,9 +180,9 @@ class Bench:
         assert await self.rejected() == _rejections(expected)
 
     async def rejected(self) -> set[tuple[object, ...]]:
-        """What identifies each rejected record so far."""
+        """The verdict of each rejected record so far."""
         stored = await read_topic(self.brokers, self.topic("rejected"))
-        return {_identity(decode_rejection(record.value or b"")) for record in stored}
+        return {decode_rejection(record.value or b"").verdict for record in stored}
 
     async def leaks(self) -> LeakSearch:
         """A search for the load's planted text in every topic but raw and in all logs."""
@@ -219,9 +223,5 @@ async def run(
         await bench.stop()
 
 
-def _identity(rejection: Rejection) -> tuple[object, ...]:
-    return rejection.partition, rejection.offset, rejection.path, rejection.reason
-
-
 def _rejections(expected: OracleResult) -> set[tuple[object, ...]]:
-    return {_identity(each) for each in expected.rejections}
+    return {each.verdict for each in expected.rejections}

@@ -144,9 +144,13 @@ def test_the_new_release_waits_out_of_the_group_and_says_for_how_much(
         for kind in KINDS:  # once it has done its part
             await refused(bench.start(kind), "fold digest in force", "which is done")
         await waiting.ready()
-        bench.start("aggregate", **NEW)
+        new = bench.start("aggregate", **NEW)
         await bench.all_equal()
         await bench.end_is_highest()
+        await new.ready()
+        await refused(
+            bench.start("aggregate"), "of this worker, which was in force before", "that worker anonymize has"
+        )
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
 

@@ -58,9 +58,9 @@ class Writer:
         batch = case.build(lambda delta: self.good(partition, delta))
         base = await self._send(name, batch, partition)
         if case.verdicts is None:
-            self.verdicts.add((partition, base, "", Reason.UNREADABLE))
+            self.verdicts.add((partition, base, "", Reason.UNREADABLE, 0))
         else:
-            self.verdicts |= {(partition, base + delta, "", Reason.UNREADABLE) for delta in case.verdicts}
+            self.verdicts |= {(partition, base + delta, "", Reason.UNREADABLE, 0) for delta in case.verdicts}
             self.counted += (batch.count or len(batch.records)) - len(case.verdicts)
 
     def large(self, partition: int) -> Batch:

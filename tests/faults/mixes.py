@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from tests.faults.rig import rig
 from tests.faults.troubles import CLUSTER, SINGLE, Trouble
 
-__all__ = ["MixResult", "draw_mix", "run_mix"]
+__all__ = ["MixResult", "draw_mix", "run_apart", "run_mix"]
 
 _IDLE_AFTER = ("300", "300", "4")
 """Seconds; the short one lets ticks close windows in mid-run."""
@@ -81,3 +81,26 @@ async def run_mix(result: MixResult, folder: Path, *, at_work: float = 0.7) -> N
         result.passed = made.done
         await made.feed()
         result.counted = (await made.settled()).counted
+
+
+async def run_apart(results: Sequence[MixResult], folder: Path) -> None:
+    """Run one fault after the other in one deployment, each once all that was promised held behind the one before.
+
+    Each result, of the same seed and number of brokers, has one trouble, and is filled in; raises AssertionError.
+    """
+    seed, nodes, choose = results[0].seed, results[0].nodes, random.Random(f"apart {results[0].seed}")
+    small_disks = any("disk_full" in result.troubles for result in results)
+    async with rig(folder, f"m{seed}", nodes, small_disks=small_disks, IDLE_AFTER="300") as made:
+        made.hours_a_part = 1
+        for kind in ("anonymize", "anonymize", "aggregate", "aggregate"):
+            made.keep(kind)
+        for result in results:
+            ends, done = Counter(made.ends), Counter(made.done)
+            await made.feed()
+            await made.all_at_work()
+            async with made.under_load() as in_flight:
+                result.in_flight += in_flight
+                await _known(nodes)[result.troubles[0]](made, choose)
+            counted = (await made.settled()).counted
+            result.counted = counted - sum(each.counted for each in results)
+            result.ends, result.passed = made.ends - ends, made.done - done

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
@@ -38,17 +39,21 @@ _PROPERTIES = {
     "replica.lag.time.max.ms": "5000",
 }
 """Of every broker: the cleaner looks often for something to compact; brokers, too, meet through the proxies."""
-_OLDEST_HOURS, _HOURS_A_PART = 45, 5
+_OLDEST_HOURS = 45
 _OLD_HOURS = 12
 """Of append time before the workers begin, so that they close the books of these hours under the first fault."""
 
 
 @dataclass(eq=False)
 class Place:
-    """Where a worker of ``kind`` runs, one process after the other; ``variables`` are those of its environment."""
+    """Where a worker of ``kind`` runs, one process after the other; ``variables`` are those of its environment.
+
+    ``more`` are settings of the next start alone, ``stays`` of every one.
+    """
 
     kind: str
     more: dict[str, str]
+    stays: Mapping[str, str]
     variables: Mapping[str, str] | None = None
     wanted: bool = True
     worker: WorkerProcess | None = None
@@ -73,6 +78,8 @@ class Rig:
     ends: Counter[int] = field(default_factory=Counter)
     fed: int = 0
     """Loads published so far."""
+    hours_a_part: int = 5
+    """By which each is younger than the one before."""
     published: dict[bytes, int] = field(default_factory=dict)
     """What each record that was published is called, and its partition."""
     proofs: Counter[str] = field(default_factory=Counter)
@@ -85,9 +92,16 @@ class Rig:
 
     # ---- workers
 
-    def keep(self, kind: str, *, variables: Mapping[str, str] | None = None, **more: str) -> Place:
-        """One more worker of a kind, started again whenever it ends; ``more`` are settings of its first start."""
-        place = Place(kind, more, variables)
+    def keep(
+        self,
+        kind: str,
+        *,
+        stays: Mapping[str, str] = MappingProxyType({}),
+        variables: Mapping[str, str] | None = None,
+        **more: str,
+    ) -> Place:
+        """One more worker of a kind, started again whenever it ends; see :class:`Place`."""
+        place = Place(kind, more, stays, variables)
         self.places.append(place)
         self._keeping.append(asyncio.create_task(self._keep(place)))
         return place
@@ -98,8 +112,8 @@ class Rig:
             await self._may_start.wait()
             if not place.wanted:
                 return
-            place.worker = self.bench.start(place.kind, variables=place.variables, **{"BROKERS": behind} | place.more)
-            place.more = {}
+            given = {"BROKERS": behind, **place.stays} | place.more
+            place.worker, place.more = self.bench.start(place.kind, variables=place.variables, **given), {}
             code = await asyncio.to_thread(place.worker.process.wait)
             self.ends[code] += 1
             await asyncio.sleep(_RESTART_SECONDS)
@@ -149,7 +163,7 @@ class Rig:
         """
         number, self.fed = self.fed, self.fed + 1
         seed = int(self.bench.settings.topic_prefix.strip("m") or 0) * 1000 + number
-        now = time.time() - 3600 * max(0, _OLDEST_HOURS - _HOURS_A_PART * number)
+        now = time.time() - 3600 * max(0, _OLDEST_HOURS - self.hours_a_part * number)
         load = make_load(seed, count, PARTITIONS, now, first_sequence=number * 10_000)
         self.published |= {f"{number}/{place}".encode(): partition for place, (partition, _, _) in enumerate(load)}
         loop = asyncio.get_running_loop()

@@ -6,14 +6,14 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.mixes import MixResult, run_mix
+from tests.faults.mixes import MixResult, run_apart, run_mix
 
-__all__ = ["Ran", "run_all", "run_one"]
+__all__ = ["Ran", "run_all", "run_groups", "run_one"]
 
 _MIX_SECONDS = 1200
 
@@ -26,25 +26,48 @@ class Ran(NamedTuple):
     told: str
 
 
-def run_one(result: MixResult, at_work: float) -> Ran:
+def run_one(result: MixResult, at_work: float = 0.7) -> Ran:
     """Run a mix that was drawn; ``at_work`` as in :func:`run_mix`."""
-    folder, told = Path(tempfile.mkdtemp(prefix=f"footfall-mix-{result.seed}-")), ""
+    return _run([result], lambda folder: run_mix(result, folder, at_work=at_work))[0]
+
+
+def run_group(results: Sequence[MixResult]) -> list[Ran]:
+    """Run faults as :func:`run_apart` does; those behind one that failed have its error."""
+    return _run(results, lambda folder: run_apart(results, folder))
+
+
+def _run(results: Sequence[MixResult], run: Callable[[Path], Awaitable[None]]) -> list[Ran]:
+    folder, told = Path(tempfile.mkdtemp(prefix=f"footfall-mix-{results[0].seed}-")), ""
     began = time.monotonic()
     try:
-        asyncio.run(asyncio.wait_for(run_mix(result, folder, at_work=at_work), _MIX_SECONDS))
+        asyncio.run(asyncio.wait_for(run(folder), _MIX_SECONDS))
     except Exception:
         told = traceback.format_exc().strip()
-        result.error = told.splitlines()[-1][:200]
+        for result in results:
+            if not result.counted:
+                result.error = told.splitlines()[-1][:200]
     else:
         shutil.rmtree(folder, ignore_errors=True)
-    result.seconds = round(time.monotonic() - began, 1)
-    return Ran(result, folder, told)
+    for result in results:
+        result.seconds = round((time.monotonic() - began) / len(results), 1)
+    return [Ran(result, folder, told) for result in results]
 
 
-def run_all(mixes: Iterable[MixResult], jobs: int, at_work: float = 0.7) -> Iterator[Ran]:
+def run_all(mixes: Iterable[MixResult], jobs: int) -> Iterator[Ran]:
     """As they end; each in a process of its own, since a broker ends with the thread that started it."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
-        running = [pool.submit(run_one, mix, at_work) for mix in mixes]
+    with _processes(jobs) as pool:
+        running = [pool.submit(run_one, mix) for mix in mixes]
         for done in as_completed(running):
             yield done.result()
+
+
+def run_groups(groups: Iterable[Sequence[MixResult]], jobs: int) -> Iterator[Ran]:
+    """As :func:`run_all`, of groups that :func:`run_group` runs."""
+    with _processes(jobs) as pool:
+        running = [pool.submit(run_group, group) for group in groups]
+        for done in as_completed(running):
+            yield from done.result()
+
+
+def _processes(jobs: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1)

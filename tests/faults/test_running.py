@@ -14,7 +14,8 @@ from tests.faults import __main__ as command
 from tests.faults.mixes import MixResult, draw_mix
 from tests.faults.running import Ran
 from tests.faults.troubles import CLUSTER, SINGLE
-from tests.faults.troubles.machines import CLOCK, NoHistoryError, previous_release
+from tests.faults.troubles.machines import CLOCK
+from tests.faults.troubles.releases import NoHistoryError, previous_release
 
 
 def test_a_seed_repeats_its_mix_and_every_fault_is_drawn() -> None:

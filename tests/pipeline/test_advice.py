@@ -55,6 +55,9 @@ FOLLOWED: Final[dict[str, str]] = {
     ),
     "start anonymize of this release first, then me again (without an announced change: other settings; see `topics"
     " fold`)": "tests/broker/test_announcing.py::test_the_new_release_waits_out_of_the_group_and_says_for_how_much",
+    "start aggregate with the release and the settings that worker anonymize has": (
+        "tests/broker/test_announcing.py::test_the_new_release_waits_out_of_the_group_and_says_for_how_much"
+    ),
     "start the release and the settings that footfall topics fold announced": (
         "tests/broker/test_announcing.py::test_the_new_release_waits_out_of_the_group_and_says_for_how_much"
     ),

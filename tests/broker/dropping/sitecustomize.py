@@ -1,4 +1,4 @@
-"""Python runs this at its start where this folder is in PYTHONPATH: a worker then drops the first fetch of a partition."""
+"""Python runs this at its start where this folder is in PYTHONPATH: a worker drops each partition's first fetch."""
 
 from collections.abc import Sequence
 from typing import Any

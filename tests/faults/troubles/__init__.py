@@ -5,7 +5,7 @@ The first word of a docstring is the row of the catalogue (``docs/reliability.md
 
 from collections.abc import Mapping
 
-from tests.faults.troubles import brokers, compaction, machines, network, outside, workers
+from tests.faults.troubles import brokers, compaction, machines, network, outside, releases, workers
 from tests.faults.troubles.choosing import Trouble
 
 __all__ = ["CLUSTER", "SINGLE", "Trouble"]
@@ -34,7 +34,8 @@ SINGLE: Mapping[str, Trouble] = _named(
     machines.clocks_stepped,
     machines.descriptors_run_out,
     machines.disk_full,
-    machines.releases_side_by_side,
+    releases.releases_side_by_side,
+    releases.upgrade_announced,
     compaction.changelogs_compacted,
     outside.hostile_batches,
     outside.offsets_moved,

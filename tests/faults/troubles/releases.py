@@ -1,0 +1,98 @@
+"""Releases, and settings, one after another: side by side unasked, and announced."""
+
+import asyncio
+import contextlib
+import random
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from aiokafka.errors import KafkaError
+
+from pipeline.errors import Refused
+from tests.faults.rig import Place, Rig
+from tests.faults.troubles.choosing import begun, said
+
+__all__ = ["NoHistoryError", "previous_release", "releases_side_by_side", "upgrade_announced"]
+
+_ROOT = Path(__file__).parents[3]
+_CODE = ("agents", "pipeline", "schemas")
+_KINDS = ("anonymize", "aggregate")
+
+
+class NoHistoryError(Exception):
+    """This checkout has no history, so there is no previous release of the code."""
+
+
+async def releases_side_by_side(rig: Rig, choose: random.Random) -> None:
+    """FU1, FU2, FU3: workers of the previous release of the code join those of this one, and leave again."""
+    folder = Path(tempfile.mkdtemp(prefix="footfall-release-"))
+    try:
+        previous_release(folder)
+        variables = {"PYTHONPATH": str(folder)}
+        kinds = choose.choice([("anonymize",), ("aggregate",), ("anonymize", "aggregate")])
+        places = [rig.keep(kind, variables=variables) for kind in kinds]
+        await begun(rig, places)
+        await asyncio.sleep(choose.uniform(2, 6))
+        for place in places:
+            rig.proofs["previous release at work"] += said(place, '"event": "recovered"')
+            rig.proofs["previous release refused"] += said(place, "fold digest in force")
+            await rig.leave(place)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def previous_release(folder: Path) -> str:
+    """Unpack the code as it was before the last commit that changed it; that commit. Raises NoHistoryError."""
+    try:
+        last = _git("log", "-1", "--format=%H", "--", *_CODE).decode().strip()
+        packed = _git("archive", f"{last}^", *_CODE)
+    except (OSError, subprocess.CalledProcessError):
+        raise NoHistoryError from None
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True)
+    return last
+
+
+def _git(*arguments: str) -> bytes:
+    return subprocess.run(["git", "-C", str(_ROOT), *arguments], capture_output=True, check=True).stdout
+
+
+async def upgrade_announced(rig: Rig, choose: random.Random) -> None:
+    """FO1: other settings are announced and gone over to while workers of both, old and new, are killed."""
+    number = len(rig.bench.digests)
+    changed, kinds = choose.choice(
+        (({"LATENESS": f"P{20 - number % 10}D"}, _KINDS), ({"MAX_SOURCES": str(9000 + number)}, _KINDS[:1]))
+    )
+    old = [place for place in rig.places if place.kind in kinds]
+    await _announced(rig, changed)
+    new = [rig.keep(place.kind, stays=changed) for place in old]
+    for _ in range(choose.randint(0, 3)):
+        await asyncio.sleep(choose.uniform(0, 2))
+        victim = choose.choice([*old, *new])
+        if victim.worker is not None:
+            victim.worker.process.kill()
+    await rig.bench.until(lambda: _gone_over(rig, old, new))
+    for place in old:
+        await rig.leave(place)
+    rig.proofs["announced upgrades"] += 1
+    rig.bench.settle_on(changed)
+
+
+async def _announced(rig: Rig, changed: Mapping[str, str]) -> None:
+    """Once brokers answer; fails at the deadline."""
+
+    async def announced() -> bool:
+        with contextlib.suppress(KafkaError, OSError, Refused):
+            await rig.bench.announce(**{name.lower(): value for name, value in changed.items()})
+            return True
+        return False
+
+    await rig.bench.until(announced)
+
+
+async def _gone_over(rig: Rig, old: Sequence[Place], new: Sequence[Place]) -> bool:
+    """Whether the old ones say that another digest is in force, whenever they are started, and the new ones work."""
+    at_work = await rig.at_work()
+    return all(place in at_work for place in new) and all(said(place, "of this worker") for place in old)
