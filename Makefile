@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo picture docs test faults fuzz bench bench-quick sanitize lint clean
+.PHONY: setup demo picture docs check test faults fuzz bench bench-quick sanitize lint clean
 
 setup: .venv/.ready
 
@@ -23,6 +23,10 @@ docs: setup
 	$(BIN)/python -m pipeline.documents
 	$(BIN)/python -m tests.faults.reliability
 	$(BIN)/python -m bench.report
+
+# The inner loop: style, types, imports and every test that needs no broker.
+check: lint
+	$(BIN)/pytest -q --numprocesses 2 --dist loadfile -m "not broker" $(CHECK)
 
 # Two files of tests at a time: most of the time is waiting for brokers and workers to start, stop and time out.
 test: setup

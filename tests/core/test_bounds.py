@@ -107,6 +107,15 @@ def test_a_company_has_so_many_incarnations() -> None:
     ]  # fmt: skip
 
 
+def test_an_incarnation_costs_a_hundred_bytes_of_state_at_most() -> None:
+    """Key and value, beside the name of its company; whatever its numbers are."""
+    log = Log()
+    log.take([event("a#1", 0), event("a#1", 2**63 - 1), event("b#2", 2**62)])
+    heads = [write for write in log.writes if write.key.startswith(b"sacme|")]
+    assert len(heads) == 3
+    assert max(len(write.key) + len(write.value or b"") for write in heads) - len("acme") <= 100
+
+
 def test_there_is_room_again_when_a_source_is_forgotten() -> None:
     log = Log(max_sources=2, lateness=2 * DAY_MS)
     later = NOON + 3 * DAY_MS

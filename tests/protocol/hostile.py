@@ -7,8 +7,8 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from agents.core.records import RawRecord
 from tests.control_kit import PREVIOUS, SECRET, Headers, fold_text, tick_text
-from tests.protocol.memory import Stored
 
 __all__ = ["HARMS", "Harm", "harm"]
 
@@ -26,7 +26,7 @@ class Harm(NamedTuple):
     unreadable: int = 0
 
 
-def harm(kind: str, choose: random.Random, topic: str, partition: int, seen: Sequence[Stored]) -> Harm:
+def harm(kind: str, choose: random.Random, topic: str, partition: int, seen: Sequence[RawRecord]) -> Harm:
     """One of a kind in ``HARMS``; ``seen`` are the records that the partition holds."""
     if kind == "unreadable":
         return Harm(unreadable=choose.choice([1, 1, 2, 5]))
@@ -36,7 +36,7 @@ def harm(kind: str, choose: random.Random, topic: str, partition: int, seen: Seq
             record = choose.choice(ours)
             return Harm(record.key, None, record.headers)
     if kind == "broken headers":
-        events = [record for record in seen if record.value] or [Stored(0, 0, b"acme", b"{}", ())]
+        events = [record for record in seen if record.value] or [RawRecord(0, 0, b"acme", b"{}", ())]
         record = choose.choice(events)
         return Harm(record.key, record.value, choose.choice(_BROKEN))
     key = choose.choice([None, None, b"", b"acme"])

@@ -4,36 +4,27 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from agents.core.records import RawRecord
 from pipeline.worker.appender import ProduceError
 
-__all__ = ["Gate", "Log", "Logs", "MemoryAppender", "MemoryReader", "Stored", "Waiting"]
+__all__ = ["Gate", "Log", "Logs", "MemoryAppender", "MemoryReader", "Waiting"]
 
 Rows = Iterable[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]]
-
-
-class Stored(NamedTuple):
-    offset: int
-    append_time: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
-    unreadable_to: int | None = None
 
 
 @dataclass(slots=True)
 class Log:
     """One partition; offsets stay when the cleaner takes records out. ``deleted``: kinds of keys ever deleted."""
 
-    records: list[Stored] = field(default_factory=list)
+    records: list[RawRecord] = field(default_factory=list)
     end: int = 0
     deleted: set[bytes] = field(default_factory=set)
 
     def append(self, rows: Rows, now: int) -> int:
         base = self.end
         for key, value, headers in rows:
-            self.records.append(Stored(self.end, now, key, value, tuple(headers)))
+            self.records.append(RawRecord(self.end, now, key, value, tuple(headers)))
             self.end += 1
             if key and value is None:
                 self.deleted.add(key[:1])
@@ -41,7 +32,7 @@ class Log:
 
     def break_off(self, now: int, count: int) -> None:
         """Bytes in place of ``count`` records, which no reader of the format makes sense of."""
-        self.records.append(Stored(self.end, now, None, None, (), self.end + count - 1))
+        self.records.append(RawRecord(self.end, now, None, None, (), self.end + count - 1))
         self.end += count
 
     def mark(self) -> None:
@@ -144,7 +135,7 @@ class MemoryReader:
         await self._gate.step(f"look {topic}")
         return bool(self._between(topic, partition, start, end))
 
-    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[Stored]]:
+    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[RawRecord]]:
         if start >= end:
             return
         middle = (start + end) // 2
@@ -153,5 +144,5 @@ class MemoryReader:
         await self._gate.step(f"read on {topic}")
         yield self._between(topic, partition, middle, end)
 
-    def _between(self, topic: str, partition: int, start: int, end: int) -> list[Stored]:
+    def _between(self, topic: str, partition: int, start: int, end: int) -> list[RawRecord]:
         return [each for each in self._logs[topic, partition].records if start <= each.offset < end]

@@ -14,6 +14,8 @@ from enum import Enum
 from itertools import chain, repeat
 from typing import Any
 
+import msgspec
+
 from agents.core.count_state import Entry
 from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.raw_state import RawEntry
@@ -139,7 +141,7 @@ class Simulation:
         scribe = self._scribes.setdefault(number, Scribe(settings.deciding(), settings.partitions, number, topic))
         records = self.log("raw", number).records
         for stored in records[self._read[number] :]:
-            scribe.read(StoredRecord(number, *stored))
+            scribe.read(StoredRecord(number, *msgspec.structs.astuple(stored)))
         self._read[number] = len(records)
         return scribe.signed(record._replace(headers=headers))
 
@@ -403,7 +405,7 @@ class Simulation:
     def stored(self, short: str) -> list[StoredRecord]:
         """What a topic of the table holds, by partition and offset."""
         return [
-            StoredRecord(partition, *record)
+            StoredRecord(partition, *msgspec.structs.astuple(record))
             for partition in range(self.settings.partitions)
             for record in self.log(short, partition).records
         ]

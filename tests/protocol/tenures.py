@@ -85,7 +85,8 @@ class RawTenure(Scheduled, RawOwner):
         self._ticked_at = _LONG_AGO
 
     def fetched(self, record: Any) -> RawRecord:
-        return RawRecord(*record)
+        found: RawRecord = record
+        return found
 
 
 class CleanTenure(Scheduled, CleanOwner):

@@ -5,16 +5,18 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from typing import ClassVar
 
+import msgspec
 import pytest
 
 from agents.core.joins import ENTRY_KEY
+from agents.core.records import RawRecord
 from agents.core.standby import Standby
 from pipeline.worker.owner import Context
 from pipeline.worker.releases import Others
 from schemas.topics import topic_name
 from tests.control_kit import KEYS, PSEUDONYMS
 from tests.core.random_log import random_log
-from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader, Stored
+from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader
 from tests.protocol.schedules import SETTINGS
 from tests.protocol.simulation import DIGEST
 from tests.protocol.tenures import RawTenure
@@ -37,7 +39,7 @@ class Reader(MemoryReader):
 
     starts: ClassVar[list[int]] = []
 
-    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[Stored]]:
+    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[RawRecord]]:
         if topic.endswith("changelog"):
             self.starts.append(start)
         async for records in super().records(topic, partition, start, end):
@@ -154,7 +156,7 @@ def test_a_standby_past_the_end_of_a_log_that_was_made_anew_is_not_believed() ->
         first = world.owner()
         await first.restore()
         await world.fold(first, 10)
-        standby.take([each._replace(key=b"s-of-another-log") for each in world.state.records])
+        standby.take([msgspec.structs.replace(each, key=b"s-of-another-log") for each in world.state.records])
         standby.next += 1
         second = world.owner()
         await second.restore(standby)
