@@ -22,6 +22,7 @@ from pipeline.operations import Operations
 from pipeline.settings import Settings
 from pipeline.worker.appender import Appender, SoleLog
 from pipeline.worker.held import Held
+from pipeline.worker.intake import STALL_SECONDS, Intake
 from pipeline.worker.lease import Lease
 from pipeline.worker.recovery import LogReader, Recovered, joined_entry, last_entry, recover
 from pipeline.worker.releases import NOBODY, Stand, Turn, Way, lies
@@ -31,10 +32,8 @@ from schemas.topics import topic_name
 __all__ = ["Context", "Owner", "Record"]
 
 Record = TypeVar("Record")
-_QUEUED_CHUNKS: Final = 2
 _MENDED_ROWS: Final = 2000
 _CHECK_SECONDS: Final = 2.0
-_STALL_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +96,18 @@ class Owner(abc.ABC, Generic[Record]):
         self.held = Held()
         """By an open transaction."""
         self._store: OwnStore | None = None
-        self._queue: asyncio.Queue[Sequence[Batch]] = asyncio.Queue(_QUEUED_CHUNKS)
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._checked_at = 0.0
-        self._next_offset = 0
-        """Behind the last batch that was handed over."""
-        self._fed_at = time.monotonic()
         self.log = structlog.get_logger().bind(worker=context.kind, partition=partition)
+        self._intake = Intake(self.log)
 
     @property
     def ready(self) -> bool:
         """Restored, mended, and at the log's end or moved on within 30 s."""
         if not self.restored or not self.folds or self.held.too_long:
             return False
-        return not self.lag or time.monotonic() - self.moved_at < _STALL_SECONDS
+        return not self.lag or time.monotonic() - self.moved_at < STALL_SECONDS
 
     @property
     def lag(self) -> int:
@@ -183,7 +179,7 @@ class Owner(abc.ABC, Generic[Record]):
         await self.check_changelog()
         await self._take_turn(stand)
         self.restored = True
-        self._next_offset = self.position
+        self._intake.begin(self.position)
         self.moved_at = time.monotonic()
         context.operations.recovered(way, self.moved_at - began)
         spent = {"seconds": self.moved_at - began, "reading": found.reading, "joining": found.joining}
@@ -244,36 +240,18 @@ class Owner(abc.ABC, Generic[Record]):
         self._task = asyncio.create_task(self._run(), name=f"owner-{self.partition}")
 
     async def take(self, batches: Sequence[Batch]) -> int | None:
-        """Hand over fetched batches; waits while enough is queued, which holds the fetching back.
-
-        Returns the offset to fetch again from, where some before them never came here: Faust drops what it has fetched
-        when it is told to go on twice, as where one rebalance follows another. Batches that came twice do no harm.
-        """
-        if self._closing.is_set():
-            return None
-        if batches[0].since > self._next_offset:
-            self.log.warning("fetching_again", first=self._next_offset, found=batches[0].since)
-            return self._next_offset
-        self._next_offset = max(self._next_offset, batches[-1].stored.last + 1)
-        await self._queue.put(batches)
-        return None
+        """Hand over fetched batches; returns the offset to fetch again from, see :meth:`Intake.put`."""
+        return None if self._closing.is_set() else await self._intake.put(batches)
 
     def starved(self) -> int | None:
-        """The offset to fetch again from, where records lie ahead and none came for 30 s; to be asked every second."""
-        now = time.monotonic()
-        if not (self._queue.empty() and self.folds and self.lag and self.context.lease.valid):
-            self._fed_at = now
-        if now - max(self._fed_at, self.moved_at) < _STALL_SECONDS:
-            return None
-        self._fed_at = now
-        self.log.warning("fetching_again", first=self.position, found=self.end)
-        return self.position
+        """The offset to fetch again from, see :meth:`Intake.starved`."""
+        hungry = bool(self.folds and self.lag and self.context.lease.valid)
+        return self._intake.starved(self.position, self.end, hungry=hungry, moved_at=self.moved_at)
 
     async def close(self) -> None:
         """Finish the chunk in hand, begin none, and end."""
         self._closing.set()
-        while not self._queue.empty():  # also frees a take that waits
-            self._queue.get_nowait()
+        self._intake.clear()
         if self._task is not None:
             await self._task
 
@@ -301,7 +279,7 @@ class Owner(abc.ABC, Generic[Record]):
             self.context.failed(error)
 
     async def _next(self) -> Iterable[Sequence[Record]]:
-        get = asyncio.ensure_future(self._queue.get())
+        get = asyncio.ensure_future(self._intake.get())
         closing = asyncio.ensure_future(self._closing.wait())
         try:
             done, _ = await asyncio.wait({get, closing}, timeout=self.pause(), return_when=asyncio.FIRST_COMPLETED)
