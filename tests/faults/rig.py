@@ -140,11 +140,9 @@ class Rig:
 
     async def at_work(self) -> list[Place]:
         """Where a worker is ready at the moment."""
-        answers = await asyncio.gather(
-            *(asyncio.to_thread(place.worker.get, "/readyz") for place in self.places if place.worker is not None)
-        )
-        placed = [place for place in self.places if place.worker is not None]
-        return [place for place, (status, _) in zip(placed, answers, strict=True) if status == 200]
+        running = [(place, place.worker) for place in self.places if place.worker is not None]
+        answers = await asyncio.gather(*(asyncio.to_thread(worker.get, "/readyz") for _, worker in running))
+        return [place for (place, _), (status, _) in zip(running, answers, strict=True) if status == 200]
 
     async def all_at_work(self) -> None:
         """Until every worker is ready; fails at the deadline."""
