@@ -15,7 +15,8 @@ from tests.faults.mixes import MixResult, run_apart, run_mix
 
 __all__ = ["Ran", "run_all", "run_groups", "run_one"]
 
-_MIX_SECONDS = 1200
+_MIX_SECONDS, _FAULT_SECONDS = 1200, 150
+"""For a mix, and for each further fault of a group."""
 
 
 class Ran(NamedTuple):
@@ -40,7 +41,8 @@ def _run(results: Sequence[MixResult], run: Callable[[Path], Awaitable[None]]) -
     folder, told = Path(tempfile.mkdtemp(prefix=f"footfall-mix-{results[0].seed}-")), ""
     began = time.monotonic()
     try:
-        asyncio.run(asyncio.wait_for(run(folder), _MIX_SECONDS))
+        seconds = _MIX_SECONDS + _FAULT_SECONDS * (len(results) - 1)
+        asyncio.run(asyncio.wait_for(run(folder), seconds))
     except Exception:
         told = traceback.format_exc().strip()
         for result in results:

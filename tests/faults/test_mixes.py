@@ -9,7 +9,7 @@ from tests.faults.running import Ran, run_all, run_groups
 from tests.faults.troubles import CLUSTER, SINGLE
 from tests.faults.troubles.releases import NoHistoryError
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(2700)]
 
 AT_ONCE = 2
 A_GROUP = {1: 7, 3: 4}
