@@ -67,6 +67,11 @@ class Head(NamedTuple):
         return self.form == _FORMAT
 
     @property
+    def last(self) -> int:
+        """The last offset that it says it has; the first where the rest of the header is not known."""
+        return self.base + self.last_delta if self.is_known else self.base
+
+    @property
     def is_control(self) -> bool:
         """Whether it holds a marker, which only brokers write."""
         return self.is_known and bool(self.attributes & _CONTROL)
@@ -98,9 +103,9 @@ class Batch(NamedTuple):
     @classmethod
     def of(cls, head: Head, summed: bytes, least: int, end: int, since: int) -> Self:
         """A batch in a log that ends before ``end``, of which offsets from ``least`` on are wanted."""
-        last, records, append_time = head.base + head.last_delta, head.records, head.greatest_time
-        if not head.is_known:  # of its offsets nothing but the first is known, of its times nothing
-            last, records, append_time = head.base, -1, 0
+        last, records, append_time = head.last, head.records, head.greatest_time
+        if not head.is_known:
+            records, append_time = -1, 0
         base = min(max(head.base, 0), max(end - 1, least))
         if not (base == head.base <= last < max(end, least)):
             last, records = max(min(last, end - 1), base, least), -1

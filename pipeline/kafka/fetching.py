@@ -74,6 +74,8 @@ class FetchedBatches(PartitionRecords):  # type: ignore[misc]
         since = self._since()
         for data in self._records:
             head = Head.of(data)
+            if head.last >= self._end:  # the broker looks at the end before it reads: the next fetch tells a later one
+                break
             batch = Batch.of(head, head.check_sum(data), self.next_fetch_offset, self._end, since)
             wanted = batch.stored.last >= batch.stored.least and not self._is_left_out(head, batch)
             self.next_fetch_offset = max(self.next_fetch_offset, batch.stored.last + 1)

@@ -120,13 +120,22 @@ def test_each_tells_from_where_on_nothing_was_left_out_that_should_have_been_han
 
 
 def test_the_position_goes_on_behind_a_batch_that_lies_and_never_past_the_log() -> None:
-    lies = [Batch([record(0), record(2**31 - 1)]), Batch([record(0)], last=2**31 - 1), Batch([record(0)], last=-5)]
+    lies = [Batch([record(0), record(2**31 - 1)]), Batch([record(0)], last=-5)]
     found = [read(fetched(lie.appended(40, NOON), [], 40, 42)) for lie in lies]
     assert [([(each.offset, each.last) for each in records], end) for records, end in found] == [
         ([(40, 41)], 42),
-        ([(40, 41)], 42),
         ([(40, 40)], 41),
     ]
+
+
+@pytest.mark.parametrize("last", [1, 2**31 - 1])
+def test_what_ends_behind_the_end_that_the_broker_told_is_fetched_again_and_no_verdict(last: int) -> None:
+    """A broker looks at the end before it reads, so what it read may go further."""
+    data = batch(38, 2) + Batch([record(0), record(1)], last=last).appended(40, NOON)
+    records, end = read(fetched(data, [], 38, 41))
+    assert ([each.offset for each in records], end) == ([38, 39], 40)
+    records, end = read(fetched(data, [], 40, 41 + last))
+    assert ([(each.offset, each.unreadable_to) for each in records], end) == ([(40, None), (41, None)], 41 + last)
 
 
 def test_an_empty_batch_that_the_cleaner_left_moves_the_position_alone() -> None:
