@@ -8,13 +8,16 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tests.faults.mixes import MixResult, run_apart, run_mix
 
 __all__ = ["Ran", "run_all", "run_groups", "run_one"]
 
+Given = TypeVar("Given")
+Came = TypeVar("Came")
 _MIX_SECONDS, _FAULT_SECONDS = 1200, 150
 """For a mix, and for each further fault of a group."""
 
@@ -56,20 +59,18 @@ def _run(results: Sequence[MixResult], run: Callable[[Path], Awaitable[None]]) -
 
 
 def run_all(mixes: Iterable[MixResult], jobs: int) -> Iterator[Ran]:
-    """As they end; each in a process of its own, since a broker ends with the thread that started it."""
-    with _processes(jobs) as pool:
-        running = [pool.submit(run_one, mix) for mix in mixes]
-        for done in as_completed(running):
-            yield done.result()
+    """As they end."""
+    return _each(run_one, mixes, jobs)
 
 
 def run_groups(groups: Iterable[Sequence[MixResult]], jobs: int) -> Iterator[Ran]:
     """As :func:`run_all`, of groups that :func:`run_group` runs."""
-    with _processes(jobs) as pool:
-        running = [pool.submit(run_group, group) for group in groups]
-        for done in as_completed(running):
-            yield from done.result()
+    return chain.from_iterable(_each(run_group, groups, jobs))
 
 
-def _processes(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1)
+def _each(run: Callable[[Given], Came], given: Iterable[Given], jobs: int) -> Iterator[Came]:
+    """What came of each, in a process of its own, since a broker ends with the thread that started it."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
+        for done in as_completed([pool.submit(run, each) for each in given]):
+            yield done.result()

@@ -19,6 +19,7 @@ import msgspec
 from agents.core.count_state import Entry
 from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.raw_state import RawEntry
+from agents.core.records import RawRecord
 from agents.core.standby import Standby
 from pipeline.errors import Refused
 from pipeline.reading import StoredRecord
@@ -141,7 +142,7 @@ class Simulation:
         scribe = self._scribes.setdefault(number, Scribe(settings.deciding(), settings.partitions, number, topic))
         records = self.log("raw", number).records
         for stored in records[self._read[number] :]:
-            scribe.read(StoredRecord(number, *msgspec.structs.astuple(stored)))
+            scribe.read(_of_partition(number, stored))
         self._read[number] = len(records)
         return scribe.signed(record._replace(headers=headers))
 
@@ -405,7 +406,7 @@ class Simulation:
     def stored(self, short: str) -> list[StoredRecord]:
         """What a topic of the table holds, by partition and offset."""
         return [
-            StoredRecord(partition, *msgspec.structs.astuple(record))
+            _of_partition(partition, record)
             for partition in range(self.settings.partitions)
             for record in self.log(short, partition).records
         ]
@@ -417,3 +418,7 @@ class Simulation:
             if isinstance(tenure.owner, RawTenure) and tenure.owner.fold.tick_due(self.now, tenure.owner.assigned_at)
         ]
         return [*wrong(self.stored, self.settings), *self.refused, *owed]
+
+
+def _of_partition(partition: int, record: RawRecord) -> StoredRecord:
+    return StoredRecord(partition, *msgspec.structs.astuple(record))
