@@ -34,7 +34,7 @@ _CLUSTER: Final = "Zm9vdGZhbGwtZW1iZWRkZQ"
 _DATA: Final = "data"
 _PROPERTIES: Final = "server.properties"
 """Both in the node's folder, and named from there: Kafka splits a list of folders at commas, whatever their names."""
-_START_SECONDS: Final = 60
+_START_SECONDS: Final = 180
 _PORTS: Final = range(15_000, 32_000)
 _TRIES: Final = 100
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
@@ -178,7 +178,7 @@ class EmbeddedBroker:
         return any(node["node_id"] == self.node for node in nodes)
 
     def start(self, progress: Progress | None = None) -> str:
-        """Start and wait until it serves; returns its address. Refuses where it ends or takes over a minute.
+        """Start and wait until it serves; returns its address. Refuses where it ends or takes over three minutes.
 
         Not to be called where a loop runs.
         """
@@ -201,7 +201,7 @@ class EmbeddedBroker:
         return self.address
 
     async def wait(self) -> None:
-        """Until a launched broker serves; refuses where it ends or takes over a minute."""
+        """Until a launched broker serves; refuses where it ends or takes over three minutes."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _START_SECONDS
         while loop.time() < until:

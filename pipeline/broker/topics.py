@@ -126,22 +126,47 @@ async def apply(settings: Settings) -> list[str]:
     brokers = required_brokers(settings)
     try:
         async with admin(brokers) as client:
-            there = await _standing(client, settings.topic_prefix, with_config=False)
-            missing = [short for short in TOPICS if short not in there]
+            there = await _all_shown(client, settings)
+            missing = {name: short for name, short in _names(settings).items() if short not in there}
             counts = {topic.name: topic.partitions for topic in there.values()}
             if missing and (refusal := refused_partitions(counts, settings.partitions, None)) is not None:
                 raise refusal
-            made = await _create(client, settings, missing) if missing else []
+            replication = await _replication(client, settings) if missing else 0
+            made = await _create_like(client, missing, settings.partitions, replication)
             await _until_led(client, settings.topic_prefix)
             return made
     except (KafkaError, TimeoutError) as error:
         raise failed("make the topics", error) from None
 
 
-async def _create(client: AIOKafkaAdminClient, settings: Settings, missing: list[str]) -> list[str]:
-    replication = settings.replication or await _default_replication(client)
-    names = {topic_name(settings.topic_prefix, short): short for short in missing}
-    return await _create_like(client, names, settings.partitions, replication)
+def _names(settings: Settings) -> dict[str, str]:
+    return {topic_name(settings.topic_prefix, short): short for short in TOPICS}
+
+
+async def _all_shown(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, StandingTopic]:
+    """What stands, once it is shown: a topic that was just made is known to the controller before it is to brokers."""
+    there: dict[str, StandingTopic] = {}
+
+    async def shown() -> bool:
+        nonlocal there
+        there = await _standing(client, settings.topic_prefix, with_config=False)
+        new = _new({name: short for name, short in _names(settings).items() if short not in there}, 1, 1)
+        told = await client.create_topics(new, validate_only=True) if new else None
+        return told is None or all(code != _EXISTS for _, code, _ in told.topic_errors)
+
+    await _until(shown)
+    return there
+
+
+async def _replication(client: AIOKafkaAdminClient, settings: Settings) -> int:
+    return settings.replication or await _default_replication(client)
+
+
+def _new(names: Mapping[str, str], partitions: int, replication: int) -> list[NewTopic]:
+    return [
+        NewTopic(name, partitions, replication, topic_configs=topic_config(short, replication))
+        for name, short in names.items()
+    ]
 
 
 async def _create_like(
@@ -151,11 +176,9 @@ async def _create_like(
 
     Returns those that it made: what another has just made need not be shown yet.
     """
-    new = [
-        NewTopic(name, partitions, replication, topic_configs=topic_config(short, replication))
-        for name, short in names.items()
-    ]
-    answer = await client.create_topics(new)
+    if not names:
+        return []
+    answer = await client.create_topics(_new(names, partitions, replication))
     for name, code, message in answer.topic_errors:
         if code not in (0, _EXISTS):
             raise Refused(f"the broker does not make {name}", message or f"it says error {code}")
@@ -225,14 +248,14 @@ async def _until_led(client: AIOKafkaAdminClient, prefix: str) -> None:
     await _until(led)
 
 
-async def _until(led: Callable[[], Awaitable[bool]]) -> None:
+async def _until(ready: Callable[[], Awaitable[bool]]) -> None:
     loop = asyncio.get_running_loop()
     until = loop.time() + _READY_SECONDS
     while loop.time() < until:
-        if await led():
+        if await ready():
             return
         await asyncio.sleep(0.1)
-    raise Refused("topics have partitions without a leader", "look at the state of the brokers, then try again")
+    raise Refused("topics are missing or without a leader", "look at the state of the brokers, then try again")
 
 
 async def diff(settings: Settings) -> list[Difference]:

@@ -1,15 +1,17 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from agents.core.control import InForce
 from agents.core.joins import seal
 from agents.core.raw_state import RawEntry
+from pipeline.broker import topics
 from pipeline.broker.admin import admin
 from pipeline.broker.digests import Announced, announce
 from pipeline.broker.topics import apply, diff, standing
@@ -146,6 +148,24 @@ async def test_nothing_is_made_beside_topics_that_have_another_number_of_partiti
         await apply(settings)
     assert len(await standing(settings)) == 1
     assert len(await apply(settings.model_copy(update={"partitions": 3}))) == len(TOPICS) - 1
+
+
+async def test_a_topic_that_is_made_and_not_shown_yet_is_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brokers learn of a topic behind the controller that made it."""
+    described, seen = topics._described, []
+
+    async def behind(client: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
+        seen.append(await described(client))
+        return {} if len(seen) == 1 else seen[-1]
+
+    async with admin(settings.brokers or "") as client:
+        await client.create_topics([NewTopic(topic_name(settings.topic_prefix, "raw"), 3, 1)])
+    monkeypatch.setattr(topics, "_described", behind)
+    with pytest.raises(Refused, match="set FOOTFALL_PARTITIONS=3"):
+        await apply(settings)
+    assert len(await standing(settings)) == 1
 
 
 async def test_where_nothing_is_in_force_nothing_is_appended(old: Settings) -> None:
