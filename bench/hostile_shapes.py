@@ -168,6 +168,11 @@ class Shape:
         told = [part for part in (*(self.parts or ("plain",)), self.key, self.headers, *some) if part]
         return f"{', '.join(told)}; {held}"
 
+    @property
+    def begins_companies(self) -> bool:
+        """Whether each record is of a company of its own."""
+        return self.key.startswith("new") and not self.items
+
 
 def _text(shape: Shape, number: int, company: str) -> bytes:
     is_plain = shape.plain_each and number % shape.plain_each == 0

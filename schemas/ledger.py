@@ -9,6 +9,8 @@ others by company: ``sha256sum`` of the file of them. Each entry carries the has
 """
 
 import hashlib
+import sys
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Final
 
@@ -137,6 +139,14 @@ def ledger_key(partition: int, hour: int, company: str | None) -> bytes:
 def pack_outcome(offset: int, code: int) -> bytes:
     """One outcome as it is digested: the code in the highest of 8 bytes, the raw offset in the others, big-endian."""
     return (code << _CODE_SHIFT | offset).to_bytes(_OUTCOME_BYTES, "big")
+
+
+def pack_each(offsets: Sequence[int], codes: Sequence[int]) -> bytes:
+    """As :func:`pack_outcome`, of one event at each offset, one after the other."""
+    packed = array("Q", [code << _CODE_SHIFT | offset for offset, code in zip(offsets, codes, strict=True)])
+    if sys.byteorder == "little":
+        packed.byteswap()
+    return packed.tobytes()
 
 
 def pack_outcomes(offset: int, codes: Sequence[int]) -> bytearray:

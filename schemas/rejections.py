@@ -1,6 +1,6 @@
 """The rejected record (design 1.4): why an event was not counted, and nothing of its content."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -75,10 +75,16 @@ class Template:
         """One rejection."""
         return b"%b%d%b%b%b" % (self._before, offset, _REASONS[reason], path.encode(), self._after)
 
-    def encode_alike(self, offset: int, reason: Reason, paths: Iterable[str]) -> list[bytes]:
-        """Rejections that differ by their path alone."""
-        before = b"%b%d%b" % (self._before, offset, _REASONS[reason])
-        return [b"%b%b%b" % (before, path.encode(), self._after) for path in paths]
+    def encode_alike(self, offset: int, reason: Reason, indexes: Iterable[int], at: str) -> list[bytes]:
+        """Rejections of events of one batch, by their indexes, each for the same thing ``at`` the same place in it."""
+        before, after = b"%b%d%b/" % (self._before, offset, _REASONS[reason]), at.encode() + self._after
+        return [b"%b%d%b" % (before, index, after) for index in indexes]
+
+    def encode_each(self, offsets: Iterable[int], found: bytes, faults: Sequence[tuple[Reason, str]]) -> list[bytes]:
+        """One rejection at each offset, ``found`` telling which of the faults it is."""
+        ends = [b"%b%b%b" % (_REASONS[reason], path.encode(), self._after) for reason, path in faults]
+        before = self._before
+        return [b"%b%d%b" % (before, offset, ends[fault]) for offset, fault in zip(offsets, found, strict=True)]
 
 
 def with_more(encoded: bytes, more: int) -> bytes:

@@ -14,7 +14,7 @@ from agents.core.control import ControlKeys, Found, Word
 from agents.core.controlling import Ahead, Controlling
 from agents.core.home import placement
 from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, payload_of, seal
-from agents.core.native import IS_BUILT
+from agents.core.native import IS_BUILT, Records
 from agents.core.pending import Pending
 from agents.core.plain_run import PlainRun
 from agents.core.pseudonyms import Pseudonyms
@@ -169,6 +169,9 @@ class AnonymizeFold:
             at, taken = plain.run(at)
             if at == len(records) or (state.size >= CHUNK_BYTES and not taken):
                 break
+            if refused := self._fold_refused(records, at):
+                at += refused
+                continue
             record = records[at]
             control = self._control.read(record) if record.headers else None
             announces = control is not None and control.word is Word.FOLD
@@ -193,6 +196,22 @@ class AnonymizeFold:
         state.out.ledger = books.begin(now, self.entry.fence, state.graves)
         state.new_companies.begin_day(now, state.graves)
         state.out.unbalanced = books.unbalanced
+
+    def _fold_refused(self, records: Sequence[RawRecord], at: int) -> int:
+        """Records from index ``at`` on of which it is known at once that each is one refusal; how many they are.
+
+        The first of a chunk is left to the record-wise fold, since the state grows with it.
+        """
+        if not (self.is_compiled and isinstance(records, Records) and self._verdicts.has_nameless):
+            return 0
+        entry, most = self.entry, MOST_REJECTIONS - len(self._state.out.rejected)
+        offsets, found = records.refused(at, entry.append_time, most)
+        if offsets:
+            self._state.books.received += len(offsets)
+            self._verdicts.begin(offsets[0], entry.append_time)
+            self._verdicts.refuse_records(offsets, found)
+            entry.fence = offsets[-1]
+        return len(offsets)
 
     # ---- one record
 

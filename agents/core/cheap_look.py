@@ -29,6 +29,7 @@ _companies: set[str] = set()
 
 # Each fault is one object, so that alike ones are told from others at once.
 _NO_OBJECT: Final[Fault] = (Reason.NOT_CLOUDEVENTS, "")
+_NO_SPECVERSION: Final[Fault] = (Reason.NOT_CLOUDEVENTS, "/specversion")
 _TOO_LONG: Final[tuple[Fault, ...]] = tuple(
     (Reason.TOO_LARGE, path) for path in ("/id", "/source", "/installation", "/data/user")
 )
@@ -93,7 +94,7 @@ def _is_sequence(value: object) -> bool:
 
 
 _ATTRIBUTES: Final[tuple[tuple[str, Check, Fault], ...]] = (
-    ("specversion", lambda value: value == "1.0", (Reason.NOT_CLOUDEVENTS, "/specversion")),
+    ("specversion", lambda value: value == "1.0", _NO_SPECVERSION),
     ("id", _is_text, (Reason.NOT_CLOUDEVENTS, "/id")),
     ("source", _is_source, (Reason.NOT_CLOUDEVENTS, "/source")),
     ("type", _is_text, (Reason.NOT_CLOUDEVENTS, "/type")),
@@ -108,8 +109,8 @@ _ATTRIBUTES: Final[tuple[tuple[str, Check, Fault], ...]] = (
 
 def look(content: object, index: int | None) -> Event | Fault:
     """The event that ``content``, parsed JSON, is, or the first fault that it has in the contract's order."""
-    if type(content) is not dict:
-        return _NO_OBJECT
+    if not content or type(content) is not dict:  # an empty object is the fault that costs its writer least
+        return _NO_SPECVERSION if type(content) is dict else _NO_OBJECT
     told: Callable[[str], Any] = content.get
     data = told("data")
     fields: Mapping[str, Any] = data if type(data) is dict else _NOTHING

@@ -5,7 +5,7 @@ of RFC 8259 also in what it skips, save that it does not look for UTF-8 there. W
 rare spelling), that is parsed strictly, and each event looked at by :mod:`agents.core.cheap_look`.
 """
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -19,7 +19,7 @@ from schemas.events import EVENT_TYPES
 from schemas.limits import MAX_DEPTH, MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.reasons import Reason
 
-__all__ = ["decode", "is_known_shape"]
+__all__ = ["AT_ONCE", "decode", "is_known_shape"]
 
 _SCOPES: Final = ("platform", "app")
 _REMEMBERED: Final = 20_000
@@ -29,6 +29,10 @@ _CHECKS: Final = {
     kind: [check_of(entry.data.model_fields[name]) for name in entry.allowed] for kind, entry in EVENT_TYPES.items()
 }
 _TOO_LARGE, _NOT_JSON = (Decoded((Refusal(None, reason, ""),)) for reason in (Reason.TOO_LARGE, Reason.NOT_JSON))
+
+
+AT_ONCE: Final = ((Reason.NOT_JSON, ""), cast("Fault", look(0, None)), cast("Fault", look({}, None)))
+"""Reason and place where the compiled part tells a short value that is no event, by what it tells (``short.h``)."""
 
 
 class _DoubtError(Exception):

@@ -1,10 +1,12 @@
 """What becomes of the events of one record: entered in the books at once; of what is refused the first are named."""
 
+from collections.abc import Sequence
 from typing import Final
 
+from agents.core.fast_decode import AT_ONCE
 from agents.core.raw_state import RawState
 from agents.core.records import Event, Refusal
-from schemas.ledger import COUNTED, OUTCOME_CODES, REASONS_BY_CODE, pack_outcome, pack_outcomes
+from schemas.ledger import COUNTED, OUTCOME_CODES, REASONS_BY_CODE, pack_each, pack_outcome, pack_outcomes
 from schemas.reasons import Outcome, Reason
 from schemas.rejections import MOST_NAMED, Rejection, Template, encode_rejection, with_more
 from schemas.times import instant
@@ -118,9 +120,23 @@ class Verdicts:
         if named == 1:
             self._rows.append((None, self._template.encode(self._offset, reason, refusal.path)))
         elif named and refusal.index is not None:
-            at, last = refusal.at, refusal.index + named
-            paths = [f"/{index}{at}" for index in range(refusal.index, last)]
-            self._rows += [(None, value) for value in self._template.encode_alike(self._offset, reason, paths)]
+            indexes = range(refusal.index, refusal.index + named)
+            values = self._template.encode_alike(self._offset, reason, indexes, refusal.at)
+            self._rows += [(None, value) for value in values]
+
+    @property
+    def has_nameless(self) -> bool:
+        """Whether the chunk has events already of which no company is known."""
+        return bool(self._outcomes)
+
+    def refuse_records(self, offsets: Sequence[int], found: bytes) -> None:
+        """Refuse records that lie behind such an event, each as a whole; ``found`` as ``Records.refused`` tells it."""
+        codes = [_CODES[reason] for reason, _ in AT_ONCE]
+        self._outcomes += pack_each(offsets, [codes[verdict] for verdict in found])
+        self._last = offsets[-1]
+        for verdict, code in enumerate(codes):
+            self._tally[code] += found.count(verdict)
+        self._rows += [(None, value) for value in self._template.encode_each(offsets, found, AT_ONCE)]
 
     def end(self) -> None:
         """The record is judged."""

@@ -1,4 +1,4 @@
-"""The records of a block in Python: the twin of ``agents/core/native/records.h``, to the same answer."""
+"""The records of a block in Python: the twin of ``agents/core/native/stored.h``, to the same answer."""
 
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar

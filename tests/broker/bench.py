@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.broker.digests import announce
+from pipeline.broker.digests import Announced, announce
 from pipeline.broker.topics import apply
 from pipeline.corrections import compare_corrections
 from pipeline.judgement import oracle_keys
@@ -63,11 +63,15 @@ class Bench:
 
     async def announce(self, **settings: Any) -> list[int]:
         """As ``footfall topics fold`` with other settings; returns the partitions that it appended to."""
+        return (await self.announced(**settings)).partitions
+
+    async def announced(self, **settings: Any) -> Announced:
+        """As :meth:`announce`, with what was in force before."""
         other = self.other(**settings)
         keys = require_key("anonymize", other)
         assert keys is not None
         self.digests |= {other.digest(): other.deciding()}
-        return (await announce(other, keys)).partitions
+        return await announce(other, keys)
 
     def settle_on(self, changed: Mapping[str, str]) -> None:
         """Start every further worker with settings that were announced."""

@@ -55,6 +55,7 @@ VALUE = (
     st.builds(lambda event: json.dumps(event).encode(), EVENT)
     | st.builds(lambda events: json.dumps(events).encode(), st.lists(EVENT | st.just(GOOD), max_size=4))
     | DAMAGED
+    | st.sampled_from([b"", b"{", b"{}", b"1", b"[]", b"[1]"])
 )
 COMPANIES = ["acme", "beta", "c-3"]
 

@@ -1,9 +1,10 @@
 """The compiled part, in C: optional, built as the package is installed where there is a compiler.
 
-``tally.c`` groups events for the second fold. ``plain.c`` is the plain part of the first: ``records.h`` holds records
-as a fetch brought them, ``parsed.h`` reads them into columns, ``run.h`` folds, asking the state through ``host.h``;
-``table.h`` numbers names, ``text.h`` reads JSON and times, ``siphash.h`` hashes. Whatever is not beyond doubt is left
-to the record-wise fold. Without the compiled part everything is as exact, and slower.
+``tally.c`` groups events for the second fold. ``plain.c`` is the plain part of the first: ``stored.h`` reads records as
+a fetch brought them, ``records.h`` is a sequence of them, ``short.h`` tells which can only be refused; ``parsed.h``
+reads them into columns, ``run.h`` folds, asking the state through ``host.h``; ``table.h`` numbers names, ``text.h``
+reads JSON and times, ``siphash.h`` hashes. Whatever is not beyond doubt is left to the record-wise fold. Without the
+compiled part everything is as exact, and slower.
 """
 
 from typing import TYPE_CHECKING

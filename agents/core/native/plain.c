@@ -272,7 +272,8 @@ static int fill_module(PyObject *module) {
     PyObject *type = PyType_FromSpec(&plain_spec);
     if (type == NULL || PyModule_AddIntConstant(module, "MOST_EVENTS", MOST_EVENTS) < 0 ||
         PyModule_AddIntConstant(module, "MOST_BYTES", MOST_BYTES) < 0 ||
-        PyModule_AddIntConstant(module, "MOST_HEADERS", MOST_HEADERS) < 0) {
+        PyModule_AddIntConstant(module, "MOST_HEADERS", MOST_HEADERS) < 0 ||
+        PyModule_AddIntConstant(module, "SHORTEST_EVENT", SHORTEST_EVENT) < 0) {
         Py_XDECREF(type);
         return -1;
     }

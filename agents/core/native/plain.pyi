@@ -8,6 +8,7 @@ from agents.core.records import RawRecord
 MOST_EVENTS: int
 MOST_BYTES: int
 MOST_HEADERS: int
+SHORTEST_EVENT: int
 Made = TypeVar("Made")
 Block = tuple[bytes, int, int, int, int, int, int, int, int, bool]
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -27,6 +28,7 @@ class Records(Sequence[Made]):
     @overload
     def __getitem__(self, key: slice, /) -> Records[Made]: ...
     def after(self, offset: int, /) -> Records[Made]: ...
+    def refused(self, at: int, append_time: int, most: int, /) -> tuple[list[int], bytes]: ...
     def fitting(self, most: int, size: int, header: int, /) -> int: ...
 
 class Plain:

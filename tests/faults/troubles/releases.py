@@ -82,12 +82,12 @@ async def upgrade_announced(rig: Rig, choose: random.Random) -> None:
 
 
 async def _announced(rig: Rig, changed: Mapping[str, str]) -> None:
-    """Once brokers answer; fails at the deadline."""
+    """Once brokers answer and a digest is in force, which can be changed; fails at the deadline."""
+    given = {name.lower(): value for name, value in changed.items()}
 
     async def announced() -> bool:
         with contextlib.suppress(KafkaError, OSError, Refused):
-            await rig.bench.announce(**{name.lower(): value for name, value in changed.items()})
-            return True
+            return (await rig.bench.announced(**given)).before is not None
         return False
 
     await rig.bench.until(announced)
