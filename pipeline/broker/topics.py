@@ -90,7 +90,7 @@ async def partition_counts(settings: Settings) -> dict[str, int]:
 
 
 async def _standing(client: AIOKafkaAdminClient, prefix: str, *, with_config: bool) -> dict[str, StandingTopic]:
-    names = {topic_name(prefix, short): short for short in TOPICS}
+    names = _names(prefix)
     found = {name: partitions for name, partitions in (await _described(client)).items() if name in names}
     configs = await _configs(client, list(found)) if with_config and found else {}
     return {
@@ -127,20 +127,20 @@ async def apply(settings: Settings) -> list[str]:
     try:
         async with admin(brokers) as client:
             there = await _all_shown(client, settings)
-            missing = {name: short for name, short in _names(settings).items() if short not in there}
+            missing = {name: short for name, short in _names(settings.topic_prefix).items() if short not in there}
             counts = {topic.name: topic.partitions for topic in there.values()}
             if missing and (refusal := refused_partitions(counts, settings.partitions, None)) is not None:
                 raise refusal
-            replication = await _replication(client, settings) if missing else 0
-            made = await _create_like(client, missing, settings.partitions, replication)
+            made = await _create(client, settings, missing) if missing else []
             await _until_led(client, settings.topic_prefix)
             return made
     except (KafkaError, TimeoutError) as error:
         raise failed("make the topics", error) from None
 
 
-def _names(settings: Settings) -> dict[str, str]:
-    return {topic_name(settings.topic_prefix, short): short for short in TOPICS}
+def _names(prefix: str) -> dict[str, str]:
+    """Short name of each topic of the table, by its name."""
+    return {topic_name(prefix, short): short for short in TOPICS}
 
 
 async def _all_shown(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, StandingTopic]:
@@ -150,7 +150,7 @@ async def _all_shown(client: AIOKafkaAdminClient, settings: Settings) -> dict[st
     async def shown() -> bool:
         nonlocal there
         there = await _standing(client, settings.topic_prefix, with_config=False)
-        new = _new({name: short for name, short in _names(settings).items() if short not in there}, 1, 1)
+        new = _new({name: short for name, short in _names(settings.topic_prefix).items() if short not in there}, 1, 1)
         told = await client.create_topics(new, validate_only=True) if new else None
         return told is None or all(code != _EXISTS for _, code, _ in told.topic_errors)
 
@@ -158,8 +158,9 @@ async def _all_shown(client: AIOKafkaAdminClient, settings: Settings) -> dict[st
     return there
 
 
-async def _replication(client: AIOKafkaAdminClient, settings: Settings) -> int:
-    return settings.replication or await _default_replication(client)
+async def _create(client: AIOKafkaAdminClient, settings: Settings, missing: Mapping[str, str]) -> list[str]:
+    replication = settings.replication or await _default_replication(client)
+    return await _create_like(client, missing, settings.partitions, replication)
 
 
 def _new(names: Mapping[str, str], partitions: int, replication: int) -> list[NewTopic]:
@@ -176,8 +177,6 @@ async def _create_like(
 
     Returns those that it made: what another has just made need not be shown yet.
     """
-    if not names:
-        return []
     answer = await client.create_topics(_new(names, partitions, replication))
     for name, code, message in answer.topic_errors:
         if code not in (0, _EXISTS):
