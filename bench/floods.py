@@ -9,6 +9,7 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import orjson
@@ -73,8 +74,8 @@ def main(
     found = []
     with bar("floods") as report:
         for done, name in enumerate(only):
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                found.append(pool.apply(flood, (name, count)))
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+                found.append(pool.submit(flood, name, count).result())  # raises where the process is killed
             report(done + 1, len(only))
     console.print(_table(found, count))
     if any(each.honest for each in found):

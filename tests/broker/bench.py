@@ -27,7 +27,7 @@ from tests.broker.load import CANARY, make_load, publish
 __all__ = ["DEADLINE", "PARTITIONS", "Answer", "Bench", "run"]
 
 PARTITIONS = 4
-DEADLINE = 90.0
+DEADLINE = 180.0
 
 
 class Answer(NamedTuple):
