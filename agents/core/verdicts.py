@@ -16,6 +16,7 @@ __all__ = ["MOST_REJECTIONS", "Verdicts"]
 MOST_REJECTIONS: Final = 20_000
 """Of a chunk, but for those of its last record: they lie in memory until they are written."""
 _CODES: Final = dict(OUTCOME_CODES)
+_AT_ONCE: Final = tuple([_CODES[reason] for reason, _ in AT_ONCE])
 
 
 class Verdicts:
@@ -131,10 +132,9 @@ class Verdicts:
 
     def refuse_records(self, offsets: Sequence[int], found: bytes) -> None:
         """Refuse records that lie behind such an event, each as a whole; ``found`` as ``Records.refused`` tells it."""
-        codes = [_CODES[reason] for reason, _ in AT_ONCE]
-        self._outcomes += pack_each(offsets, [codes[verdict] for verdict in found])
+        self._outcomes += pack_each(offsets, [_AT_ONCE[verdict] for verdict in found])
         self._last = offsets[-1]
-        for verdict, code in enumerate(codes):
+        for verdict, code in enumerate(_AT_ONCE):
             self._tally[code] += found.count(verdict)
         self._rows += [(None, value) for value in self._template.encode_each(offsets, found, AT_ONCE)]
 

@@ -19,39 +19,35 @@ from tests.core.test_plain_run import NEEDS_COMPILER, both, fetched
 
 NOON = 1793527200000 - 1793527200000 % HOUR_MS
 TOKENS = [
-    *(
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b",",
-        b":",
-        b" ",
-        b'"',
-        b'"a"',
-        b'"specversion"',
-        b'"1.0"',
-        b"1",
-        b"-",
-        b"0",
-        b".5",
-        b"e+7",
-    ),
-    *(
-        b"true",
-        b"null",
-        b"nul",
-        b"NaN",
-        b"\\",
-        b"\\u",
-        b"d800",
-        b"\xc3",
-        b"\xa9",
-        b"\xef\xbb\xbf",
-        b"\x00",
-        b"\x7f",
-        b"\t",
-    ),
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b" ",
+    b'"',
+    b'"a"',
+    b'"specversion"',
+    b'"1.0"',
+    b"1",
+    b"-",
+    b"0",
+    b".5",
+    b"e+7",
+    b"true",
+    b"null",
+    b"nul",
+    b"NaN",
+    b"\\",
+    b"\\u",
+    b"d800",
+    b"\xc3",
+    b"\xa9",
+    b"\xef\xbb\xbf",
+    b"\x00",
+    b"\x7f",
+    b"\t",
 ]
 SHORT = st.lists(st.sampled_from(TOKENS), max_size=9).map(b"".join) | st.binary(max_size=5)
 
@@ -100,17 +96,20 @@ def test_all_that_a_few_tokens_make_is_told_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("value", "path"),
     [
-        *(
-            (None, None),
-            (b"", None),
-            (b"{ ", None),
-            (b"\xff", None),
-            (b'{"a":1,}', None),
-            (b"01", None),
-            (b'"\\', None),
-        ),
-        *((b"{}", "/specversion"), (b' {"a" : [1, {"specversion": 2}]}\n', "/specversion")),
-        *((b"1", ""), (b"-0.5e3", ""), (b'"a"', ""), (b"null", ""), (b'""', "")),
+        (None, None),
+        (b"", None),
+        (b"{ ", None),
+        (b"\xff", None),
+        (b'{"a":1,}', None),
+        (b"01", None),
+        (b'"\\', None),
+        (b"{}", "/specversion"),
+        (b' {"a" : [1, {"specversion": 2}]}\n', "/specversion"),
+        (b"1", ""),
+        (b"-0.5e3", ""),
+        (b'"a"', ""),
+        (b"null", ""),
+        (b'""', ""),
     ],
 )
 def test_the_cheapest_refusals_are_told_at_once(value: bytes | None, path: str | None) -> None:
@@ -118,9 +117,7 @@ def test_the_cheapest_refusals_are_told_at_once(value: bytes | None, path: str |
 
 
 @NEEDS_COMPILER
-@pytest.mark.parametrize(
-    "value", [b"[]", b"[1]", b'{"specversion":1}', b'"\\u0041"', "é".join('""').encode(), b"0" * 64]
-)
+@pytest.mark.parametrize("value", [b"[]", b"[1]", b'{"specversion":1}', b'"\\u0041"', '"é"'.encode(), b"0" * 64])
 def test_of_others_nothing_is_told(value: bytes) -> None:
     assert verdict(value) is None
 
