@@ -17,21 +17,24 @@ A_GROUP = {1: 7, 3: 4}
 OF_ITS_OWN = ("disk_full", "releases_side_by_side", "upgrade_announced")
 """What makes something of the deployment that others should not meet: small disks, skipping, other settings."""
 PROOFS = {
-    "zombie_with_requests_in_flight": "landed",
-    "connections_reset": "reset",
-    "requests_cut": "cut",
-    "answers_lost": "lost answers",
-    "requests_lost": "lost requests",
-    "worker_cut_off": "lost requests",
-    "replication_cut": "lost answers",
-    "descriptors_run_out": "reset",
-    "disk_full": "disk full",
-    "clocks_stepped": "another clock at work",
-    "changelogs_compacted": "records removed by the cleaner",
-    "hostile_batches": "hostile batches taken",
-    "upgrade_announced": "announced upgrades",
+    "zombie_with_requests_in_flight": ("landed",),
+    "connections_reset": ("reset",),
+    "requests_cut": ("cut",),
+    "answers_lost": ("lost answers",),
+    "requests_lost": ("lost requests",),
+    "worker_cut_off": ("lost requests", "lost answers"),
+    "replication_cut": ("lost requests", "lost answers"),
+    "descriptors_run_out": ("reset",),
+    "disk_full": ("disk full",),
+    "clocks_stepped": ("another clock at work",),
+    "changelogs_compacted": ("records removed by the cleaner",),
+    "hostile_batches": ("hostile batches taken",),
+    "upgrade_announced": ("announced upgrades",),
 }
-"""What must be seen to have happened, by the name of the fault."""
+"""What must be seen to have happened, any of it, by the name of the fault.
+
+A connection that is cut both ways loses an answer where one was under way, else a request.
+"""
 ALONE = [*SINGLE, *(name for name in CLUSTER if name not in SINGLE)]
 MIXES = [seed for seed in range(1, 100) if "releases_side_by_side" not in draw_mix(seed).troubles][:3]
 
@@ -66,7 +69,7 @@ def equal(ran: Ran) -> MixResult:
 def test_the_fault_alone_changes_no_figure(name: str, outcomes: dict[object, Ran]) -> None:
     result = equal(outcomes[name])
     assert result.in_flight, "no data was in flight when the fault began"
-    assert name not in PROOFS or result.passed[PROOFS[name]]
+    assert name not in PROOFS or any(result.passed[what] for what in PROOFS[name]), result.passed
 
 
 @pytest.mark.requirement("T13")
