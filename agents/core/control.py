@@ -13,6 +13,7 @@ from agents.core.records import RawRecord
 from schemas.deciding import KEY_DIGITS, key_parts
 
 __all__ = [
+    "CONTROL_PREFIX",
     "FOLD_HEADER",
     "TICK_HEADER",
     "ControlKeys",
@@ -24,7 +25,8 @@ __all__ = [
 
 TICK_HEADER: Final = "footfall-tick"
 FOLD_HEADER: Final = "footfall-fold"
-_PREFIX: Final = "footfall-"
+CONTROL_PREFIX: Final = "footfall-"
+"""How the name of every header begins that makes a record one of control."""
 _FORMS: Final = {
     TICK_HEADER: re.compile(rb"(0|[1-9][0-9]{0,18}):([0-9a-f]{32})"),
     FOLD_HEADER: re.compile(rb"([0-9a-f]{16}-[0-9a-f]{16}):([1-9][0-9]{0,18}):([0-9a-f]{32})"),
@@ -150,6 +152,6 @@ class ControlReader:
 
     def _is_genuine(self, name: str, form: re.Match[bytes], digest: str) -> bool:
         *said, tag = form.groups()
-        kind = name.removeprefix(_PREFIX).encode()
+        kind = name.removeprefix(CONTROL_PREFIX).encode()
         told = b"|".join((kind, self._topic, self._partition, *said))
         return self._keys is not None and self._keys.is_genuine(digest, told, tag)

@@ -29,8 +29,9 @@ _CHECKS: Final = {
     kind: [check_of(entry.data.model_fields[name]) for name in entry.allowed] for kind, entry in EVENT_TYPES.items()
 }
 _TOO_LARGE, _NOT_JSON = (Decoded((Refusal(None, reason, ""),)) for reason in (Reason.TOO_LARGE, Reason.NOT_JSON))
-AT_ONCE: Final = ((Reason.NOT_JSON, ""), cast("Fault", look(0, None)), cast("Fault", look({}, None)))
-"""Reason and place where the compiled part tells a short value that is no event, by what it tells (``short.h``)."""
+_NO_EVENT: Final = cast("tuple[Fault, ...]", (look(0, None), look({}, None)))
+AT_ONCE: Final = ((Reason.NOT_JSON, ""), *_NO_EVENT, *((reason, f"/0{at}") for reason, at in _NO_EVENT))
+"""Reason and path where the compiled part tells a short value that is no event, by what it tells (``short.h``)."""
 
 
 class _DoubtError(Exception):

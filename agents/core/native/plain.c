@@ -273,7 +273,8 @@ static int fill_module(PyObject *module) {
     if (type == NULL || PyModule_AddIntConstant(module, "MOST_EVENTS", MOST_EVENTS) < 0 ||
         PyModule_AddIntConstant(module, "MOST_BYTES", MOST_BYTES) < 0 ||
         PyModule_AddIntConstant(module, "MOST_HEADERS", MOST_HEADERS) < 0 ||
-        PyModule_AddIntConstant(module, "SHORTEST_EVENT", SHORTEST_EVENT) < 0) {
+        PyModule_AddIntConstant(module, "SHORTEST_EVENT", SHORTEST_EVENT) < 0 ||
+        PyModule_AddStringConstant(module, "CONTROL_PREFIX", CONTROL_PREFIX) < 0) {
         Py_XDECREF(type);
         return -1;
     }

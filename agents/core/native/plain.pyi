@@ -9,6 +9,7 @@ MOST_EVENTS: int
 MOST_BYTES: int
 MOST_HEADERS: int
 SHORTEST_EVENT: int
+CONTROL_PREFIX: str
 Made = TypeVar("Made")
 Block = tuple[bytes, int, int, int, int, int, int, int, int, bool]
 Headers = tuple[tuple[str, bytes | None], ...]

@@ -236,12 +236,31 @@ static PyObject *records_after(Records *self, PyObject *argument) {
 PyDoc_STRVAR(refused_doc,
     "refused(at, append_time, most) -> (offsets, verdicts)\n\n"
     "Of how many records from index `at` on it is sure without a look at the state that they are one refusal each, at most\n"
-    "`most`, none with headers or appended after `append_time`. A verdict is a byte: 0 for no JSON, 1 for JSON that is no\n"
-    "object, 2 for an object without `specversion`.");
+    "`most`, none appended after `append_time`. A verdict is a byte: 0 for no JSON, 1 for JSON that is no object, 2 for an\n"
+    "object without `specversion`, 3 and 4 for a batch of one such item.");
+
+#define CONTROL_PREFIX "footfall-"
+
+/* Whether it may be a control record: it has no value, and a header whose name begins as theirs do. */
+static int may_be_control(const Stored *stored) {
+    const int32_t size = sizeof CONTROL_PREFIX - 1;
+    const char *at = stored->headers;
+    for (int32_t index = 0; stored->value_size < 0 && index < stored->header_count; index++) {
+        const char *name = at, *value;
+        int32_t name_size = 0, value_size;
+        at = read_bytes(at, stored->end, &name, &name_size); /* never NULL, since they were read before */
+        at = at ? read_bytes(at, stored->end, &value, &value_size) : NULL;
+        if (at == NULL || (name_size >= size && memcmp(name, CONTROL_PREFIX, (size_t)size) == 0)) {
+            return 1;
+        }
+    }
+    return 0;
+}
 
 static int verdict_of(const Stored *stored, long long append_time) {
-    if (stored->unreadable_to >= 0 || stored->header_count || stored->append_time > append_time ||
-        stored->value_size >= SHORTEST_EVENT || stored->key_size > LONGEST_KEY) {
+    if (stored->unreadable_to >= 0 || stored->append_time > append_time || stored->value_size >= SHORTEST_EVENT ||
+        stored->key_size > LONGEST_REST || stored->end - stored->headers > LONGEST_REST - stored->key_size ||
+        may_be_control(stored)) {
         return PERHAPS;
     }
     return stored->value_size > 0 ? verdict_of_short(stored->value, stored->value + stored->value_size) : NO_JSON;

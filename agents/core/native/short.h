@@ -6,18 +6,20 @@
 #include "text.h"
 
 enum {
-    SHORTEST_EVENT = 64,   /* a value of fewer bytes is no event, and not nested too deep */
-    LONGEST_KEY = 1 << 16, /* with one no longer than this such a record is not too large */
-    MOST_REFUSED = 1024,   /* at once */
+    SHORTEST_EVENT = 64,    /* a value of fewer bytes is no event, and not nested too deep */
+    LONGEST_REST = 1 << 16, /* with key and headers no longer than this such a record is not too large */
+    MOST_REFUSED = 1024,    /* at once */
 };
 
-enum { NO_JSON, NO_OBJECT, NO_SPECVERSION, PERHAPS };
+/* The last two are of a batch of one. */
+enum { NO_JSON, NO_OBJECT, NO_SPECVERSION, ONE_NO_OBJECT, ONE_NO_SPECVERSION, PERHAPS };
 
-/* What is seen on the way: whether a string holds an escape or what is not ASCII, and whether the whole, an object, has the
-   member `specversion`. A text with such a string that is wrong elsewhere is wrong whatever the string holds. */
+/* What is seen on the way: whether a string holds an escape or what is not ASCII, how many items or members the outermost
+   array or object has, and whether an object at `depth` has the member `specversion`. A text with such a string that is
+   wrong elsewhere is wrong whatever the string holds. */
 typedef struct {
     const char *end;
-    int is_rare, has_specversion, level;
+    int is_rare, has_specversion, depth, level, count;
 } Seen;
 
 /* Readers return the place behind what they read, NULL where that is not JSON. */
@@ -47,7 +49,7 @@ static const char *read_short_member(const char *at, Seen *seen) {
         return NULL;
     }
     const Slice name = {begin + 1, (uint32_t)(at - begin - 2)};
-    seen->has_specversion |= seen->level == 1 && is_word(name, "specversion", 11);
+    seen->has_specversion |= seen->level == seen->depth && is_word(name, "specversion", 11);
     at = past_space(at, seen->end);
     return at < seen->end && *at == ':' ? read_short(past_space(at + 1, seen->end), seen) : NULL;
 }
@@ -61,6 +63,7 @@ static const char *read_short_items(const char *at, Seen *seen) {
     }
     seen->level++;
     for (;;) {
+        seen->count += seen->level == 1;
         at = closing == ']' ? read_short(at, seen) : read_short_member(at, seen);
         at = at ? past_space(at, seen->end) : seen->end;
         if (at < seen->end && *at == closing) {
@@ -95,14 +98,18 @@ static const char *read_short(const char *at, Seen *seen) {
 }
 
 static int verdict_of_short(const char *at, const char *end) {
-    Seen seen = {.end = end};
     at = past_space(at, end);
+    const int is_batch = at < end && *at == '[';
+    Seen seen = {.end = end, .depth = is_batch ? 2 : 1};
     const char *behind = read_short(at, &seen);
     if (behind == NULL || past_space(behind, end) != end) {
         return NO_JSON;
     }
-    if (seen.is_rare || seen.has_specversion || *at == '[') {
+    if (seen.is_rare || seen.has_specversion || (is_batch && seen.count != 1)) {
         return PERHAPS;
+    }
+    if (is_batch) {
+        return *past_space(at + 1, end) == '{' ? ONE_NO_SPECVERSION : ONE_NO_OBJECT;
     }
     return *at == '{' ? NO_SPECVERSION : NO_OBJECT;
 }
