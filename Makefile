@@ -50,8 +50,9 @@ bench: setup
 	$(BIN)/python -m bench.compare $(BENCH)
 
 # The same in two minutes, beside Kafka Streams alone.
+EVENTS ?= 1200000
 bench-quick: setup
-	$(BIN)/python -m bench.compare --events 1200000 --runs 1 --no-latency --only "Kafka Streams"
+	$(BIN)/python -m bench.compare --events $(EVENTS) --runs 1 --no-latency --only "Kafka Streams"
 
 # The C parts under the address and undefined-behaviour sanitizers, by the tests that hold them to the other forms.
 SANITIZED := build/sanitized
