@@ -1,6 +1,8 @@
 # Everything runs from .venv, which `make setup` builds from the hash-pinned lock file.
 PYTHON ?= python3
 BIN := .venv/bin
+# Where it is set, each of the hundreds of processes that tests start would compile the code anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo picture docs check test faults fuzz bench bench-quick sanitize lint clean
 
