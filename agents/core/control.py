@@ -23,10 +23,10 @@ __all__ = [
     "Word",
 ]
 
-TICK_HEADER: Final = "footfall-tick"
-FOLD_HEADER: Final = "footfall-fold"
 CONTROL_PREFIX: Final = "footfall-"
 """How the name of every header begins that makes a record one of control."""
+TICK_HEADER: Final = f"{CONTROL_PREFIX}tick"
+FOLD_HEADER: Final = f"{CONTROL_PREFIX}fold"
 _FORMS: Final = {
     TICK_HEADER: re.compile(rb"(0|[1-9][0-9]{0,18}):([0-9a-f]{32})"),
     FOLD_HEADER: re.compile(rb"([0-9a-f]{16}-[0-9a-f]{16}):([1-9][0-9]{0,18}):([0-9a-f]{32})"),

@@ -131,7 +131,7 @@ class Verdicts:
         return bool(self._outcomes)
 
     def refuse_records(self, offsets: Sequence[int], found: bytes) -> None:
-        """Refuse records that lie behind such an event, each as a whole; ``found`` as ``Records.refused`` tells it."""
+        """Refuse records that lie behind such an event, each once; ``found`` as ``Records.refused`` tells it."""
         self._outcomes += pack_each(offsets, [_AT_ONCE[verdict] for verdict in found])
         self._last = offsets[-1]
         for verdict, code in enumerate(_AT_ONCE):

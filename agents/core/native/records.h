@@ -114,13 +114,11 @@ static PyObject *headers_of(const Stored *stored) {
     PyObject *found = PyTuple_New(stored->header_count);
     const char *at = stored->headers;
     for (int32_t index = 0; found && at && index < stored->header_count; index++) {
-        const char *name = at, *value = at;
-        int32_t name_size = 0, value_size = 0;
-        at = read_bytes(at, stored->end, &name, &name_size); /* never NULL, since they were read before */
-        at = at ? read_bytes(at, stored->end, &value, &value_size) : NULL;
+        Header header = {at, at, 0, 0};
+        at = read_header(at, stored->end, &header); /* never NULL, since they were read before */
         PyObject *pair = PyTuple_New(2);
-        PyObject *text = pair ? PyUnicode_DecodeUTF8(name, name_size, NULL) : NULL;
-        PyObject *content = text ? bytes_or_none(value, value_size) : NULL;
+        PyObject *text = pair ? PyUnicode_DecodeUTF8(header.name, header.name_size, NULL) : NULL;
+        PyObject *content = text ? bytes_or_none(header.value, header.value_size) : NULL;
         if (content == NULL) {
             Py_XDECREF(pair);
             Py_XDECREF(text);
@@ -246,11 +244,9 @@ static int may_be_control(const Stored *stored) {
     const int32_t size = sizeof CONTROL_PREFIX - 1;
     const char *at = stored->headers;
     for (int32_t index = 0; stored->value_size < 0 && index < stored->header_count; index++) {
-        const char *name = at, *value;
-        int32_t name_size = 0, value_size;
-        at = read_bytes(at, stored->end, &name, &name_size); /* never NULL, since they were read before */
-        at = at ? read_bytes(at, stored->end, &value, &value_size) : NULL;
-        if (at == NULL || (name_size >= size && memcmp(name, CONTROL_PREFIX, (size_t)size) == 0)) {
+        Header header;
+        at = read_header(at, stored->end, &header); /* never NULL, since they were read before */
+        if (at == NULL || (header.name_size >= size && memcmp(header.name, CONTROL_PREFIX, (size_t)size) == 0)) {
             return 1;
         }
     }
@@ -259,8 +255,7 @@ static int may_be_control(const Stored *stored) {
 
 static int verdict_of(const Stored *stored, long long append_time) {
     if (stored->unreadable_to >= 0 || stored->append_time > append_time || stored->value_size >= SHORTEST_EVENT ||
-        stored->key_size > LONGEST_REST || stored->end - stored->headers > LONGEST_REST - stored->key_size ||
-        may_be_control(stored)) {
+        stored->end - stored->headers > LONGEST_REST - stored->key_size || may_be_control(stored)) {
         return PERHAPS;
     }
     return stored->value_size > 0 ? verdict_of_short(stored->value, stored->value + stored->value_size) : NO_JSON;

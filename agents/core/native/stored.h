@@ -20,6 +20,11 @@ typedef struct {
     int32_t key_size, value_size, header_count; /* sizes ABSENT where there is none */
 } Stored;
 
+typedef struct {
+    const char *name, *value;
+    int32_t name_size, value_size; /* as of a record */
+} Header;
+
 /* Records of one batch, those of all of it or of a part that was cut from it; a negative count: they cannot be read. */
 typedef struct {
     const char *at, *end;
@@ -61,15 +66,18 @@ static const char *read_bytes(const char *at, const char *end, const char **foun
     return length < 0 ? at : at + length;
 }
 
+static const char *read_header(const char *at, const char *end, Header *found) {
+    at = read_bytes(at, end, &found->name, &found->name_size);
+    return at ? read_bytes(at, end, &found->value, &found->value_size) : NULL;
+}
+
 static const char *skip_headers(const char *at, const char *end, int32_t count) {
     for (; at != NULL && count > 0; count--) {
-        const char *part;
-        int32_t size;
-        at = read_bytes(at, end, &part, &size);
-        if (at == NULL || size < 0 || !is_utf8(part, (size_t)size)) {
+        Header header;
+        at = read_header(at, end, &header);
+        if (at == NULL || header.name_size < 0 || !is_utf8(header.name, (size_t)header.name_size)) {
             return NULL;
         }
-        at = read_bytes(at, end, &part, &size);
     }
     return at;
 }
