@@ -1,15 +1,18 @@
 """The settings that decide, and the digest of everything that decides beside the log (design 1.7)."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
+from pydantic.fields import FieldInfo
 
-from schemas.events import EVENT_TYPES
+from schemas.events import EVENT_TYPES, Data, EventType
 from schemas.limits import DAY_MS, HOUR_MS, SECOND_MS
-from schemas.metrics import METRICS
+from schemas.metrics import METRICS, Metric
 
-__all__ = ["FOLD_VERSION", "KEY_DIGITS", "Deciding", "deciding_part", "fold_digest", "key_parts"]
+__all__ = ["FOLD_VERSION", "KEY_DIGITS", "Deciding", "deciding_facts", "deciding_part", "fold_digest", "key_parts"]
 
 FOLD_VERSION = 3
 """Raised with every change of the fold that changes a figure, or that the release before could not go on from.
@@ -47,21 +50,66 @@ class Deciding:
     """Of every topic of the table: it decides where each company is at home."""
 
 
+def deciding_facts(
+    deciding: Deciding,
+    types: Mapping[str, EventType] = EVENT_TYPES,
+    metrics: Mapping[str, Metric] = METRICS,
+) -> dict[str, Any]:
+    """Everything that decides a figure beside the log and the keys, as JSON takes it.
+
+    Titles, docstrings, numbers of requirements, and how a library describes a model are not in it. Raises TypeError for
+    a field of a kind that is not known here.
+    """
+    return {
+        "version": FOLD_VERSION,
+        "settings": asdict(deciding),
+        "types": [_type_facts(entry) for entry in types.values()],
+        "metrics": [_metric_facts(metric) for metric in metrics.values()],
+    }
+
+
+def _type_facts(entry: EventType) -> dict[str, Any]:
+    own = {name: field for name, field in entry.data.model_fields.items() if name not in Data.model_fields}
+    return {
+        "name": entry.name,
+        "basis": entry.basis.value,
+        "allowed": entry.allowed,
+        "passive": isinstance(entry.passive, str) or entry.passive,
+        "fields": [[name, field.is_required(), _rule_of(field)] for name, field in own.items()],
+    }
+
+
+def _rule_of(field: FieldInfo) -> Any:
+    """What a field may hold."""
+    if get_origin(field.annotation) is Literal:
+        return get_args(field.annotation)
+    if field.annotation is bool:
+        return "bool"
+    patterns = [each.pattern for each in field.metadata if getattr(each, "pattern", None)]
+    if field.annotation is str and len(patterns) == 1:
+        return patterns[0]
+    raise TypeError("a kind of field of which it is not known what decides")
+
+
+def _metric_facts(metric: Metric) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "kind": metric.kind.value,
+        "windows": [size.value for size in metric.windows],
+        "type": metric.event_type,
+        "where": metric.where,
+        "distinct": metric.distinct and metric.distinct.name,
+        "dimensions": metric.dimensions,
+        "unit": metric.unit,
+    }
+
+
 def fold_digest(deciding: Deciding, pseudonym_fingerprint: str = "", control_mark: str = "") -> str:
-    """``A-B``, each 16 hex digits: A of catalogue, settings and fold version, B of the two keys, half of it each.
+    """``A-B``, each 16 hex digits: A of :func:`deciding_facts`, B of the two keys, half of it each.
 
     Without both keys, as for ``aggregate``, there is no B, and A alone is compared.
     """
-    facts = {
-        "version": FOLD_VERSION,
-        "deciding": asdict(deciding),
-        "events": [
-            [entry.name, entry.basis.value, list(entry.allowed), repr(entry.passive), entry.data.model_json_schema()]
-            for entry in EVENT_TYPES.values()
-        ],
-        "metrics": [asdict(metric) for metric in METRICS.values()],
-    }
-    packed = msgspec.json.encode(facts, order="deterministic")
+    packed = msgspec.json.encode(deciding_facts(deciding), order="deterministic")
     facts_digest = hashlib.blake2b(packed, digest_size=8).hexdigest()
     keys = (pseudonym_fingerprint[:KEY_DIGITS], control_mark[:KEY_DIGITS])
     return f"{facts_digest}-{''.join(keys) if all(keys) else ''}"
