@@ -3,7 +3,6 @@
 The hot path decodes otherwise (:mod:`agents.core.fast_decode`) and may only accept what this accepts.
 """
 
-import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -11,52 +10,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.events import EVENT_TYPES, Name
-from schemas.limits import COMPANY_PATTERN, MAX_SEQUENCE, MAX_YEAR, MIN_YEAR
+from schemas.limits import COMPANY_PATTERN, MAX_SEQUENCE
+from schemas.times import parse_time
 
-__all__ = ["Envelope", "UnknownTypeError", "parse_sequence", "parse_tail", "parse_time", "raw_event_schema"]
+__all__ = ["Envelope", "UnknownTypeError", "parse_sequence", "raw_event_schema"]
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_SECOND = dt.timedelta(seconds=1)
-_FIRST = (dt.datetime(MIN_YEAR, 1, 1, tzinfo=dt.UTC) - _EPOCH) // _SECOND * 1000
-_END = (dt.datetime(MAX_YEAR + 1, 1, 1, tzinfo=dt.UTC) - _EPOCH) // _SECOND * 1000
-_HEAD = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)", re.ASCII)
-_TAIL = re.compile(r"(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII)
 _SEQUENCE = re.compile(r"0|[1-9][0-9]{0,18}")
-_HEAD_LENGTH = len("2026-11-01T10:12:03")
 
 
 class UnknownTypeError(ValueError):
     """An event type that is not in the catalogue: the contract calls that ``unknown-type``."""
-
-
-def parse_tail(text: str) -> int:
-    """Milliseconds that the part after the seconds (``.123+02:00``) adds to the UTC time; ValueError if malformed."""
-    tail = _TAIL.fullmatch(text)
-    if tail is None:
-        raise ValueError("not an RFC 3339 time")
-    fraction, sign, hours, minutes = tail.groups()
-    milliseconds = int(fraction[:3].ljust(3, "0")) if fraction else 0
-    if sign is None:
-        return milliseconds
-    offset = (int(hours) * 60 + int(minutes)) * 60_000
-    return milliseconds - offset if sign == "+" else milliseconds + offset
-
-
-def parse_time(text: str) -> int:
-    """Milliseconds since 1970 UTC of an RFC 3339 time, further digits cut off.
-
-    Raises ValueError where it is none, has no offset, has a leap second or lies outside the UTC years
-    2000 to 2999; the message holds nothing of ``text``.
-    """
-    head = _HEAD.fullmatch(text, 0, _HEAD_LENGTH)
-    if head is None:
-        raise ValueError("not an RFC 3339 time")
-    year, month, day, hour, minute, second = map(int, head.groups())
-    moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
-    time = (moment - _EPOCH) // _SECOND * 1000 + parse_tail(text[_HEAD_LENGTH:])
-    if not _FIRST <= time < _END:
-        raise ValueError("year out of range")
-    return time
 
 
 def parse_sequence(value: int | str) -> int:

@@ -10,8 +10,8 @@ from pipeline.oracle import OracleKeys
 from pipeline.oracle.homes import home_of
 from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding
-from schemas.envelope import parse_time
 from schemas.reasons import Reason
+from schemas.times import parse_time
 from tests.control_kit import ORACLE_KEYS, TOPIC, signed
 
 Headers = tuple[tuple[str, bytes | None], ...]

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from agents.core.records import Decoded, Event, RawRecord, Refusal
 from agents.core.strict_json import NotJsonError, parse, too_deep
-from schemas.envelope import Envelope, UnknownTypeError, parse_sequence, parse_time
+from schemas.envelope import Envelope, UnknownTypeError, parse_sequence
 from schemas.events import EVENT_TYPES, Data, EventType, NameTooLongError
 from schemas.limits import MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.reasons import Reason
+from schemas.times import parse_time
 
 __all__ = ["decode_strictly", "record_bytes"]
 

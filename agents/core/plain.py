@@ -10,8 +10,8 @@ import msgspec
 
 from agents.core.records import RawRecord
 from agents.core.strict_json import too_deep
-from schemas.envelope import parse_tail, parse_time
 from schemas.limits import MAX_DEPTH, MAX_NAME_BYTES, MAX_RECORD_BYTES, MAX_SEQUENCE
+from schemas.times import parse_tail, parse_time
 
 __all__ = ["NO_DATA", "PlainData", "PlainEvent", "is_small", "parse_plain", "plain_sequence", "plain_time"]
 

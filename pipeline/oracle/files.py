@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import Refused
 from pipeline.stored import StoredRecord
-from schemas.envelope import parse_time
+from schemas.times import parse_time
 
 __all__ = ["read_file"]
 

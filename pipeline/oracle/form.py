@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
 
-from schemas.envelope import Envelope, UnknownTypeError, parse_sequence, parse_time
+from schemas.envelope import Envelope, UnknownTypeError, parse_sequence
 from schemas.events import EVENT_TYPES, Data
 from schemas.limits import MAX_DEPTH, MAX_EVENTS, MAX_NAME_BYTES, MAX_RECORD_BYTES
 from schemas.reasons import Reason
+from schemas.times import parse_time
 
 __all__ = ["Fault", "RawEvent", "read_record"]
 

@@ -12,11 +12,10 @@ from agents.core.refold import Period
 from pipeline.errors import Refused
 from pipeline.settings import Settings
 from schemas.deciding import fold_digest
-from schemas.envelope import parse_time
 from schemas.events import EVENT_TYPES
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.metrics import METRICS, WindowSize
-from schemas.times import bounds, instant, start_of
+from schemas.times import bounds, instant, parse_time, start_of
 from schemas.topics import topic_name
 
 __all__ = ["NOTE_KEY", "SOURCES", "Asked", "LeftOut", "ask", "left_out", "parallel_name", "whole_hour"]

@@ -17,9 +17,9 @@ from pipeline.oracle import OracleKeys
 from pipeline.reading import StoredRecord
 from schemas.clean import CLEAN_VERSION, OtherVersionError, decode_chunk, encode_chunk
 from schemas.deciding import Deciding, deciding_part, key_parts
-from schemas.envelope import parse_time
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.reasons import Outcome, Reason
+from schemas.times import parse_time
 from tests.control_kit import (
     DIGEST,
     KEYS,

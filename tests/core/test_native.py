@@ -14,8 +14,8 @@ from agents.core.plain_run import PlainRun
 from agents.core.raw_state import RawState
 from agents.core.records import RawRecord
 from schemas.deciding import Deciding
-from schemas.envelope import parse_time
 from schemas.limits import HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
+from schemas.times import parse_time
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
 from tests.core.test_plain_run import NEEDS_COMPILER, both
 from tests.core.world import PSEUDONYMS

@@ -15,9 +15,8 @@ import structlog
 from pipeline.reading import StoredRecord
 from pipeline.settings import load_settings
 from pipeline.worker import clean_owner, owner
-from schemas.envelope import parse_time
 from schemas.limits import DAY_MS, HOUR_MS
-from schemas.times import instant
+from schemas.times import instant, parse_time
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.protocol.hostile import HARMS
 from tests.protocol.memory import Waiting

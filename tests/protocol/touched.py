@@ -16,8 +16,8 @@ from pipeline.oracle.form import RawEvent
 from pipeline.oracle.judging import Judge
 from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding
-from schemas.envelope import parse_time
 from schemas.limits import DAY_MS
+from schemas.times import parse_time
 
 __all__ = ["unfenced"]
 
