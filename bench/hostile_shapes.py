@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.events import EVENT_TYPES
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.limits import DAY_MS, HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.times import instant
 

@@ -2,5 +2,5 @@
 
 Each fact stands here once, as typed data; the agents, the oracle, the documents and the tests are
 made from it. Nothing of ours is imported. Begin with :mod:`schemas.envelope` (what a producer sends),
-then :mod:`schemas.metrics` (what is counted of it) and :mod:`schemas.aggregates` (what comes out).
+then :mod:`schemas.catalogue.metrics` (what is counted of it) and :mod:`schemas.aggregates` (what comes out).
 """

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from schemas.catalogue.metrics import Kind, Metric, WindowSize
 from schemas.limits import COMPANY_PATTERN, DIMENSION_PATTERN, OTHER
-from schemas.metrics import Kind, Metric, WindowSize
 from schemas.times import instant
 
 __all__ = ["Aggregate", "AggregateWindow", "Status", "aggregate_id", "dimensions_text", "encode_aggregate"]

@@ -3,14 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import msgspec
-from pydantic.fields import FieldInfo
 
-from schemas.events import EVENT_TYPES, Data, EventType
+from schemas.catalogue.metrics import METRICS, Metric
+from schemas.catalogue.types import EVENT_TYPES, EventType
 from schemas.limits import DAY_MS, HOUR_MS, SECOND_MS
-from schemas.metrics import METRICS, Metric
 
 __all__ = ["FOLD_VERSION", "KEY_DIGITS", "Deciding", "deciding_facts", "deciding_part", "fold_digest", "key_parts"]
 
@@ -57,38 +56,14 @@ def deciding_facts(
 ) -> dict[str, Any]:
     """Everything that decides a figure beside the log and the keys, as JSON takes it.
 
-    Titles, docstrings, numbers of requirements, and how a library describes a model are not in it. Raises TypeError for
-    a field of a kind that is not known here.
+    Titles, docstrings, numbers of requirements, and how a library describes a model are not in it.
     """
     return {
         "version": FOLD_VERSION,
         "settings": asdict(deciding),
-        "types": [_type_facts(entry) for entry in types.values()],
+        "types": [entry.facts() for entry in types.values()],
         "metrics": [_metric_facts(metric) for metric in metrics.values()],
     }
-
-
-def _type_facts(entry: EventType) -> dict[str, Any]:
-    own = {name: field for name, field in entry.data.model_fields.items() if name not in Data.model_fields}
-    return {
-        "name": entry.name,
-        "basis": entry.basis.value,
-        "allowed": entry.allowed,
-        "passive": isinstance(entry.passive, str) or entry.passive,
-        "fields": [[name, field.is_required(), _rule_of(field)] for name, field in own.items()],
-    }
-
-
-def _rule_of(field: FieldInfo) -> Any:
-    """What a field may hold."""
-    if get_origin(field.annotation) is Literal:
-        return get_args(field.annotation)
-    if field.annotation is bool:
-        return "bool"
-    patterns = [each.pattern for each in field.metadata if getattr(each, "pattern", None)]
-    if field.annotation is str and len(patterns) == 1:
-        return patterns[0]
-    raise TypeError("a kind of field of which it is not known what decides")
 
 
 def _metric_facts(metric: Metric) -> dict[str, Any]:

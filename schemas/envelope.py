@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from schemas.events import EVENT_TYPES, Name
+from schemas.catalogue.models import Name
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.limits import COMPANY_PATTERN, MAX_SEQUENCE
 from schemas.times import parse_time
 

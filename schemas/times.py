@@ -4,8 +4,8 @@ import datetime as dt
 import re
 from functools import lru_cache
 
+from schemas.catalogue.metrics import WindowSize
 from schemas.limits import DAY_MS, HOUR_MS, MAX_YEAR, MIN_YEAR
-from schemas.metrics import WindowSize
 
 __all__ = ["bounds", "instant", "month_of", "parse_tail", "parse_time", "start_of"]
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from agents.core.joins import StateError, payload_of, seal
-from schemas.metrics import Metric, WindowSize
+from schemas.catalogue.metrics import Metric, WindowSize
 
 __all__ = ["Ahead", "Run", "Slide", "added", "ahead_key", "read_ahead", "sliding_ends"]
 

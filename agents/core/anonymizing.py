@@ -25,8 +25,8 @@ from agents.core.store import all_but
 from agents.core.verdicts import MOST_REJECTIONS, Verdicts
 from agents.core.windows import NEVER
 from schemas.bounds import Bound
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.deciding import Deciding
-from schemas.events import EVENT_TYPES
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
 from schemas.reasons import Outcome, Reason

@@ -1,25 +1,23 @@
 """The form of one event, looked at by hand: the verdict of :mod:`agents.core.decode`, for a twentieth of its time.
 
 Whoever may write to raw chooses how much is refused, so a refusal may not cost much more than an event that counts.
-What the fields of ``data`` may hold is read off the pydantic models; a property test holds both verdicts equal.
+What the fields of ``data`` may hold is declared in the catalogue; a property test holds both verdicts equal.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, cast, get_args, get_origin
-
-from pydantic.fields import FieldInfo
+from typing import Any, Final, cast
 
 from agents.core.plain import plain_time
 from agents.core.records import Event, Refusal
+from schemas.catalogue.fields import Check
+from schemas.catalogue.types import CONSENT, EVENT_TYPES, EventType
 from schemas.envelope import parse_sequence
-from schemas.events import EVENT_TYPES, Data
 from schemas.limits import COMPANY_PATTERN, MAX_NAME_BYTES
 from schemas.reasons import Reason
 
-__all__ = ["Fault", "check_of", "is_company", "look", "look_through"]
+__all__ = ["Fault", "is_company", "look", "look_through"]
 
-Check = Callable[[object], bool]
 Fault = tuple[Reason, str]
 _REMEMBERED: Final = 20_000
 _SURELY_SHORT: Final = MAX_NAME_BYTES // 4
@@ -49,30 +47,14 @@ def is_company(name: str) -> bool:
     return True
 
 
-def check_of(field: FieldInfo) -> Check:
-    """Whether a value that is not null is one that ``field`` takes; TypeError for a kind of field not known here."""
-    if get_origin(field.annotation) is Literal:
-        options = frozenset(get_args(field.annotation))
-        return lambda value: type(value) is str and value in options
-    if field.annotation is bool:
-        return lambda value: type(value) is bool
-    patterns = [each.pattern for each in field.metadata if getattr(each, "pattern", None)]
-    if field.annotation is str and len(patterns) == 1:
-        matches = re.compile(patterns[0].removeprefix("^").removesuffix("$")).fullmatch
-        return lambda value: type(value) is str and matches(value) is not None
-    raise TypeError("a kind of field that the cheap look does not know")
-
-
-def _checks(model: type[Data]) -> list[tuple[str, Check, bool, Fault]]:
-    """Name, check, whether it must be there, and fault of each field beside ``user``, in the order of the model."""
-    fields = {name: field for name, field in model.model_fields.items() if name != "user"}
+def _checks(entry: EventType) -> list[tuple[str, Check, bool, Fault]]:
+    """Name, check, whether it must be there, and fault of each field beside ``user``, in order."""
     return [
-        (name, check_of(field), field.is_required(), (Reason.BAD_FIELD, f"/data/{name}"))
-        for name, field in fields.items()
+        (field.name, field.check(), field.required, (Reason.BAD_FIELD, f"/data/{field.name}")) for field in entry.fields
     ]
 
 
-_FIELDS: Final = {name: _checks(entry.data) for name, entry in EVENT_TYPES.items()}
+_FIELDS: Final = {name: _checks(entry) for name, entry in EVENT_TYPES.items()}
 
 
 def _is_text(value: object) -> bool:
@@ -139,8 +121,8 @@ def look(content: object, index: int | None) -> Event | Fault:
         parse_sequence(sequence) if type(sequence) is str else sequence,
         source if installation is None else installation,
         user,
-        tuple([fields[name] for name in entry.allowed]),
-        (fields["scope"], fields["granted"]) if kind == "consent.changed" else None,
+        entry.filled([fields.get(name) for name in entry.allowed]),
+        (fields["scope"], fields["granted"]) if kind == CONSENT else None,
     )
 
 

@@ -11,23 +11,18 @@ from typing import Final
 
 from agents.core.fast_decode import is_known_shape
 from agents.core.native import Plain, Records
-from agents.core.plain import PlainData
 from agents.core.raw_state import CHUNK_BYTES, RawState
 from agents.core.records import RawRecord
 from agents.core.source import NO_TIME, Source
-from schemas.events import EVENT_TYPES, Basis
+from schemas.catalogue.types import EVENT_TYPES, Basis
 from schemas.names import Pseudonym
 
 __all__ = ["CompiledRun"]
 
-_FLAGS: Final = ("granted",)
-"""Fields of ``data`` that are true or false."""
-_FIELDS: Final = tuple(name for name in PlainData.__struct_fields__ if name not in {"user", *_FLAGS})
-_PLACES: Final = {
-    kind.name: tuple(_FIELDS.index(name) + 1 for name in kind.allowed)
-    for kind in EVENT_TYPES.values()
-    if "granted" not in kind.data.model_fields
-}
+_PLAIN: Final = [kind for kind in EVENT_TYPES.values() if kind.is_plain]
+_FLAGS: Final = ()
+_FIELDS: Final = tuple(dict.fromkeys(name for kind in _PLAIN for name in kind.allowed))
+_PLACES: Final = {kind.name: tuple(_FIELDS.index(name) + 1 for name in kind.allowed) for kind in _PLAIN}
 """Where in a shape the allowed fields of a type are."""
 _FAR: Final = 1 << 62
 
@@ -140,4 +135,4 @@ class CompiledRun:
 
 def _values(kind: str, told: Told) -> tuple[str, ...]:
     """The allowed values of a shape that is known."""
-    return tuple([told[place] or "" for place in _PLACES[kind]])
+    return EVENT_TYPES[kind].filled([told[place] for place in _PLACES[kind]])

@@ -11,8 +11,8 @@ import msgspec
 
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import Decoded, Event, RawRecord, Refusal
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.clean import CleanChunk, Shape
-from schemas.events import EVENT_TYPES
 from schemas.reasons import Reason
 
 __all__ = ["completed", "is_short", "offsets_needed"]

@@ -15,7 +15,7 @@ import msgspec
 
 from agents.core.joins import payload_of, seal
 from agents.core.store import Store
-from schemas.events import Basis, ConsentScope
+from schemas.catalogue.types import Basis, ConsentScope
 
 __all__ = ["HOT_WORDS", "Consent"]
 

@@ -11,9 +11,9 @@ from agents.core.figure import Figure, Window
 from agents.core.windows import NEVER, anchor_of, day_of, span_of
 from schemas.aggregates import aggregate_id
 from schemas.bounds import Bound
+from schemas.catalogue.metrics import Kind, Metric, WindowSize
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS, OTHER
-from schemas.metrics import Kind, Metric, WindowSize
 
 __all__ = ["Figures"]
 

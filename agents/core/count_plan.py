@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agents.core.ahead import Slide
+from schemas.catalogue.metrics import METRICS, Distinct, Kind, Metric, WindowSize
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.clean import Shape
-from schemas.events import EVENT_TYPES
-from schemas.metrics import METRICS, Distinct, Kind, Metric, WindowSize
 
 __all__ = ["CatalogueError", "Plan", "ShapePlan", "Targets"]
 

@@ -28,10 +28,10 @@ from agents.core.control import InForce
 from agents.core.entries import read_entry
 from agents.core.joins import ENTRY_KEY, StateError, payload_of, seal
 from agents.core.windows import NEVER, Span, parse_instant, span_of
+from schemas.catalogue.metrics import WindowSize
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding, deciding_part
 from schemas.limits import DAY_MS
-from schemas.metrics import WindowSize
 
 __all__ = [
     "Entry",

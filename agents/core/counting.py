@@ -22,10 +22,10 @@ from agents.core.slices import BATCH_COST, Slice, slices
 from agents.core.store import Store, all_but
 from agents.core.tally import Group, Tally, events_of
 from agents.core.windows import day_of, month_start_day
+from schemas.catalogue.metrics import Metric, WindowSize
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
-from schemas.metrics import Metric, WindowSize
 
 __all__ = ["AggregateFold", "GapError"]
 

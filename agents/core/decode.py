@@ -11,8 +11,9 @@ from pydantic import BaseModel, ValidationError
 
 from agents.core.records import Decoded, Event, RawRecord, Refusal
 from agents.core.strict_json import NotJsonError, parse, too_deep
+from schemas.catalogue.models import Data, NameTooLongError
+from schemas.catalogue.types import CONSENT, EVENT_TYPES, EventType
 from schemas.envelope import Envelope, UnknownTypeError, parse_sequence
-from schemas.events import EVENT_TYPES, Data, EventType, NameTooLongError
 from schemas.limits import MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.reasons import Reason
 from schemas.times import parse_time
@@ -32,7 +33,6 @@ _REASON_OF: Final = {
     "time": Reason.BAD_TIME,
 }
 _FIELDS: Final = {name: rank for rank, name in enumerate(_REASON_OF)}
-_SCOPE: Final = "consent.changed"
 
 
 def record_bytes(record: RawRecord) -> int:
@@ -89,8 +89,8 @@ def _event(envelope: Envelope, entry: EventType, data: Data, index: int | None) 
         sequence=None if envelope.sequence is None else parse_sequence(envelope.sequence),
         installation=envelope.source if envelope.installation is None else envelope.installation,
         user=data.user,
-        values=tuple(fields[name] for name in entry.allowed),
-        consent=(fields["scope"], fields["granted"]) if entry.name == _SCOPE else None,
+        values=entry.filled([fields[name] for name in entry.allowed]),
+        consent=(fields["scope"], fields["granted"]) if entry.name == CONSENT else None,
     )
 
 

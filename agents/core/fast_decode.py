@@ -9,25 +9,37 @@ from typing import Final, cast
 
 import msgspec
 
-from agents.core.cheap_look import Fault, check_of, is_company, look, look_through
+from agents.core.cheap_look import Fault, is_company, look, look_through
 from agents.core.decode import record_bytes
-from agents.core.plain import NO_DATA, PlainData, PlainEvent, plain_time
+from agents.core.plain import NO_DATA, PlainEvent, plain_time
 from agents.core.records import Decoded, Event, RawRecord, Refusal
 from agents.core.strict_json import NotJsonError, parse, too_deep
+from schemas.catalogue.fields import Check, Field
+from schemas.catalogue.types import CONSENT, EVENT_TYPES
 from schemas.envelope import parse_sequence
-from schemas.events import EVENT_TYPES
 from schemas.limits import MAX_DEPTH, MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.reasons import Reason
 
 __all__ = ["AT_ONCE", "decode", "is_known_shape"]
 
-_SCOPES: Final = ("platform", "app")
 _REMEMBERED: Final = 20_000
 _LEAST_EVENT: Final = MAX_DEPTH
 """A value of fewer bytes is neither an event nor too deep."""
-_CHECKS: Final = {
-    kind: [check_of(entry.data.model_fields[name]) for name in entry.allowed] for kind, entry in EVENT_TYPES.items()
+
+
+def _may_hold(field: Field) -> Check:
+    """Whether the field of a good event may hold a value, None where it is absent."""
+    check = field.check()
+    return check if field.required else lambda value: value is None or check(value)
+
+
+_CHECKS: Final = {kind: [_may_hold(each) for each in entry.dimensions] for kind, entry in EVENT_TYPES.items()}
+_DROPPED: Final = {
+    kind: [(each.name, _may_hold(each)) for each in entry.fields if each not in entry.dimensions]
+    for kind, entry in EVENT_TYPES.items()
+    if not entry.is_plain
 }
+"""Checks of the fields that do not pass on, of the types that have any."""
 _TOO_LARGE, _NOT_JSON = (Decoded((Refusal(None, reason, ""),)) for reason in (Reason.TOO_LARGE, Reason.NOT_JSON))
 _NO_EVENT: Final = cast("tuple[Fault, ...]", (look(0, None), look({}, None)))
 AT_ONCE: Final = ((Reason.NOT_JSON, ""), *_NO_EVENT, *((reason, f"/0{at}") for reason, at in _NO_EVENT))
@@ -96,6 +108,8 @@ def _event(raw: PlainEvent, index: int | None) -> Event:
     values = tuple([getattr(data, name) for name in entry.allowed])
     if not is_known_shape(raw.type, values):
         raise _DoubtError
+    if not entry.is_plain and not all(check(getattr(data, name)) for name, check in _DROPPED[raw.type]):
+        raise _DoubtError
     sequence = raw.sequence
     return Event(
         index,
@@ -107,8 +121,8 @@ def _event(raw: PlainEvent, index: int | None) -> Event:
         parse_sequence(sequence) if isinstance(sequence, str) else sequence,
         raw.source if raw.installation is None else raw.installation,
         data.user,
-        values,
-        _consent(data) if raw.type == "consent.changed" else None,
+        entry.filled(values),
+        (data.scope, data.granted) if raw.type == CONSENT else None,
     )
 
 
@@ -122,9 +136,3 @@ def is_known_shape(kind: str, values: tuple[str | None, ...]) -> bool:
         _shapes.clear()
     _shapes.add((kind, values))
     return True
-
-
-def _consent(data: PlainData) -> tuple[str, bool]:
-    if data.scope not in _SCOPES or data.granted is None:
-        raise _DoubtError
-    return data.scope, data.granted

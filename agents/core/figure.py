@@ -2,8 +2,8 @@
 
 from agents.core.windows import Span
 from schemas.aggregates import Status, dimensions_text, encode_aggregate
+from schemas.catalogue.metrics import Metric
 from schemas.limits import OTHER
-from schemas.metrics import Metric
 
 __all__ = ["Figure", "Window"]
 

@@ -12,7 +12,7 @@ from agents.core.company_bounds import CompanyBounds, bounds_key
 from agents.core.count_figures import Figures
 from agents.core.count_state import Entry
 from agents.core.members import Members
-from schemas.metrics import Distinct
+from schemas.catalogue.metrics import Distinct
 
 __all__ = ["Graves"]
 

@@ -3,9 +3,9 @@
 from functools import lru_cache
 
 from agents.core.windows import anchor_of, span_of
+from schemas.catalogue.metrics import METRICS, WindowSize
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
-from schemas.metrics import METRICS, WindowSize
 
 __all__ = ["Pending"]
 

@@ -4,12 +4,14 @@ Constraints here only say what is surely right; whatever they do not hold for is
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from agents.core.records import RawRecord
 from agents.core.strict_json import too_deep
+from schemas.catalogue.fields import FieldType
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.limits import MAX_DEPTH, MAX_NAME_BYTES, MAX_RECORD_BYTES, MAX_SEQUENCE
 from schemas.times import parse_tail, parse_time
 
@@ -27,20 +29,26 @@ _SECOND: Final = 19
 _SURE_DIGITS: Final = 18
 
 
-class PlainData(msgspec.Struct, gc=False):
-    """Every field of ``data`` that may decide or be counted."""
+_AS_JSON: Final[dict[FieldType, Any]] = {FieldType.INT: int, FieldType.BOOL: bool, FieldType.ITEMS: list[Any]}
+"""What msgspec is to read of fields that are no text."""
 
-    user: _Name | None = None
-    kind: str | None = None
-    role: str | None = None
-    assistant: str | None = None
-    module: str | None = None
-    sentiment: str | None = None
-    application: str | None = None
-    version: str | None = None
-    environment: str | None = None
-    scope: str | None = None
-    granted: bool | None = None
+
+def _declared() -> dict[str, Any]:
+    """What each declared field of ``data`` is in JSON; what else its type says of it, the reader checks."""
+    found: dict[str, Any] = {}
+    for entry in EVENT_TYPES.values():
+        for field in entry.fields:
+            kind = _AS_JSON.get(field.type, str)
+            found[field.name] = found[field.name] | kind if field.name in found else kind
+    return found
+
+
+PlainData: Any = msgspec.defstruct(
+    "PlainData",
+    [("user", _Name | None, None), *((name, kind | None, None) for name, kind in _declared().items())],
+    gc=False,
+)
+"""Every field of ``data`` that may decide or be counted, each None where it is absent."""
 
 
 class PlainEvent(msgspec.Struct, gc=False):

@@ -10,11 +10,11 @@ from operator import attrgetter
 from typing import Any, Final
 
 from agents.core.fast_decode import is_known_shape
-from agents.core.plain import NO_DATA, PlainData, parse_plain, plain_sequence, plain_time
+from agents.core.plain import NO_DATA, parse_plain, plain_sequence, plain_time
 from agents.core.raw_state import CHUNK_BYTES, RawState
 from agents.core.records import RawRecord
 from agents.core.source import NO_TIME, Source
-from schemas.events import EVENT_TYPES, Basis
+from schemas.catalogue.types import EVENT_TYPES, Basis
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
 
@@ -60,14 +60,12 @@ class _Shape:
         self.unless_refused = entry.basis is Basis.OPT_OUT
 
 
-def _reader(names: tuple[str, ...]) -> Callable[[PlainData], Any]:
+def _reader(names: tuple[str, ...]) -> Callable[[Any], Any]:
     return attrgetter(*names) if names else lambda _data: None
 
 
-_READERS: Final = {
-    kind.name: _reader(kind.allowed) for kind in EVENT_TYPES.values() if "granted" not in kind.data.model_fields
-}
-"""What of ``data`` tells a shape from others, for every type but words of consent."""
+_READERS: Final = {kind.name: _reader(kind.allowed) for kind in EVENT_TYPES.values() if kind.is_plain}
+"""What of ``data`` tells a shape from others, of every type of which that is all."""
 
 
 class PlainRun:
@@ -184,11 +182,11 @@ class PlainRun:
         return installed
 
     def _shape(self, kind: str, told: Any) -> _Shape | None:
-        names = EVENT_TYPES[kind].allowed
-        values = () if not names else (told,) if len(names) == 1 else told
+        entry = EVENT_TYPES[kind]
+        values = () if not entry.allowed else (told,) if len(entry.allowed) == 1 else told
         if not is_known_shape(kind, values):
             return None
-        shape = self._shapes[kind, told] = _Shape(kind, values)
+        shape = self._shapes[kind, told] = _Shape(kind, entry.filled(values))
         return shape
 
     def _user(self, company: _Company, name: str) -> int:

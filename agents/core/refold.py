@@ -18,11 +18,11 @@ from agents.core.joins import seal
 from agents.core.members import member_key
 from agents.core.records import LateChange, StateWrite
 from agents.core.windows import NEVER, Span, span_of
+from schemas.catalogue.metrics import METRICS
 from schemas.clean import CleanChunk
 from schemas.columns import column
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
-from schemas.metrics import METRICS
 
 __all__ = ["Period", "Refold", "Told", "Untold", "narrowed"]
 

@@ -8,9 +8,9 @@ import datetime as dt
 from functools import lru_cache
 from typing import NamedTuple
 
+from schemas.catalogue.metrics import WindowSize
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
-from schemas.metrics import WindowSize
 from schemas.times import bounds, start_of
 
 __all__ = ["NEVER", "Span", "anchor_of", "day_of", "month_start_day", "parse_instant", "span_of"]

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from bench.workload import Record
-from schemas.events import EVENT_TYPES
-from schemas.metrics import METRICS, Kind, Metric, WindowSize
+from schemas.catalogue.metrics import METRICS, Kind, Metric, WindowSize
+from schemas.catalogue.types import EVENT_TYPES
 
 __all__ = ["Figures", "expected_figures", "hourly_figures"]
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from schemas.metrics import METRICS, Kind, Metric, WindowSize
+from schemas.catalogue.metrics import METRICS, Kind, Metric, WindowSize
 
 __all__ = ["Arguments", "active_user", "arguments", "counts", "number", "seen_with", "source"]
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from pipeline import settings as settings_module
 from pipeline.settings import Settings
-from schemas.events import EVENT_TYPES, Basis, EventType
+from schemas.catalogue.metrics import METRICS, Metric
+from schemas.catalogue.types import EVENT_TYPES, Basis, EventType
 from schemas.examples import BadExample, bad_examples, good_examples
-from schemas.metrics import METRICS, Metric
 from schemas.operational import OPERATIONAL
 from schemas.topics import TOPICS, topic_name
 
@@ -59,19 +59,17 @@ def _feeds(kind: EventType) -> str:
 
 def events_page() -> str:
     """What a product sends, what of it is kept, and on which ground."""
-    rows = []
-    for kind in EVENT_TYPES.values():
-        fields = [name for name in kind.data.model_fields if name != "user"]
-        rows.append(
-            (
-                f"`{kind.name}`",
-                " ".join((kind.data.__doc__ or "").split()),
-                ", ".join(f"`{name}`" for name in fields) or "none",
-                ", ".join(f"`{name}`" for name in kind.allowed) or "none",
-                kind.basis.value,
-                _feeds(kind),
-            )
+    rows = [
+        (
+            f"`{kind.name}`",
+            kind.title,
+            ", ".join(f"`{field.name}`" for field in kind.fields) or "none",
+            ", ".join(f"`{name}`" for name in kind.allowed) or "none",
+            kind.basis.value,
+            _feeds(kind),
         )
+        for kind in EVENT_TYPES.values()
+    ]
     head = ("type", "when it is sent", "fields of its data", "of these kept", "basis", "feeds")
     bases = "".join(f"- `{basis.value}`: {meaning}.\n" for basis, meaning in _BASES.items())
     return (

@@ -10,8 +10,8 @@ from agents.core.windows import parse_instant
 from pipeline.explain.left_out import LeftOut
 from pipeline.explain.making import FromClean, Making
 from pipeline.explain.wanted import Wanted
+from schemas.catalogue.metrics import Distinct, Kind
 from schemas.corrections import Correction
-from schemas.metrics import Distinct, Kind
 from schemas.times import instant
 
 __all__ = ["Corrected", "Explanation", "Verdict"]

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from agents.core.count_plan import Plan
 from pipeline.explain.wanted import Wanted
+from schemas.catalogue.metrics import Distinct, Kind
 from schemas.clean import CleanChunk, Shape
 from schemas.limits import OTHER
-from schemas.metrics import Distinct, Kind
 
 __all__ = ["FromClean", "Making", "Run", "merged"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from agents.core.count_state import StateError, name_of
 from pipeline.errors import Refused
 from schemas.aggregates import aggregate_id, dimensions_text
+from schemas.catalogue.metrics import METRICS, Metric, WindowSize
 from schemas.limits import COMPANY_PATTERN
-from schemas.metrics import METRICS, Metric, WindowSize
 from schemas.times import bounds, start_of
 
 __all__ = ["EXAMPLE", "Wanted", "parse_id"]

@@ -8,11 +8,11 @@ from typing import Any
 from pipeline.oracle.form import RawEvent
 from pipeline.oracle.judging import Closed
 from schemas.aggregates import Status, aggregate_id, dimensions_text, encode_aggregate
+from schemas.catalogue.metrics import METRICS, Distinct, Kind, Metric, WindowSize
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.corrections import Cause, CauseKind, Correction
 from schemas.deciding import Deciding
-from schemas.events import EVENT_TYPES
 from schemas.limits import DAY_MS, OTHER
-from schemas.metrics import METRICS, Distinct, Kind, Metric, WindowSize
 from schemas.times import bounds, instant, start_of
 
 __all__ = ["Books"]

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
 
+from schemas.catalogue.models import Data
+from schemas.catalogue.types import CONSENT, EVENT_TYPES
 from schemas.envelope import Envelope, UnknownTypeError, parse_sequence
-from schemas.events import EVENT_TYPES, Data
 from schemas.limits import MAX_DEPTH, MAX_EVENTS, MAX_NAME_BYTES, MAX_RECORD_BYTES
 from schemas.reasons import Reason
 from schemas.times import parse_time
@@ -129,8 +130,9 @@ def _read_event(told: object, place: str) -> RawEvent | Fault:
     except ValidationError:
         reason, path = next(_faults(told))
         return Fault(reason, place + path)
-    values = {name: getattr(data, name) for name in entry.allowed}
-    consent = (data.scope, data.granted) if hasattr(data, "granted") else None  # type: ignore[attr-defined]
+    fields = data.model_dump()
+    values = {each.name: each.absent if fields[each.name] is None else fields[each.name] for each in entry.dimensions}
+    consent = (fields["scope"], fields["granted"]) if entry.name == CONSENT else None
     return RawEvent(
         place,
         envelope.id,

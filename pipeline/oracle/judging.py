@@ -14,8 +14,8 @@ from pipeline.oracle.form import Fault, RawEvent, read_record
 from pipeline.oracle.homes import home_of
 from pipeline.oracle.seen import Seen, Word
 from pipeline.stored import StoredRecord
+from schemas.catalogue.types import EVENT_TYPES, Basis
 from schemas.deciding import Deciding
-from schemas.events import EVENT_TYPES, Basis
 from schemas.ledger import COUNTED, OUTCOME_CODES
 from schemas.limits import DAY_MS
 from schemas.reasons import Outcome, Reason

@@ -11,10 +11,10 @@ import orjson
 from agents.core.refold import Period
 from pipeline.errors import Refused
 from pipeline.settings import Settings
+from schemas.catalogue.metrics import METRICS, WindowSize
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.deciding import fold_digest
-from schemas.events import EVENT_TYPES
 from schemas.limits import DAY_MS, HOUR_MS
-from schemas.metrics import METRICS, WindowSize
 from schemas.times import bounds, instant, parse_time, start_of
 from schemas.topics import topic_name
 

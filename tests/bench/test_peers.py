@@ -13,7 +13,7 @@ from bench.peers.expected import expected_figures
 from bench.peers.figures import NOT_A_NUMBER, differences
 from bench.peers.running import PeerResult, measure
 from bench.workload import Record, Workload, records
-from schemas.metrics import METRICS, Kind
+from schemas.catalogue.metrics import METRICS, Kind
 
 HOUR = "2026-11-01T10:00:00Z"
 DAY = "2026-11-01T00:00:00Z"

@@ -24,8 +24,8 @@ from pipeline.processes import WorkerProcess
 from pipeline.reading import ends, read_topic
 from pipeline.replay.asked import NOTE_KEY
 from pipeline.replay.live import has_members
-from schemas.events import EVENT_TYPES
-from schemas.metrics import METRICS
+from schemas.catalogue.metrics import METRICS
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.times import instant
 from tests.broker.bench import DEADLINE, PARTITIONS, Bench, run
 from tests.broker.load import make_load, publish
@@ -164,10 +164,11 @@ async def _written(bench: Bench, name: str) -> int:
 
 OLD_RELEASE = """
 from dataclasses import replace
-from schemas.events import EVENT_TYPES
-from schemas.metrics import METRICS
+from schemas.catalogue.types import EVENT_TYPES
+from schemas.catalogue.metrics import METRICS
 del METRICS["spaces_created"], METRICS["installations"]
-EVENT_TYPES["app.started"] = replace(EVENT_TYPES["app.started"], allowed=("application", "version"))
+started = EVENT_TYPES["app.started"]
+EVENT_TYPES["app.started"] = replace(started, fields=started.fields[:2])
 """
 """A release whose catalogue lacks two metrics, and a field that one of them needs."""
 ADDED = {"spaces_created", "installations"}
@@ -179,8 +180,8 @@ def old_release(folder: Path) -> Iterator[None]:
     patch, metrics = pytest.MonkeyPatch(), dict(METRICS)
     (folder / "sitecustomize.py").write_text(OLD_RELEASE)
     patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
-    started = replace(EVENT_TYPES["app.started"], allowed=("application", "version"))
-    patch.setitem(EVENT_TYPES, "app.started", started)  # type: ignore[arg-type]
+    started = EVENT_TYPES["app.started"]
+    patch.setitem(EVENT_TYPES, "app.started", replace(started, fields=started.fields[:2]))  # type: ignore[arg-type]
     for name in ADDED:
         del METRICS[name]  # type: ignore[attr-defined]
     try:

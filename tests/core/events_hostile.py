@@ -5,9 +5,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas.events import EVENT_TYPES
+from schemas.catalogue.types import EVENT_TYPES
+from tests.declared import good_data, near_value
 
-__all__ = ["DAMAGED", "EVENT", "GOOD", "ODD"]
+__all__ = ["DAMAGED", "EVENT", "FIELDS", "GOOD", "NEAR", "ODD"]
 
 GOOD: dict[str, Any] = {
     "specversion": "1.0",
@@ -25,22 +26,27 @@ ODD = st.one_of(
     st.sampled_from(
         [2**63, 2**63 - 1, 1e400, 5.0, "", "0", "01", "a", "A.b-c_d", "~other", "x" * 300, "é" * 513, "\x00"]
     ),
-    st.sampled_from(["positive", "user", "assistant", "platform", "app", "1.0", *EVENT_TYPES]),
+    st.sampled_from(["1.0", *EVENT_TYPES]),
     st.sampled_from(["2026-02-29T00:00:00Z", "2024-02-29T23:59:59.999999+23:59", "1999-12-31T23:59:59-00:01"]),
     st.sampled_from(["2026-11-01T10:00:00.Z", "2999-12-31T23:59:59-00:01", "٢٠٢٦-11-01T10:00:00Z"]),
     st.lists(st.integers(), max_size=2),
     st.text(max_size=3),
 )
-FIELDS = ["user", "kind", "role", "assistant", "module", "sentiment", "application", "version", "environment"]
-DATA = st.dictionaries(st.sampled_from([*FIELDS, "scope", "granted", "other"]), ODD, max_size=5)
+DECLARED = [field for entry in EVENT_TYPES.values() for field in entry.fields]
+FIELDS = ["user", *dict.fromkeys(field.name for field in DECLARED)]
+NEAR = st.sampled_from(DECLARED).flatmap(near_value)
+DATA = st.dictionaries(st.sampled_from([*FIELDS, "other"]), ODD | NEAR, max_size=5)
+TYPED = st.sampled_from([*EVENT_TYPES.values()]).flatmap(
+    lambda entry: st.tuples(st.just(entry.name), good_data(entry).map(lambda data: {"user": "u"} | data) | DATA)
+)
 EVENT = st.builds(
-    lambda kind, change, data, drop: {
-        key: value for key, value in (GOOD | {"type": kind, "data": data} | change).items() if key not in drop
+    lambda typed, change, drop: {
+        key: value
+        for key, value in (GOOD | {"type": typed[0], "data": typed[1]} | change).items()
+        if key not in drop
     },
-    st.sampled_from([*EVENT_TYPES]),
+    TYPED,
     st.dictionaries(st.sampled_from([*GOOD, "sequence", "installation", "x"]), ODD | DATA, max_size=2),
-    st.just({"user": "u", "kind": "k", "role": "user", "assistant": "a", "module": "m", "sentiment": "positive"})
-    | DATA,
     st.sets(st.sampled_from([*GOOD]), max_size=1),
 )
 

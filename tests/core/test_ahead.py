@@ -19,8 +19,8 @@ from agents.core.windows import span_of
 from pipeline.reading import StoredRecord
 from pipeline.verify import compare
 from schemas.aggregates import aggregate_id
+from schemas.catalogue.metrics import METRICS
 from schemas.limits import DAY_MS, HOUR_MS
-from schemas.metrics import METRICS
 from schemas.times import instant
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, START, random_log

@@ -14,9 +14,9 @@ from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
 from agents.core.refold import Period, Refold
 from pipeline.verify import compare
+from schemas.catalogue.metrics import METRICS
 from schemas.clean import CLEAN_VERSION, CleanChunk, Shape, decode_chunk, encode_chunk
 from schemas.columns import column
-from schemas.metrics import METRICS
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, START, random_log
 from tests.core.world import PSEUDONYMS, World

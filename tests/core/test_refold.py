@@ -10,11 +10,11 @@ from agents.core.counting import GapError
 from agents.core.refold import Period, Refold, Told
 from pipeline.replay.asked import left_out
 from pipeline.verify import compare
+from schemas.catalogue.metrics import METRICS
 from schemas.clean import decode_chunk
 from schemas.corrections import decode_correction
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
-from schemas.metrics import METRICS
 from schemas.times import start_of
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, START, random_log

@@ -26,8 +26,8 @@ from pipeline.settings import load_settings
 from pipeline.sink import SinkView
 from pipeline.verify import compare, last_is_highest
 from pipeline.worker.appender import SoleLog
+from schemas.catalogue.metrics import METRICS
 from schemas.clean import CleanChunk, decode_chunk
-from schemas.metrics import METRICS
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.world import World

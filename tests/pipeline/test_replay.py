@@ -17,10 +17,10 @@ from pipeline.replay.asked import Asked, ask, parallel_name, whole_hour
 from pipeline.replay.live import Judge, Standing, Verdict, standing_of
 from pipeline.replay.start import Peek, Stretch, first_needed, require_reach
 from pipeline.settings import load_settings
+from schemas.catalogue.metrics import METRICS, WindowSize
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS
-from schemas.metrics import METRICS, WindowSize
 
 HOUR = 500_000 * HOUR_MS
 

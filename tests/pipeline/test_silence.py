@@ -16,9 +16,9 @@ from pipeline.operations import Operations
 from pipeline.worker import ending
 from pipeline.worker.appender import ForeignWriteError
 from pipeline.worker.ending import end
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.deciding import Deciding
 from schemas.envelope import Envelope
-from schemas.events import EVENT_TYPES
 from schemas.examples import bad_examples, good_examples
 from schemas.operational import OPERATIONAL
 

@@ -9,9 +9,9 @@ from pipeline.oracle import OracleResult, expect
 from pipeline.reading import StoredRecord
 from pipeline.simulate import Plan, simulate
 from pipeline.simulate.plan import home_of_record
+from schemas.catalogue.metrics import METRICS
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.deciding import Deciding
-from schemas.events import EVENT_TYPES
-from schemas.metrics import METRICS
 from schemas.reasons import Reason
 
 PLAN = Plan(end=1_790_000_000_000, events=20_000, malformed=0.02, pii_canaries=True)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.aggregates import Aggregate, Status, aggregate_id, dimensions_text, encode_aggregate
+from schemas.catalogue.metrics import METRICS
 from schemas.limits import COMPANY_PATTERN, DIMENSION_PATTERN, OTHER
-from schemas.metrics import METRICS
 from schemas.times import bounds, instant, start_of
 
 TEXT = st.from_regex(DIMENSION_PATTERN, fullmatch=True) | st.just(OTHER)

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import pytest
-from pydantic import StringConstraints, create_model
+from pydantic import BaseModel
 
+from schemas.catalogue.fields import Field, FieldType, ItemClass
+from schemas.catalogue.metrics import METRICS, Distinct, Kind, Metric, WindowSize
+from schemas.catalogue.types import EVENT_TYPES, Basis, EventType
 from schemas.deciding import Deciding, deciding_facts, fold_digest
-from schemas.events import EVENT_TYPES, Basis, Data, EventType
-from schemas.metrics import METRICS, Distinct, Kind, Metric, WindowSize
 
 DECIDING = Deciding()
 
@@ -33,14 +34,14 @@ def with_metric(name: str, /, **changed: Any) -> dict[str, Metric]:
 
 def test_it_is_what_it_was() -> None:
     """A digest that changes stops every worker until it is announced: raise FOLD_VERSION or mend what changed it."""
-    assert fold_digest(DECIDING) == "599cf6131bede6b6-"
+    assert fold_digest(DECIDING) == "77a280dc2da23ca2-"
 
 
 def test_words_decide_nothing() -> None:
     reworded = {
         name: replace(
             entry,
-            data=type(entry.data.__name__, (entry.data,), {"__doc__": "Other words.", "__module__": __name__}),
+            title="Other words.",
             passive="other words" if isinstance(entry.passive, str) else entry.passive,
         )
         for name, entry in EVENT_TYPES.items()
@@ -57,7 +58,7 @@ def test_the_version_of_the_fold_decides(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_how_a_library_describes_a_model_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Data, "model_json_schema", classmethod(lambda cls: pytest.fail("was asked for its schema")))
+    monkeypatch.setattr(BaseModel, "model_json_schema", classmethod(lambda _: pytest.fail("was asked")))
     assert fold_digest(DECIDING)
 
 
@@ -66,24 +67,27 @@ def test_every_setting_decides(name: str) -> None:
     assert packed(replace(DECIDING, **{name: getattr(DECIDING, name) + 1})) != packed()
 
 
-def data_of(**declared: Any) -> type[Data]:
-    return create_model("Changed", __base__=Data, **declared)
+def fields_of(*fields: Field) -> dict[str, EventType]:
+    return with_type("message.sent", fields=fields)
 
 
+ROLE = EVENT_TYPES["message.sent"].fields[0]
+ITEMS = Field("role", FieldType.ITEMS, classes=(ItemClass("a", (Field("b"),)),))
+STARTED = EVENT_TYPES["app.started"].fields
 TYPES = {
     "another basis": with_type("message.sent", basis=Basis.OPT_OUT),
-    "other allowed fields": with_type("app.started", allowed=("application", "version")),
-    "allowed fields in another order": with_type("app.started", allowed=("version", "application", "environment")),
+    "a field less": with_type("app.started", fields=STARTED[:2]),
+    "a field more": with_type("app.started", fields=(*STARTED, Field("region"))),
+    "fields in another order": with_type("app.started", fields=STARTED[::-1]),
     "everybody active": with_type("message.sent", passive=None),
     "others active": with_type("message.sent", passive=("role", "user")),
     "nobody active": with_type("message.sent", passive="no use of a product"),
-    "a further choice": with_type("message.sent", data=data_of(role=(Literal["user", "assistant", "tool"], ...))),
-    "an optional field": with_type("message.sent", data=data_of(role=(Literal["user", "assistant"], "user"))),
-    "another kind of field": with_type("message.sent", data=data_of(role=(bool, ...))),
-    "another pattern": with_type(
-        "folder.created", data=data_of(kind=(Annotated[str, StringConstraints(pattern="^[a-z]$")], ...))
-    ),
-    "a further type": {**EVENT_TYPES, "file.made": EventType("file.made", Data, Basis.CONTRACT)},
+    "a further choice": fields_of(replace(ROLE, choices=("user", "assistant", "tool"))),
+    "another name of a field": fields_of(replace(ROLE, name="who")),
+    "another kind of field": fields_of(Field("role", FieldType.VERSION)),
+    "an optional field": fields_of(replace(ROLE, required=False)),
+    "items": fields_of(ITEMS),
+    "a further type": {**EVENT_TYPES, "file.made": EventType("file.made", "A file.", Basis.CONTRACT)},
     "another name": with_type("chat.created", name="chat.begun"),
     "a type less": {name: entry for name, entry in EVENT_TYPES.items() if name != "chat.created"},
 }
@@ -112,6 +116,18 @@ def test_whom_a_metric_counts_decides() -> None:
     assert packed(metrics=with_metric("dau", distinct=Distinct.SOURCE)) != packed()
 
 
-def test_a_kind_of_field_that_nobody_thought_of_is_refused() -> None:
-    with pytest.raises(TypeError, match="not known what decides"):
-        packed(types=with_type("chat.created", data=data_of(count=(int, ...))))
+def test_what_an_absent_dimension_counts_as_decides() -> None:
+    optional = replace(ROLE, required=False)
+    assert packed(types=fields_of(replace(optional, absent="nobody"))) != packed(types=fields_of(optional))
+
+
+def test_what_items_hold_decides() -> None:
+    changes = [
+        (ItemClass("c", (Field("b"),)),),
+        (ItemClass("a", (Field("c"),)),),
+        (ItemClass("a", (Field("b", FieldType.SERIAL),)),),
+        (*ITEMS.classes, ItemClass("c", ())),
+    ]
+    known = packed(types=fields_of(ITEMS))
+    for classes in changes:
+        assert packed(types=fields_of(replace(ITEMS, classes=classes))) != known

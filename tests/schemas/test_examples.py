@@ -9,8 +9,8 @@ from agents.core.decode import decode_strictly
 from agents.core.fast_decode import decode
 from agents.core.records import RawRecord, Refusal
 from pipeline.oracle.form import Fault, RawEvent, read_record
+from schemas.catalogue.types import EVENT_TYPES
 from schemas.envelope import raw_event_schema
-from schemas.events import EVENT_TYPES
 from schemas.examples import bad_examples, good_examples
 from schemas.reasons import DECIDED_BY_FORM
 
