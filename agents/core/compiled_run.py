@@ -10,24 +10,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from agents.core.fast_decode import is_known_shape
-from agents.core.native import Plain, Records
+from agents.core.native import IS_BUILT, Plain, Records, Types
 from agents.core.raw_state import CHUNK_BYTES, RawState
 from agents.core.records import RawRecord
 from agents.core.source import NO_TIME, Source
-from schemas.catalogue.types import EVENT_TYPES, Basis
+from schemas.catalogue.types import EVENT_TYPES, Basis, EventType
 from schemas.names import Pseudonym
 
 __all__ = ["CompiledRun"]
 
-_PLAIN: Final = [kind for kind in EVENT_TYPES.values() if kind.is_plain]
-_FLAGS: Final = ()
-_FIELDS: Final = tuple(dict.fromkeys(name for kind in _PLAIN for name in kind.allowed))
-_PLACES: Final = {kind.name: tuple(_FIELDS.index(name) + 1 for name in kind.allowed) for kind in _PLAIN}
-"""Where in a shape the allowed fields of a type are."""
+_TYPES: Final = IS_BUILT and Types(tuple((kind.name, kind.allowed) for kind in EVENT_TYPES.values() if kind.is_plain))
 _FAR: Final = 1 << 62
 
 Told = tuple[str | None, ...]
-"""A shape: the type, then every field of ``_FIELDS``, None where it is absent."""
+"""A shape: the type, which is a plain one, and each of its fields, None where it is absent."""
 
 
 class CompiledRun:
@@ -36,7 +32,7 @@ class CompiledRun:
     def __init__(self, state: RawState, records: Sequence[RawRecord]) -> None:
         self._state = state
         self._records = records
-        self._plain = Plain(records if isinstance(records, Records) else list(records), _FIELDS, _FLAGS)
+        self._plain = Plain(records if isinstance(records, Records) else list(records), _TYPES)
 
     def run(self, at: int) -> tuple[int, int]:
         """Fold the records from index ``at`` for as long as they are plain.
@@ -110,19 +106,16 @@ class CompiledRun:
     @staticmethod
     def shape(told: Told) -> tuple[bool, bool, bool] | None:
         """Whether a shape is active, always counted, and counted unless somebody refused; None in doubt."""
-        kind = told[0]
-        places = None if kind is None else _PLACES.get(kind)
-        if kind is None or places is None:
+        entry = _type_of(told)
+        if not is_known_shape(entry.name, told[1:]):
             return None
-        if not is_known_shape(kind, tuple([told[place] for place in places])):
-            return None
-        entry = EVENT_TYPES[kind]
-        return entry.activates(_values(kind, told)), entry.basis is Basis.CONTRACT, entry.basis is Basis.OPT_OUT
+        active = entry.activates(entry.filled(told[1:]))
+        return active, entry.basis is Basis.CONTRACT, entry.basis is Basis.OPT_OUT
 
     def number_shape(self, told: Told) -> int:
         """The shape's number in this chunk."""
-        kind = told[0] or ""
-        return self._state.builder.shape(kind, _values(kind, told))
+        entry = _type_of(told)
+        return self._state.builder.shape(entry.name, entry.filled(told[1:]))
 
     def user(self, company: str, user: str) -> int:
         """The user's number in this chunk."""
@@ -133,6 +126,5 @@ class CompiledRun:
         return self._state.builder.source(pseudonym)
 
 
-def _values(kind: str, told: Told) -> tuple[str, ...]:
-    """The allowed values of a shape that is known."""
-    return EVENT_TYPES[kind].filled([told[place] for place in _PLACES[kind]])
+def _type_of(told: Told) -> EventType:
+    return EVENT_TYPES[told[0] or ""]

@@ -2,24 +2,25 @@
 
 ``tally.c`` groups events for the second fold. ``plain.c`` is the plain part of the first: ``stored.h`` reads records as
 a fetch brought them, ``records.h`` is a sequence of them, ``short.h`` tells which can only be refused; ``parsed.h``
-reads them into columns, ``run.h`` folds, asking the state through ``host.h``; ``table.h`` numbers names, ``text.h``
-reads JSON and times, ``siphash.h`` hashes. Whatever is not beyond doubt is left to the record-wise fold. Without the
+reads them into columns, by the fields that ``typed.h`` holds of their types; ``run.h`` folds, asking the state through
+``host.h``; ``table.h`` numbers names, ``text.h`` reads JSON and times, ``siphash.h`` hashes. Whatever is not beyond
+doubt is left to the record-wise fold. Without the
 compiled part everything is as exact, and slower.
 """
 
 from typing import TYPE_CHECKING
 
-__all__ = ["IS_BUILT", "Plain", "Records", "cut", "tally_columns"]
+__all__ = ["IS_BUILT", "Plain", "Records", "Types", "cut", "tally_columns"]
 
 if TYPE_CHECKING:
-    from agents.core.native.plain import Plain, Records, cut
+    from agents.core.native.plain import Plain, Records, Types, cut
     from agents.core.native.tally import tally as tally_columns
 
     IS_BUILT: bool
 else:
     try:
-        from agents.core.native.plain import Plain, Records, cut
+        from agents.core.native.plain import Plain, Records, Types, cut
         from agents.core.native.tally import tally as tally_columns
     except ImportError:
-        Plain, Records, cut, tally_columns = None, (), None, None
+        Plain, Records, Types, cut, tally_columns = None, (), None, None, None
     IS_BUILT = Plain is not None

@@ -130,14 +130,20 @@ static PyObject *text_or_none(const char **at) {
 
 static PyObject *shape_values(Plain *self, uint32_t number) {
     const char *at = self->parsed.shapes.names[number].name.at;
-    PyObject *values = PyTuple_New(self->parsed.field_count + 1);
-    for (int field = 0; values && field <= self->parsed.field_count; field++) {
-        PyObject *value = text_or_none(&at);
+    const Types *types = self->parsed.types;
+    uint32_t type;
+    memcpy(&type, at, sizeof(type));
+    at += sizeof(type);
+    const uint32_t count = types->begins[type + 1] - types->begins[type];
+    const Slice name = types->names.names[type].name;
+    PyObject *values = PyTuple_New((Py_ssize_t)count + 1);
+    for (uint32_t index = 0; values && index <= count; index++) {
+        PyObject *value = index ? text_or_none(&at) : PyUnicode_DecodeUTF8(name.at, name.size, NULL);
         if (value == NULL) {
             Py_CLEAR(values);
             break;
         }
-        PyTuple_SET_ITEM(values, field, value);
+        PyTuple_SET_ITEM(values, index, value);
     }
     return values;
 }

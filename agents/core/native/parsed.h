@@ -1,17 +1,16 @@
 /* Records read into columns: which events each holds, where that is beyond doubt.
 
    An event is numbers alone: its company, source, shape and user are numbered as they come, and what becomes of it can
-   be decided without its text. A shape is a type with those fields of `data` that may be counted. */
+   be decided without its text. A shape is a type with the values of its fields. */
 #ifndef FOOTFALL_PARSED_H
 #define FOOTFALL_PARSED_H
 
-#include "table.h"
+#include "typed.h"
 
 enum {
     MOST_EVENTS = 10000,       /* schemas.limits.MAX_EVENTS; a test holds them equal */
     MOST_BYTES = 1000000 - 4096, /* schemas.limits.MAX_RECORD_BYTES, less what a key may take */
     MOST_KEY = 128,
-    MOST_FIELDS = 12,
     MOST_FIELD = 64,
     NOBODY = -1,
 };
@@ -28,20 +27,27 @@ typedef struct {
     uint32_t company, first, count; /* events from `first` on; a count of 0: in doubt */
 } Record;
 
+/* The field of an event that holds it, if `turn` is the present one; without text it is absent. */
+typedef struct {
+    Slice text;
+    uint64_t turn;
+    int is_odd;
+} Field;
+
 typedef struct {
     Record *records;
     Event *events;
     uint32_t record_count, event_count, event_room;
     Table companies, sources, shapes, users;
-    Slice fields[MOST_FIELDS], flags[MOST_FIELDS]; /* of `data`: strings that may be counted, and what is true or false */
-    int field_count, flag_count;
-    char **texts; /* of shapes, one allocation each */
+    const Types *types;
+    Field *fields;       /* by number */
+    uint64_t turn;       /* counts events, and the members `data` within them */
+    char *name, **texts; /* room for a shape's name; those of shapes, one allocation each */
     uint32_t text_count, text_room;
 } Parsed;
 
 typedef struct {
     Slice id, source, type, company, time, user;
-    Slice fields[MOST_FIELDS];
     int64_t sequence;
     int versioned;
 } Text;
@@ -73,33 +79,28 @@ static const char *read_number(const char *at, const char *end, int64_t *found) 
     return *found < 0 || (at < end && (*at == '.' || *at == 'e' || *at == 'E')) ? NULL : at;
 }
 
-static const char *read_field(const Parsed *parsed, const char *at, const char *end, Slice key, Text *text, int level) {
+/* What is no text of a bounded size is odd: of no matter, unless the field is one of the event's type. */
+static const char *read_field(Parsed *parsed, const char *at, const char *end, Slice key, Text *text, int level) {
     const int absent = at < end && *at == 'n';
     if (is_word(key, "user", 4)) {
         return absent ? read_null(at, end, &text->user) : read_name(at, end, &text->user);
     }
-    for (int field = 0; field < parsed->field_count; field++) {
-        if (same(key, parsed->fields[field])) {
-            Slice *found = &text->fields[field];
-            at = absent ? read_null(at, end, found) : read_string(at, end, found);
-            return at != NULL && found->size <= MOST_FIELD ? at : NULL;
-        }
+    const int64_t number = find_name(&parsed->types->fields, key);
+    if (number < 0) {
+        return skip_value(at, end, level);
     }
-    for (int flag = 0; flag < parsed->flag_count; flag++) {
-        if (same(key, parsed->flags[flag])) {
-            return at < end && (*at == 't' || *at == 'f' || *at == 'n') ? skip_value(at, end, level) : NULL;
-        }
-    }
-    return skip_value(at, end, level);
+    Field *field = &parsed->fields[number];
+    field->turn = parsed->turn;
+    const char *behind = absent ? read_null(at, end, &field->text) : read_string(at, end, &field->text);
+    field->is_odd = behind == NULL || field->text.size > MOST_FIELD;
+    return behind == NULL ? skip_value(at, end, level) : behind;
 }
 
-static const char *read_attribute(
-    const Parsed *parsed, const char *at, const char *end, Slice key, Text *text, int level
-);
+static const char *read_attribute(Parsed *parsed, const char *at, const char *end, Slice key, Text *text, int level);
 
 /* An object, each member by `read_attribute` or, within `data`, by `read_field`; at its brace. */
 static const char *read_members(
-    const Parsed *parsed, const char *at, const char *end, Text *text, int level, int within_data
+    Parsed *parsed, const char *at, const char *end, Text *text, int level, int within_data
 ) {
     at = past_space(at + 1, end);
     if (at < end && *at == '}') {
@@ -127,9 +128,7 @@ static const char *read_members(
     }
 }
 
-static const char *read_attribute(
-    const Parsed *parsed, const char *at, const char *end, Slice key, Text *text, int level
-) {
+static const char *read_attribute(Parsed *parsed, const char *at, const char *end, Slice key, Text *text, int level) {
     const int absent = at < end && *at == 'n';
     Slice found;
     if (is_word(key, "id", 2)) {
@@ -160,7 +159,7 @@ static const char *read_attribute(
         return read_number(at, end, &text->sequence);
     } else if (is_word(key, "data", 4)) {
         text->user.at = NULL;
-        memset(text->fields, 0, sizeof(text->fields));
+        parsed->turn++;
         if (absent) {
             return read_null(at, end, &found);
         }
@@ -169,20 +168,41 @@ static const char *read_attribute(
     return skip_value(at, end, level);
 }
 
-/* A shape's name: for its type and for each field a byte (its size + 1, or 0 where it is absent) and its bytes. */
-static int64_t number_shape(Parsed *parsed, const Text *text) {
-    char name[(MOST_FIELDS + 1) * (MOST_FIELD + 1)];
-    uint32_t size = 0;
-    for (int field = -1; field < parsed->field_count; field++) {
-        const Slice part = field < 0 ? text->type : text->fields[field];
-        name[size++] = part.at == NULL ? 0 : (char)(part.size + 1);
+/* A shape's name: the number of its type, and for each field a byte (its size + 1, or 0 where it is absent) and its bytes.
+   Returns its size, 0 in doubt. */
+static uint32_t name_shape(Parsed *parsed, Slice type) {
+    const Types *types = parsed->types;
+    const int64_t number = find_name(&types->names, type);
+    if (number < 0) {
+        return 0;
+    }
+    const uint32_t kept = (uint32_t)number;
+    memcpy(parsed->name, &kept, sizeof(kept));
+    uint32_t size = sizeof(kept);
+    for (uint32_t index = types->begins[number]; index < types->begins[number + 1]; index++) {
+        const Field *field = &parsed->fields[types->owned[index]];
+        const int is_there = field->turn == parsed->turn;
+        if (is_there && field->is_odd) {
+            return 0;
+        }
+        const Slice part = is_there ? field->text : (Slice){NULL, 0};
+        parsed->name[size++] = part.at == NULL ? 0 : (char)(part.size + 1);
         if (part.size) {
-            memcpy(name + size, part.at, part.size);
+            memcpy(parsed->name + size, part.at, part.size);
             size += part.size;
         }
     }
+    return size;
+}
+
+/* As `number_of`, of the shape of the event at hand. */
+static int64_t number_shape(Parsed *parsed, Slice type) {
+    const uint32_t size = name_shape(parsed, type);
+    if (size == 0) {
+        return NOT_THERE;
+    }
     const uint32_t before = parsed->shapes.count;
-    const int64_t number = number_of(&parsed->shapes, 0, (Slice){name, size});
+    const int64_t number = number_of(&parsed->shapes, 0, (Slice){parsed->name, size});
     if (number < 0 || parsed->shapes.count == before) {
         return number;
     }
@@ -199,7 +219,7 @@ static int64_t number_shape(Parsed *parsed, const Text *text) {
     if (kept == NULL) {
         return -1;
     }
-    memcpy(kept, name, size);
+    memcpy(kept, parsed->name, size);
     parsed->texts[parsed->text_count++] = kept;
     parsed->shapes.names[number].name.at = kept;
     return number;
@@ -210,15 +230,15 @@ static int read_event(Parsed *parsed, const char **at, const char *end, Slice ke
     Text text;
     memset(&text, 0, sizeof(text));
     text.sequence = -1;
+    parsed->turn++;
     if (*at >= end || **at != '{' || (*at = read_members(parsed, *at, end, &text, level, 0)) == NULL) {
         return 0;
     }
     Event event = {.sequence = text.sequence, .id = text.id, .user = NOBODY};
-    if (!text.versioned || !text.id.at || !text.source.at || !text.type.at || text.type.size > MOST_FIELD ||
-        !text.time.at || !text.company.at || !same(text.company, key) || !read_time(text.time, &event.time)) {
+    if (!text.versioned || !text.id.at || !text.source.at || !text.type.at || !text.time.at || !text.company.at || !same(text.company, key) || !read_time(text.time, &event.time)) {
         return 0;
     }
-    int64_t source = number_of(&parsed->sources, company, text.source), shape = number_shape(parsed, &text), user = NOBODY;
+    int64_t source = number_of(&parsed->sources, company, text.source), shape = number_shape(parsed, text.type), user = NOBODY;
     if (text.user.at != NULL) {
         user = number_of(&parsed->users, company, text.user);
     }
@@ -303,6 +323,8 @@ static void free_parsed(Parsed *parsed) {
         free(parsed->texts[index]);
     }
     free(parsed->texts);
+    free(parsed->fields);
+    free(parsed->name);
 }
 
 #endif

@@ -66,23 +66,6 @@ static PyObject *plain_holds(Plain *self, PyObject *argument) {
 
 /* ---- reading */
 
-static int slices_of(PyObject *names, Slice *found) {
-    const Py_ssize_t size = PyTuple_GET_SIZE(names);
-    if (size > MOST_FIELDS) {
-        PyErr_Format(PyExc_ValueError, "more than %d names", MOST_FIELDS);
-        return -1;
-    }
-    for (Py_ssize_t index = 0; index < size; index++) {
-        Py_ssize_t length;
-        found[index].at = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(names, index), &length);
-        if (found[index].at == NULL) {
-            return -1;
-        }
-        found[index].size = (uint32_t)length;
-    }
-    return (int)size;
-}
-
 static int number_attribute(PyObject *object, const char *name, int64_t *found) {
     PyObject *value = PyObject_GetAttrString(object, name);
     *found = value ? PyLong_AsLongLong(value) : -1;
@@ -156,13 +139,12 @@ static void *zeroed(uint32_t count, size_t size) {
 }
 
 PyDoc_STRVAR(plain_doc,
-    "Plain(records, fields, flags)\n\n"
-    "The records, Records or a list of objects as RawRecord is one, read as far as they are plain. `fields` names the\n"
-    "strings of `data` that may be counted, `flags` what is true or false there.");
+    "Plain(records, types)\n\n"
+    "The records, Records or a list of objects as RawRecord is one, read as far as they are plain: events of `types`.");
 
 static PyObject *plain_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
-    PyObject *records, *fields, *flags;
-    if (!PyArg_ParseTuple(arguments, "OO!O!", &records, &PyTuple_Type, &fields, &PyTuple_Type, &flags) ||
+    PyObject *records, *types;
+    if (!PyArg_ParseTuple(arguments, "OO!", &records, types_type, &types) ||
         (named && PyDict_GET_SIZE(named))) {
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "Plain takes no keyword arguments");
     }
@@ -177,14 +159,15 @@ static PyObject *plain_new(PyTypeObject *type, PyObject *arguments, PyObject *na
         Py_DECREF(self);
         return PyErr_Format(PyExc_TypeError, "neither Records nor a list");
     }
-    self->owner = are_ours ? Py_BuildValue("OOO", records, fields, flags)
-                           : Py_BuildValue("NOO", PyList_GetSlice(records, 0, count), fields, flags);
+    self->owner = are_ours ? Py_BuildValue("OO", records, types)
+                           : Py_BuildValue("NO", PyList_GetSlice(records, 0, count), types);
     parsed->event_room = (uint32_t)count + FIRST_ROOM;
     parsed->records = malloc(((size_t)count + 1) * sizeof(Record));
     parsed->events = malloc(parsed->event_room * sizeof(Event));
-    parsed->field_count = slices_of(fields, parsed->fields);
-    parsed->flag_count = slices_of(flags, parsed->flags);
-    int held = self->owner && parsed->records && parsed->events && parsed->field_count >= 0 && parsed->flag_count >= 0;
+    parsed->types = (Types *)types;
+    parsed->fields = calloc((size_t)parsed->types->fields.count + 1, sizeof(Field));
+    parsed->name = malloc(sizeof(uint32_t) + (size_t)parsed->types->widest * (MOST_FIELD + 1));
+    int held = self->owner && parsed->records && parsed->events && parsed->fields && parsed->name;
     if (held) {
         held = (are_ours ? read_stored_records(parsed, (Records *)records)
                          : read_listed_records(parsed, PyTuple_GET_ITEM(self->owner, 0))) == 0;
@@ -279,7 +262,9 @@ static int fill_module(PyObject *module) {
         return -1;
     }
     records_type = (PyTypeObject *)PyType_FromSpec(&records_spec);
-    const int held = records_type && PyModule_AddObjectRef(module, "Plain", type) == 0 &&
+    types_type = (PyTypeObject *)PyType_FromSpec(&types_spec);
+    const int held = records_type && types_type && PyModule_AddObjectRef(module, "Plain", type) == 0 &&
+                     PyModule_AddObjectRef(module, "Types", (PyObject *)types_type) == 0 &&
                      PyModule_AddObjectRef(module, "Records", (PyObject *)records_type) == 0;
     Py_DECREF(type);
     return held ? 0 : -1;
