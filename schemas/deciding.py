@@ -1,14 +1,12 @@
 """The settings that decide, and the digest of everything that decides beside the log (design 1.7)."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
 
-from schemas.catalogue.metrics import METRICS, Metric
-from schemas.catalogue.types import EVENT_TYPES, EventType
+from schemas.catalogue.catalogue import BUILT_IN, Catalogue
 from schemas.limits import DAY_MS, HOUR_MS, SECOND_MS
 
 __all__ = ["FOLD_VERSION", "KEY_DIGITS", "Deciding", "deciding_facts", "deciding_part", "fold_digest", "key_parts"]
@@ -49,34 +47,12 @@ class Deciding:
     """Of every topic of the table: it decides where each company is at home."""
 
 
-def deciding_facts(
-    deciding: Deciding,
-    types: Mapping[str, EventType] = EVENT_TYPES,
-    metrics: Mapping[str, Metric] = METRICS,
-) -> dict[str, Any]:
+def deciding_facts(deciding: Deciding, catalogue: Catalogue = BUILT_IN) -> dict[str, Any]:
     """Everything that decides a figure beside the log and the keys, as JSON takes it.
 
     Titles, docstrings, numbers of requirements, and how a library describes a model are not in it.
     """
-    return {
-        "version": FOLD_VERSION,
-        "settings": asdict(deciding),
-        "types": [entry.facts() for entry in types.values()],
-        "metrics": [_metric_facts(metric) for metric in metrics.values()],
-    }
-
-
-def _metric_facts(metric: Metric) -> dict[str, Any]:
-    return {
-        "name": metric.name,
-        "kind": metric.kind.value,
-        "windows": [size.value for size in metric.windows],
-        "type": metric.event_type,
-        "where": metric.where,
-        "distinct": metric.distinct and metric.distinct.name,
-        "dimensions": metric.dimensions,
-        "unit": metric.unit,
-    }
+    return {"version": FOLD_VERSION, "settings": asdict(deciding), **catalogue.facts()}
 
 
 def fold_digest(deciding: Deciding, pseudonym_fingerprint: str = "", control_mark: str = "") -> str:

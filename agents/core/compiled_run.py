@@ -7,7 +7,7 @@ come alone.
 
 from array import array
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from agents.core.fast_decode import is_known_shape
 from agents.core.native import IS_BUILT, Plain, Records, Types
@@ -19,7 +19,8 @@ from schemas.names import Pseudonym
 
 __all__ = ["CompiledRun"]
 
-_TYPES: Final = IS_BUILT and Types(tuple((kind.name, kind.allowed) for kind in EVENT_TYPES.values() if kind.is_plain))
+_DECLARED: Final = tuple((kind.name, kind.allowed) for kind in EVENT_TYPES.values() if kind.is_plain)
+_TYPES: Final = cast("Types", Types(_DECLARED) if IS_BUILT else None)
 _FAR: Final = 1 << 62
 
 Told = tuple[str | None, ...]

@@ -6,6 +6,7 @@ A metric is one entry here; documents, agents, oracle and dashboards follow from
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 __all__ = ["METRICS", "Distinct", "Kind", "Metric", "WindowSize"]
 
@@ -60,6 +61,22 @@ class Metric:
     distinct: Distinct | None = None
     dimensions: tuple[str, ...] = ()
     unit: str = "1"
+    field: str | None = None
+    """The field that a sum, gauge or distribution reads."""
+
+    def facts(self) -> dict[str, Any]:
+        """What of it decides a figure, as JSON takes it."""
+        return {
+            "name": self.name,
+            "kind": self.kind.value,
+            "windows": [size.value for size in self.windows],
+            "type": self.event_type,
+            "where": self.where,
+            "distinct": self.distinct and self.distinct.name,
+            "dimensions": self.dimensions,
+            "unit": self.unit,
+            "field": self.field,
+        }
 
 
 _COUNTED_IN = (WindowSize.HOUR, WindowSize.DAY, WindowSize.MONTH)

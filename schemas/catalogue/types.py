@@ -46,6 +46,8 @@ class EventType:
     basis: Basis
     fields: tuple[Field, ...] = ()
     passive: tuple[str, str] | str | None = None
+    scope: ConsentScope = ConsentScope.APP
+    """Whose word is asked where the basis is not a contract: the installation's alone, or the app's as well."""
 
     @cached_property
     def data(self) -> type[Data]:
@@ -88,6 +90,7 @@ class EventType:
         return {
             "name": self.name,
             "basis": self.basis.value,
+            "scope": self.scope.value,
             "passive": isinstance(self.passive, str) or self.passive,
             "fields": [field.facts() for field in self.fields],
         }

@@ -41,9 +41,7 @@ TYPED = st.sampled_from([*EVENT_TYPES.values()]).flatmap(
 )
 EVENT = st.builds(
     lambda typed, change, drop: {
-        key: value
-        for key, value in (GOOD | {"type": typed[0], "data": typed[1]} | change).items()
-        if key not in drop
+        key: value for key, value in (GOOD | {"type": typed[0], "data": typed[1]} | change).items() if key not in drop
     },
     TYPED,
     st.dictionaries(st.sampled_from([*GOOD, "sequence", "installation", "x"]), ODD | DATA, max_size=2),

@@ -1,0 +1,28 @@
+"""A catalogue: the event types and metrics that one deployment counts; the built-in ones are part of every one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.catalogue.metrics import METRICS, Metric
+from schemas.catalogue.types import EVENT_TYPES, EventType
+
+__all__ = ["BUILT_IN", "Catalogue"]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Types and metrics by name, in the order in which they were declared."""
+
+    types: Mapping[str, EventType] = field(default_factory=lambda: EVENT_TYPES)
+    metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
+
+    def facts(self) -> dict[str, Any]:
+        """What of it decides a figure, as JSON takes it: no title, no number of a requirement."""
+        return {
+            "types": [entry.facts() for entry in self.types.values()],
+            "metrics": [metric.facts() for metric in self.metrics.values()],
+        }
+
+
+BUILT_IN = Catalogue()
