@@ -9,18 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from schemas.catalogue.catalogue import BUILT_IN, Catalogue
 from schemas.catalogue.models import Name
-from schemas.catalogue.types import EVENT_TYPES
 from schemas.limits import COMPANY_PATTERN, MAX_SEQUENCE
 from schemas.times import parse_time
 
-__all__ = ["Envelope", "UnknownTypeError", "parse_sequence", "raw_event_schema"]
+__all__ = ["Envelope", "parse_sequence", "raw_event_schema"]
 
 _SEQUENCE = re.compile(r"0|[1-9][0-9]{0,18}")
-
-
-class UnknownTypeError(ValueError):
-    """An event type that is not in the catalogue: the contract calls that ``unknown-type``."""
 
 
 def parse_sequence(value: int | str) -> int:
@@ -50,17 +46,8 @@ def _has_base(value: str) -> str:
     return value
 
 
-def _is_known(value: str) -> str:
-    if value not in EVENT_TYPES:
-        raise UnknownTypeError
-    return value
-
-
 SourceName = Annotated[Name, AfterValidator(_has_base)]
 """A source; what follows its first ``#`` is its incarnation, and something stands before that."""
-TypeName = Annotated[
-    str, StringConstraints(min_length=1), AfterValidator(_is_known), Field(json_schema_extra={"enum": [*EVENT_TYPES]})
-]
 SequenceText = Annotated[str, StringConstraints(pattern=f"^({_SEQUENCE.pattern})$")]
 Sequence = Annotated[
     Annotated[int, Field(ge=0, le=MAX_SEQUENCE)] | SequenceText,
@@ -70,7 +57,7 @@ Time = Annotated[str, AfterValidator(_is_time), Field(json_schema_extra={"format
 
 
 class Envelope(BaseModel):
-    """A CloudEvents 1.0 event in JSON; ``data`` is judged by the class of its type in :data:`EVENT_TYPES`.
+    """A CloudEvents 1.0 event in JSON; whether its type is known, and what ``data`` may hold, the catalogue says.
 
     Unknown attributes are dropped, and an attribute that is null is absent.
     """
@@ -80,7 +67,7 @@ class Envelope(BaseModel):
     specversion: Literal["1.0"]
     id: Name
     source: SourceName
-    type: TypeName
+    type: Annotated[str, StringConstraints(min_length=1)]
     company: Annotated[str, StringConstraints(pattern=f"^{COMPANY_PATTERN}$")]
     sequence: Sequence | None = None
     installation: SourceName | None = None
@@ -95,15 +82,17 @@ class Envelope(BaseModel):
         return value
 
 
-def raw_event_schema() -> dict[str, Any]:
+def raw_event_schema(catalogue: Catalogue = BUILT_IN) -> dict[str, Any]:
     """The JSON Schema of a raw event: the envelope, and for each type its data."""
     schema = Envelope.model_json_schema()
+    kinds = schema["properties"]
+    kinds["type"] = {"enum": [*catalogue.types], **kinds["type"]}
     schema["allOf"] = [
         {
             "if": {"properties": {"type": {"const": entry.name}}, "required": ["type"]},
             "then": {"properties": {"data": entry.data.model_json_schema()}} | _required_data(entry.data),
         }
-        for entry in EVENT_TYPES.values()
+        for entry in catalogue.types.values()
     ]
     return schema
 

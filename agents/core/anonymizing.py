@@ -3,7 +3,7 @@
 A pure function of the log: the state after an offset is the same however the log was cut or repeated.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -16,7 +16,6 @@ from agents.core.home import placement
 from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, payload_of, seal
 from agents.core.native import IS_BUILT, Records
 from agents.core.pending import Pending
-from agents.core.plain_run import PlainRun
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import CHUNK_BYTES, STORED, Folded, RawEntry, RawState
 from agents.core.records import Decoded, Event, Move, RawRecord, Refusal, StateWrite
@@ -25,7 +24,7 @@ from agents.core.store import all_but
 from agents.core.verdicts import MOST_REJECTIONS, Verdicts
 from agents.core.windows import NEVER
 from schemas.bounds import Bound
-from schemas.catalogue.types import EVENT_TYPES
+from schemas.catalogue.types import EVENT_TYPES, EventType
 from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
@@ -54,11 +53,12 @@ class AnonymizeFold:
         digest: str,
         control: ControlKeys | None = None,
         record_duplicates: bool = False,
+        types: Mapping[str, EventType] = EVENT_TYPES,
     ) -> None:
         """``digest`` is the fold's own, in force where nobody has folded; without ``control`` no tick is genuine."""
         self.is_compiled = IS_BUILT
         """Whether the plain part is the compiled one, where it is built."""
-        self._state = RawState(deciding, pseudonyms, partition, partitions)
+        self._state = RawState(deciding, pseudonyms, partition, partitions, types)
         self._control = Controlling(self._state, control, topic, partition, digest)
         self._decode = decode
         self._verdicts = Verdicts(self._state, topic, record_duplicates=record_duplicates)
@@ -164,9 +164,9 @@ class AnonymizeFold:
         self._verdicts.begin_chunk()
         self._begin_books(records[0])
         out, at = state.out, 0
-        plain = CompiledRun(state, records) if self.is_compiled else PlainRun(state, records)
+        plain = CompiledRun(state, records) if self.is_compiled else None
         while at < len(records) and state.size < CHUNK_BYTES and len(out.rejected) < MOST_REJECTIONS:
-            at, taken = plain.run(at)
+            at, taken = (at, 0) if plain is None else plain.run(at)
             if at == len(records) or (state.size >= CHUNK_BYTES and not taken):
                 break
             if refused := self._fold_refused(records, at):
@@ -285,7 +285,7 @@ class AnonymizeFold:
 
     def _decide(self, event: Event, over: Bound | None, *, known: bool, repeats: bool) -> None:
         """Whether an event that is no duplicate counts; ``repeats`` where a repeat of it would not be told from it."""
-        state, kind = self._state, EVENT_TYPES[event.type]
+        state, kind = self._state, self._state.types[event.type]
         base = state.base_of(event.company, event.source)
         installation = state.base_of(event.company, event.installation)
         if not state.consent.allows(kind.basis, event.company, installation, base):

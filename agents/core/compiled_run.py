@@ -1,26 +1,23 @@
 """The first fold's plain part where its compiled form is there: what that asks of the state, and what it leaves there.
 
 The compiled form (``agents/core/native``) reads records and decides; names come to it as numbers, and for each name it
-asks here once a chunk, or for a source once a run. :mod:`agents.core.plain_run` is the same without it, for events that
-come alone.
+asks here once a chunk, or for a source once a run. It takes an event only where it is sure of everything that the
+record-wise fold would decide, and leaves no trace of one that it does not take.
 """
 
 from array import array
 from collections.abc import Sequence
 from typing import Final, cast
 
-from agents.core.fast_decode import is_known_shape
-from agents.core.native import IS_BUILT, Plain, Records, Types
+from agents.core.native import Plain, Records, Types
 from agents.core.raw_state import CHUNK_BYTES, RawState
 from agents.core.records import RawRecord
 from agents.core.source import NO_TIME, Source
-from schemas.catalogue.types import EVENT_TYPES, Basis, EventType
+from schemas.catalogue.types import Basis, EventType
 from schemas.names import Pseudonym
 
 __all__ = ["CompiledRun"]
 
-_DECLARED: Final = tuple((kind.name, kind.allowed) for kind in EVENT_TYPES.values() if kind.is_plain)
-_TYPES: Final = cast("Types", Types(_DECLARED) if IS_BUILT else None)
 _FAR: Final = 1 << 62
 
 Told = tuple[str | None, ...]
@@ -33,7 +30,8 @@ class CompiledRun:
     def __init__(self, state: RawState, records: Sequence[RawRecord]) -> None:
         self._state = state
         self._records = records
-        self._plain = Plain(records if isinstance(records, Records) else list(records), _TYPES)
+        types = cast("Types", state.plain_types)  # there is no run where the compiled part is not built
+        self._plain = Plain(records if isinstance(records, Records) else list(records), types)
 
     def run(self, at: int) -> tuple[int, int]:
         """Fold the records from index ``at`` for as long as they are plain.
@@ -104,18 +102,17 @@ class CompiledRun:
         cost = books.touch_cost(company)
         return self._state.builder.company(company), books.account(company).plain, cost
 
-    @staticmethod
-    def shape(told: Told) -> tuple[bool, bool, bool] | None:
+    def shape(self, told: Told) -> tuple[bool, bool, bool] | None:
         """Whether a shape is active, always counted, and counted unless somebody refused; None in doubt."""
-        entry = _type_of(told)
-        if not is_known_shape(entry.name, told[1:]):
+        entry = self._type_of(told)
+        if not self._state.shapes.is_known(entry.name, told[1:]):
             return None
         active = entry.activates(entry.filled(told[1:]))
         return active, entry.basis is Basis.CONTRACT, entry.basis is Basis.OPT_OUT
 
     def number_shape(self, told: Told) -> int:
         """The shape's number in this chunk."""
-        entry = _type_of(told)
+        entry = self._type_of(told)
         return self._state.builder.shape(entry.name, entry.filled(told[1:]))
 
     def user(self, company: str, user: str) -> int:
@@ -126,6 +123,5 @@ class CompiledRun:
         """The source's number in this chunk."""
         return self._state.builder.source(pseudonym)
 
-
-def _type_of(told: Told) -> EventType:
-    return EVENT_TYPES[told[0] or ""]
+    def _type_of(self, told: Told) -> EventType:
+        return self._state.types[told[0] or ""]

@@ -13,7 +13,7 @@ from agents.core.records import Decoded, Event, RawRecord, Refusal
 from agents.core.strict_json import NotJsonError, parse, too_deep
 from schemas.catalogue.models import Data, NameTooLongError
 from schemas.catalogue.types import CONSENT, EVENT_TYPES, EventType
-from schemas.envelope import Envelope, UnknownTypeError, parse_sequence
+from schemas.envelope import Envelope, parse_sequence
 from schemas.limits import MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.reasons import Reason
 from schemas.times import parse_time
@@ -43,7 +43,7 @@ def record_bytes(record: RawRecord) -> int:
     return size + sum([len(value) for _, value in record.headers if value])
 
 
-def decode_strictly(record: RawRecord) -> Decoded:
+def decode_strictly(record: RawRecord, types: Mapping[str, EventType] = EVENT_TYPES) -> Decoded:
     """Every event of the record, or why not, in raw order; never raises."""
     value = record.value or b""
     if record_bytes(record) > MAX_RECORD_BYTES or too_deep(value):
@@ -53,27 +53,27 @@ def decode_strictly(record: RawRecord) -> Decoded:
     except NotJsonError:
         return _refused(Reason.NOT_JSON)
     if isinstance(content, dict):
-        return Decoded((_judge(content, None),))
+        return Decoded((_judge(content, None, types),))
     if not isinstance(content, list):
         return _refused(Reason.NOT_CLOUDEVENTS)
     if len(content) > MAX_EVENTS:
         return _refused(Reason.TOO_LARGE)
-    return Decoded(tuple(_judge(item, index) for index, item in enumerate(content)))
+    return Decoded(tuple(_judge(item, index, types) for index, item in enumerate(content)))
 
 
 def _refused(reason: Reason) -> Decoded:
     return Decoded((Refusal(None, reason, ""),))
 
 
-def _judge(content: object, index: int | None) -> Event | Refusal:
+def _judge(content: object, index: int | None, types: Mapping[str, EventType] = EVENT_TYPES) -> Event | Refusal:
     if not isinstance(content, dict):
         return Refusal(index, Reason.NOT_CLOUDEVENTS, "")
     try:
         envelope = Envelope.model_validate(content)
-        entry = EVENT_TYPES[envelope.type]
+        entry = types[envelope.type]
         data = entry.data.model_validate(envelope.data)
-    except ValidationError:
-        return Refusal(index, *_first_fault(content))
+    except (ValidationError, KeyError):
+        return Refusal(index, *_first_fault(content, types))
     return _event(envelope, entry, data, index)
 
 
@@ -94,29 +94,29 @@ def _event(envelope: Envelope, entry: EventType, data: Data, index: int | None) 
     )
 
 
-def _first_fault(content: Mapping[str, Any]) -> tuple[Reason, str]:
+def _first_fault(content: Mapping[str, Any], types: Mapping[str, EventType]) -> tuple[Reason, str]:
     """The fault that is decided first, of a content that has one."""
-    faults = [(reason, _FIELDS[path[0]], rank, path) for reason, rank, path in _faults(content)]
+    faults = [(reason, _FIELDS[path[0]], rank, path) for reason, rank, path in _faults(content, types)]
     reason, _, _, path = min(faults, key=lambda fault: (_ORDER[fault[0]], *fault[1:3]))
     return reason, "/" + "/".join(path)
 
 
-def _faults(content: Mapping[str, Any]) -> list[tuple[Reason, int, tuple[str, ...]]]:
+def _faults(content: Mapping[str, Any], types: Mapping[str, EventType]) -> list[tuple[Reason, int, tuple[str, ...]]]:
     found: list[tuple[Reason, int, tuple[str, ...]]] = []
     for name, error in _errors(Envelope, content):
         reason = _REASON_OF[name]
         if isinstance(error, NameTooLongError):
             reason = Reason.TOO_LARGE
-        elif isinstance(error, UnknownTypeError):
-            reason = Reason.UNKNOWN_TYPE
         found.append((reason, 0, (name,)))
+    kind = content.get("type")
+    entry = types.get(kind) if isinstance(kind, str) else None
+    if entry is None and isinstance(kind, str) and kind:
+        found.append((Reason.UNKNOWN_TYPE, 0, ("type",)))
     data = content.get("data")
     if data is None:
         data = {}
     if not isinstance(data, dict):
         return found
-    kind = content.get("type")
-    entry = EVENT_TYPES.get(kind) if isinstance(kind, str) else None
     model = Data if entry is None else entry.data
     ranks = {name: rank for rank, name in enumerate(model.model_fields)}
     for name, error in _errors(model, data):

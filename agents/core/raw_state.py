@@ -1,7 +1,7 @@
 """The state of the first fold, and what one chunk comes to: shared by its record-wise and its plain part."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 
 from agents.core.admission import NEW_COMPANY_COST, NewCompanies, SourceBounds
@@ -13,14 +13,17 @@ from agents.core.control import InForce
 from agents.core.entries import read_entry
 from agents.core.home import home
 from agents.core.joins import seal
+from agents.core.native import declared
 from agents.core.pending import Pending
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import Move, StateWrite
+from agents.core.shapes import Shapes
 from agents.core.source import Source
 from agents.core.sources import Sources
 from agents.core.store import Store
 from agents.core.windows import NEVER, day_of
 from schemas.bounds import Bound
+from schemas.catalogue.types import EVENT_TYPES, EventType
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.names import Pseudonym
@@ -110,14 +113,28 @@ class RawState:
         "partition",
         "partitions",
         "pending",
+        "plain_types",
         "pseudonyms",
+        "shapes",
         "size",
         "sources",
         "store",
+        "types",
     )
 
-    def __init__(self, deciding: Deciding, pseudonyms: Pseudonyms, partition: int, partitions: int) -> None:
+    def __init__(
+        self,
+        deciding: Deciding,
+        pseudonyms: Pseudonyms,
+        partition: int,
+        partitions: int,
+        types: Mapping[str, EventType] = EVENT_TYPES,
+    ) -> None:
         self.deciding = deciding
+        self.types = types
+        self.shapes = Shapes(types)
+        self.plain_types = declared(types)
+        """As the compiled part knows them; None where it is not built."""
         self.pseudonyms = pseudonyms
         self.partition = partition
         self.partitions = partitions

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from schemas.catalogue.models import Data
 from schemas.catalogue.types import CONSENT, EVENT_TYPES
-from schemas.envelope import Envelope, UnknownTypeError, parse_sequence
+from schemas.envelope import Envelope, parse_sequence
 from schemas.limits import MAX_DEPTH, MAX_EVENTS, MAX_NAME_BYTES, MAX_RECORD_BYTES
 from schemas.reasons import Reason
 from schemas.times import parse_time
@@ -127,7 +127,7 @@ def _read_event(told: object, place: str) -> RawEvent | Fault:
         envelope = Envelope.model_validate(told)
         entry = EVENT_TYPES[envelope.type]
         data = entry.data.model_validate(envelope.data)
-    except ValidationError:
+    except (ValidationError, KeyError):
         reason, path = next(_faults(told))
         return Fault(reason, place + path)
     fields = data.model_dump()
@@ -156,11 +156,11 @@ def _faults(told: dict[str, Any]) -> Iterator[tuple[Reason, str]]:
             yield Reason.TOO_LARGE, f"/{name}"
     if isinstance(data, dict) and _is_too_long(data.get("user")):
         yield Reason.TOO_LARGE, "/data/user"
-    wrong, unknown = _wrong_attributes(told)
+    wrong = _wrong_attributes(told)
     for name in ("specversion", "id", "source", "type"):
-        if name in wrong and not (name == "type" and unknown):
+        if name in wrong:
             yield Reason.NOT_CLOUDEVENTS, f"/{name}"
-    if unknown:
+    if told["type"] not in EVENT_TYPES:
         yield Reason.UNKNOWN_TYPE, "/type"
     for name in ("company", "sequence", "installation", "data"):
         if name in wrong:
@@ -179,16 +179,13 @@ def _wrong_fields(model: type[Data], data: object) -> list[str]:
     return []
 
 
-def _wrong_attributes(told: dict[str, Any]) -> tuple[set[object], bool]:
-    """The attributes that the envelope refuses, and whether the type is a name that is not in the catalogue."""
+def _wrong_attributes(told: dict[str, Any]) -> set[object]:
+    """The attributes that the envelope refuses."""
     try:
         Envelope.model_validate(told)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-    else:
-        return set(), False
-    unknown = any(isinstance(item.get("ctx", {}).get("error"), UnknownTypeError) for item in faults)
-    return {item["loc"][0] for item in faults}, unknown
+        return {item["loc"][0] for item in error.errors(include_url=False)}
+    return set()
 
 
 def _is_too_long(name: object) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.cheap_look import look
+from agents.core.cheap_look import CheapLook
 from agents.core.decode import _judge, decode_strictly
 from agents.core.fast_decode import decode
 from agents.core.records import Event, RawRecord, Refusal
@@ -138,8 +138,11 @@ VALUE = JSON | st.sampled_from(
 )
 
 
+LOOK = CheapLook(EVENT_TYPES)
+
+
 def looked(content: object, index: int | None) -> Event | Refusal:
-    found = look(content, index)
+    found = LOOK.look(content, index)
     return found if isinstance(found, Event) else Refusal(index, *found)
 
 

@@ -1,4 +1,4 @@
-"""The three forms of the first fold write the same bytes in the same order, and cut chunks at the same records."""
+"""Both forms of the first fold write the same bytes in the same order, and cut chunks at the same records."""
 
 import json
 import random
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core import anonymizing, compiled_run, plain_run
+from agents.core import anonymizing, compiled_run
 from agents.core.records import RawRecord
 from schemas.deciding import Deciding
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
@@ -22,7 +22,7 @@ SMALL = st.sampled_from([1, 300, 700, 1000, 2000, 5000, 20_000])
 def cut_alike(records: list[RawRecord], deciding: Deciding, place: tuple[int, int], size: int, most: int) -> int:
     """Chunks of at most ``size`` records and ``most`` bytes of state, alike in all forms; how many there were."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (anonymizing, plain_run, compiled_run):
+        for module in (anonymizing, compiled_run):
             patch.setattr(module, "CHUNK_BYTES", most)
         return len(both(records, deciding, *place, size))
 

@@ -9,13 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core import anonymizing
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.compiled_run import CompiledRun
 from agents.core.fast_decode import decode
 from agents.core.native import IS_BUILT, Records, tally_columns
-from agents.core.plain import parse_plain
-from agents.core.plain_run import PlainRun
 from agents.core.records import RawRecord
 from pipeline.kafka.batch import Block
 from schemas.deciding import Deciding
@@ -54,11 +51,8 @@ def outcome(fold: AnonymizeFold, records: Sequence[RawRecord], size: int) -> lis
 
 
 def both(records: Sequence[RawRecord], deciding: Deciding, partition: int, partitions: int, size: int) -> list[Any]:
-    """What the fold comes to, after it was found to be what it comes to without its plain part, in either form."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(anonymizing, "PlainRun", NoRun)
-        wanted = outcome(fold_of(deciding, partition, partitions, compiled=False), records, size)
-    assert outcome(fold_of(deciding, partition, partitions, compiled=False), records, size) == wanted
+    """What the fold comes to, after it was found to be what it comes to without its plain part."""
+    wanted = outcome(fold_of(deciding, partition, partitions, compiled=False), records, size)
     if IS_BUILT:
         for given_as in (records, fetched(records)):
             assert outcome(fold_of(deciding, partition, partitions, compiled=True), given_as, size) == wanted
@@ -76,17 +70,6 @@ def fetched(records: Sequence[RawRecord]) -> "Records[RawRecord]":
     return Records(blocks, RawRecord)
 
 
-class NoRun:
-    """Leaves every record to the record-wise fold."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    @staticmethod
-    def run(at: int) -> tuple[int, int]:
-        return at, 0
-
-
 @pytest.mark.parametrize("deciding", [DECIDING, BOUNDED], ids=["", "past-every-bound"])
 @pytest.mark.parametrize("seed", range(60))
 def test_random_logs_come_to_the_same(seed: int, deciding: Deciding) -> None:
@@ -102,57 +85,25 @@ def test_hostile_events_come_to_the_same(values: list[bytes]) -> None:
     both(records, Deciding(), 0, 1, 5)
 
 
-@pytest.mark.parametrize("form", [PlainRun, pytest.param(CompiledRun, marks=NEEDS_COMPILER)])
-def test_most_events_are_plain(monkeypatch: pytest.MonkeyPatch, form: type[PlainRun | CompiledRun]) -> None:
+@NEEDS_COMPILER
+def test_most_events_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
-    run = form.run
+    run = CompiledRun.run
 
     def counted(self: Any, at: int) -> tuple[int, int]:
         reached, events = run(self, at)
         taken.append(reached - at)
         return reached, events
 
-    monkeypatch.setattr(form, "run", counted)
+    monkeypatch.setattr(CompiledRun, "run", counted)
     events = [GOOD | {"id": f"{number}", "sequence": number} for number in range(100)]
     events += [GOOD | {"id": f"{number}", "source": "s2"} for number in range(100)]
     values = [json.dumps(event).encode() for event in events]
     records = [RawRecord(offset, 1793527200000, b"acme", value) for offset, value in enumerate(values)]
-    (folded,) = outcome(fold_of(Deciding(), 0, 1, compiled=form is CompiledRun), records, 1000)
+    (folded,) = outcome(fold_of(Deciding(), 0, 1, compiled=True), records, 1000)
     assert len(folded[1].offsets) == 200
     assert sum(taken) == 198
 
 
 def test_it_is_built_where_there_is_a_compiler() -> None:
     assert (IS_BUILT and tally_columns and pack_column) or shutil.which("cc") is None
-
-
-FRAGMENTS = st.sampled_from(
-    [
-        json.dumps(GOOD).encode(),
-        json.dumps(GOOD).encode() * 2,
-        json.dumps(GOOD, indent=1).encode(),
-        json.dumps(GOOD).encode()[:-1] + b',"q":[{}',
-        b'{}],"z":{}}',
-        b'{"a":"}',
-        b'{"}',
-        b"{}",
-        b"",
-        b"{" * 70 + b"}" * 70,
-        json.dumps(GOOD | {"x": [[[[]]]]}).encode(),
-        json.dumps(GOOD | {"x": json.loads("[" * 70 + "]" * 70)}).encode(),
-        b'{"\xff":1}',
-    ]
-)
-
-
-@given(st.lists(FRAGMENTS, max_size=8))
-def test_records_read_at_once_are_read_as_each_alone(values: list[bytes]) -> None:
-    records = [RawRecord(offset, 0, b"acme", value) for offset, value in enumerate(values)]
-    assert parse_plain(records) == [parse_plain([record])[0] for record in records]
-
-
-def test_no_record_reaches_into_its_neighbour() -> None:
-    good = json.dumps(GOOD).encode()
-    split = [good[:-1] + b',"q":[{}', b'{}],"z":{}}', good + good]
-    assert parse_plain([RawRecord(0, 0, b"acme", value) for value in split]) == [None, None, None]
-    assert parse_plain([RawRecord(0, 0, b"acme", value) for value in [good, good]])[1] is not None

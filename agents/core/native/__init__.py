@@ -8,9 +8,12 @@ doubt is left to the record-wise fold. Without the
 compiled part everything is as exact, and slower.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-__all__ = ["IS_BUILT", "Plain", "Records", "Types", "cut", "tally_columns"]
+from schemas.catalogue.types import EventType
+
+__all__ = ["IS_BUILT", "Plain", "Records", "Types", "cut", "declared", "tally_columns"]
 
 if TYPE_CHECKING:
     from agents.core.native.plain import Plain, Records, Types, cut
@@ -24,3 +27,8 @@ else:
     except ImportError:
         Plain, Records, Types, cut, tally_columns = None, (), None, None, None
     IS_BUILT = Plain is not None
+
+
+def declared(types: Mapping[str, EventType]) -> "Types | None":
+    """The types of a catalogue of which all is text that may be counted; None where the compiled part is not built."""
+    return Types(tuple((kind.name, kind.allowed) for kind in types.values() if kind.is_plain)) if IS_BUILT else None

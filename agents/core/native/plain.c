@@ -1,4 +1,4 @@
-/* The compiled form of the plain part of the first fold (agents/core/plain_run.py): the same decisions in the same order
+/* The compiled form of the plain part of the first fold (agents/core/anonymizing.py): the same decisions in the same order
    over records that parsed.h has read. What needs the state is asked of a host, see agents/core/compiled_run.py; a
    property test holds both forms, and the record-wise fold, to the same chunk and the same state. */
 #define PY_SSIZE_T_CLEAN

@@ -1,4 +1,4 @@
-/* A run: events folded one after the other for as long as they are plain, as agents/core/plain_run.py does. Functions return
+/* A run: events folded one after the other for as long as they are plain, as the record-wise fold would. Functions return
    -1 where a Python exception is set. */
 #ifndef FOOTFALL_RUN_H
 #define FOOTFALL_RUN_H
