@@ -19,7 +19,6 @@ from rich.table import Table
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.emission import Emission
-from agents.core.fast_decode import decode
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
 from pipeline.cli.show import bar, console
@@ -84,9 +83,7 @@ def main(
 
 def flood(name: str, count: int) -> Outcome:
     """One flood, in this process."""
-    first = AnonymizeFold(
-        Deciding(), Pseudonyms(bytes(32)), decode, topic="raw", partition=0, partitions=1, digest="fold"
-    )
+    first = AnonymizeFold(Deciding(), Pseudonyms(bytes(32)), topic="raw", partition=0, partitions=1, digest="fold")
     second = AggregateFold(Deciding(), 0)
     emission, over, honest = Emission(second), Counter[Bound](), 0
     began = time.process_time()

@@ -18,7 +18,6 @@ from rich.table import Table
 
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
-from agents.core.fast_decode import decode
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
 from bench.compare import stamp
@@ -78,7 +77,7 @@ def batches(made: Iterable[Row]) -> tuple[list[Batch], int]:
 def cost(given: Sequence[Batch], size: int, deciding: Deciding) -> Cost:
     """What folding the batches takes, from their bytes to rows, in a state that knows nothing yet."""
     pseudonyms = Pseudonyms(bytes(32))
-    first = AnonymizeFold(deciding, pseudonyms, decode, topic="raw", partition=0, partitions=1, digest="d")
+    first = AnonymizeFold(deciding, pseudonyms, topic="raw", partition=0, partitions=1, digest="d")
     second, chunks, count = AggregateFold(deciding, 0), list[bytes](), 0
     gc.collect()
     began = time.process_time()

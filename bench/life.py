@@ -9,7 +9,6 @@ import orjson
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.emission import Emission
-from agents.core.fast_decode import decode
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord, StateWrite
 from schemas.deciding import Deciding
@@ -25,7 +24,7 @@ _COMPANY = "acme"
 def anonymizing(deciding: Deciding) -> AnonymizeFold:
     """A first fold of the only partition."""
     pseudonyms = Pseudonyms(bytes(32))
-    return AnonymizeFold(deciding, pseudonyms, decode, topic="raw", partition=0, partitions=1, digest="fold")
+    return AnonymizeFold(deciding, pseudonyms, topic="raw", partition=0, partitions=1, digest="fold")
 
 
 class StateLog:

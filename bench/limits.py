@@ -42,7 +42,7 @@ def steps_alone(workload: Workload) -> list[Step]:
         decode(record)
     found = [Step("decode alone", workload.events, time.process_time() - began)]
     deciding = Deciding()
-    fold = AnonymizeFold(deciding, Pseudonyms(bytes(32)), decode, topic="raw", partition=0, partitions=1, digest="none")
+    fold = AnonymizeFold(deciding, Pseudonyms(bytes(32)), topic="raw", partition=0, partitions=1, digest="none")
     encoded: list[bytes] = []
     found.append(Step("first fold alone", workload.events, _timed(lambda: _fold_raw(fold, raw, encoded))))
     second = AggregateFold(deciding, 0)

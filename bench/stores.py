@@ -20,7 +20,6 @@ import msgspec
 
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
-from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord, StateWrite
@@ -121,7 +120,7 @@ def _run(hop: str, kind: str, people: int, folder: Path) -> dict[str, float]:
     def made(joined: JoinedLog) -> Callable[[int, int, Sequence[int]], list[StateWrite]]:
         if hop == "first":
             secret = Pseudonyms(bytes(32))
-            first = AnonymizeFold(Deciding(), secret, decode, topic="raw", partition=0, partitions=1, digest="none")
+            first = AnonymizeFold(Deciding(), secret, topic="raw", partition=0, partitions=1, digest="none")
             first.take_up(joined)
             return lambda *told: _first(first, *told)
         second = AggregateFold(Deciding(), 0)

@@ -20,6 +20,7 @@ from agents.core.activity import days_kept
 from agents.core.control import ControlKeys
 from agents.core.pseudonyms import KeyFormatError, Pseudonyms, parse_key
 from pipeline.errors import Refused
+from pipeline.settings_catalogue import catalogue_of
 from pipeline.settings_env import added_by_kubernetes
 from pipeline.settings_values import Address, Brokers, Duration, OwnPath, without_password
 from schemas.deciding import Deciding, fold_digest
@@ -47,6 +48,8 @@ class Settings(BaseSettings):
     replication: int | None = Field(default=None, ge=1, le=32_767)
     """Of every topic that ``topics apply`` makes; None leaves it to the broker."""
     data_dir: OwnPath = Path(".footfall")
+    catalogue: OwnPath | None = None
+    """A TOML file with event types and metrics beside the built-in ones."""
     store: Literal["memory", "rocksdb"] = "memory"
     """Where a worker keeps state that grows with people and sources; on disk it lies under the data folder."""
     pseudonym_key: SecretStr | None = None
@@ -136,7 +139,7 @@ class Settings(BaseSettings):
         return init_settings, _Environment(settings_cls)
 
     def deciding(self) -> Deciding:
-        """The settings that decide what is counted where, in milliseconds."""
+        """What decides beside the log and the keys; refuses a catalogue that cannot be taken."""
         return Deciding(
             lateness=self.lateness // _MILLISECOND,
             clock_ahead=self.clock_ahead // _MILLISECOND,
@@ -152,6 +155,7 @@ class Settings(BaseSettings):
             max_users=self.max_users,
             max_company_series=self.max_company_series,
             partitions=self.partitions,
+            catalogue=catalogue_of(self.catalogue),
         )
 
     def without_keys(self) -> Self:
@@ -238,7 +242,9 @@ def load_settings(**overrides: Any) -> Settings:
     given = _from_file()
     fallback = {name: value for name, value in given.items() if PREFIX + name.upper() not in environment}
     try:
-        return Settings(**(fallback | overrides))
+        settings = Settings(**(fallback | overrides))
+        settings.deciding()  # refuses a bad catalogue
+        return settings
     except ValidationError as error:
         raise _bad(error, given, environment, overrides) from None
 

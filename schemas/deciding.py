@@ -1,7 +1,7 @@
-"""The settings that decide, and the digest of everything that decides beside the log (design 1.7)."""
+"""The settings and the catalogue that decide, and the digest of everything that decides beside the log (design 1.7)."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ KEY_DIGITS = 8
 
 @dataclass(frozen=True, slots=True)
 class Deciding:
-    """The deciding settings; durations in milliseconds.
+    """What decides beside the log and the keys; durations in milliseconds.
 
     The bounds keep one company from exhausting a worker. Of a company they limit what is alive: sources (the part of a
     source before ``#``), incarnations (whole sources), intervals of sequences of one incarnation, words of consent,
@@ -45,14 +45,17 @@ class Deciding:
     max_company_series: int = 1_000_000
     partitions: int = 8
     """Of every topic of the table: it decides where each company is at home."""
+    catalogue: Catalogue = BUILT_IN
+    """What is counted of which events."""
 
 
-def deciding_facts(deciding: Deciding, catalogue: Catalogue = BUILT_IN) -> dict[str, Any]:
+def deciding_facts(deciding: Deciding) -> dict[str, Any]:
     """Everything that decides a figure beside the log and the keys, as JSON takes it.
 
     Titles, docstrings, numbers of requirements, and how a library describes a model are not in it.
     """
-    return {"version": FOLD_VERSION, "settings": asdict(deciding), **catalogue.facts()}
+    settings = {each.name: getattr(deciding, each.name) for each in fields(deciding) if each.name != "catalogue"}
+    return {"version": FOLD_VERSION, "settings": settings, **deciding.catalogue.facts()}
 
 
 def fold_digest(deciding: Deciding, pseudonym_fingerprint: str = "", control_mark: str = "") -> str:

@@ -3,7 +3,7 @@
 A pure function of the log: the state after an offset is the same however the log was cut or repeated.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -12,19 +12,19 @@ from agents.core.compiled_run import CompiledRun
 from agents.core.consent import Consent
 from agents.core.control import ControlKeys, Found, Word
 from agents.core.controlling import Ahead, Controlling
+from agents.core.fast_decode import reader_of
 from agents.core.home import placement
 from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, payload_of, seal
 from agents.core.native import IS_BUILT, Records
 from agents.core.pending import Pending
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import CHUNK_BYTES, STORED, Folded, RawEntry, RawState
-from agents.core.records import Decoded, Event, Move, RawRecord, Refusal, StateWrite
+from agents.core.records import Event, Move, RawRecord, Refusal, StateWrite
 from agents.core.source import NO_TIME
 from agents.core.store import all_but
 from agents.core.verdicts import MOST_REJECTIONS, Verdicts
 from agents.core.windows import NEVER
 from schemas.bounds import Bound
-from schemas.catalogue.types import EVENT_TYPES, EventType
 from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS
 from schemas.names import Pseudonym
@@ -45,7 +45,6 @@ class AnonymizeFold:
         self,
         deciding: Deciding,
         pseudonyms: Pseudonyms,
-        decode: Callable[[RawRecord], Decoded],
         *,
         topic: str,
         partition: int,
@@ -53,14 +52,13 @@ class AnonymizeFold:
         digest: str,
         control: ControlKeys | None = None,
         record_duplicates: bool = False,
-        types: Mapping[str, EventType] = EVENT_TYPES,
     ) -> None:
         """``digest`` is the fold's own, in force where nobody has folded; without ``control`` no tick is genuine."""
         self.is_compiled = IS_BUILT
         """Whether the plain part is the compiled one, where it is built."""
-        self._state = RawState(deciding, pseudonyms, partition, partitions, types)
+        self._state = RawState(deciding, pseudonyms, partition, partitions)
         self._control = Controlling(self._state, control, topic, partition, digest)
-        self._decode = decode
+        self._decode = reader_of(deciding.catalogue).decode
         self._verdicts = Verdicts(self._state, topic, record_duplicates=record_duplicates)
         self._closing_before = NEVER
         self._offset = 0

@@ -5,30 +5,33 @@ certain which of the record's events it is, and left as it is where it is not.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from agents.core.fast_decode import reader_of
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import Decoded, Event, RawRecord, Refusal
-from schemas.catalogue.types import EVENT_TYPES
+from schemas.catalogue.catalogue import Catalogue
+from schemas.catalogue.types import EventType
 from schemas.clean import CleanChunk, Shape
 from schemas.reasons import Reason
 
 __all__ = ["completed", "is_short", "offsets_needed"]
 
+Types = Mapping[str, EventType]
 _Sight = tuple[str, str, tuple[str, ...], int, bytes | None, bytes]
 """What a chunk tells of an event: company, type, values, time, the pseudonyms of user and source."""
 
 
-def is_short(shape: Shape) -> bool:
+def is_short(shape: Shape, types: Types) -> bool:
     """Whether it was written when fewer fields of its type were allowed than are now."""
-    return shape.type in EVENT_TYPES and len(shape.values) < len(EVENT_TYPES[shape.type].allowed)
+    return shape.type in types and len(shape.values) < len(types[shape.type].allowed)
 
 
-def offsets_needed(chunk: CleanChunk, fence: int) -> list[int]:
+def offsets_needed(chunk: CleanChunk, fence: int, types: Types) -> list[int]:
     """Raw offsets above ``fence`` of events with a short shape, in order, each once."""
-    short = [is_short(shape) for shape in chunk.shapes]
+    short = [is_short(shape, types) for shape in chunk.shapes]
     if not any(short):
         return []
     rows = zip(chunk.offsets, chunk.shape, strict=True)
@@ -39,33 +42,34 @@ def completed(
     chunk: CleanChunk,
     records: Mapping[int, RawRecord],
     pseudonyms: Pseudonyms,
-    decode: Callable[[RawRecord], Decoded],
+    catalogue: Catalogue,
 ) -> CleanChunk:
     """The chunk with the shapes of today wherever the raw ``records`` (by offset) tell them for certain."""
+    types, decode = catalogue.types, reader_of(catalogue).decode
     numbers = {shape: number for number, shape in enumerate(chunk.shapes)}
     column = chunk.shape[:]
-    short = [is_short(shape) for shape in chunk.shapes]
+    short = [is_short(shape, types) for shape in chunk.shapes]
     by_record: dict[int, list[int]] = defaultdict(list)
     for at, offset in enumerate(chunk.offsets):
         if short[chunk.shape[at]] and offset in records:
             by_record[offset].append(at)
     for offset, rows in by_record.items():
         decoded = decode(records[offset])
-        for at, values in _filled(chunk, rows, decoded, pseudonyms):
+        for at, values in _filled(chunk, rows, decoded, pseudonyms, types):
             shape = Shape(chunk.shapes[chunk.shape[at]].type, values)
             column[at] = numbers.setdefault(shape, len(numbers))
     return msgspec.structs.replace(chunk, shapes=list(numbers), shape=column)
 
 
 def _filled(
-    chunk: CleanChunk, rows: Sequence[int], decoded: Decoded, pseudonyms: Pseudonyms
+    chunk: CleanChunk, rows: Sequence[int], decoded: Decoded, pseudonyms: Pseudonyms, types: Types
 ) -> Iterable[tuple[int, tuple[str, ...]]]:
     """(row, values of today) of the rows of one raw record that are certain."""
     alike: dict[_Sight, list[int]] = defaultdict(list)
     for at in rows:
         alike[_sight(chunk, at)].append(at)
     lengths = {(sight[1], len(sight[2])) for sight in alike}
-    if any(_was_good(decoded, EVENT_TYPES[kind].allowed[known:]) for kind, known in lengths):
+    if any(_was_good(decoded, types[kind].allowed[known:]) for kind, known in lengths):
         return
     candidates = _candidates(decoded.events, lengths, pseudonyms)
     for sight, counted in alike.items():

@@ -1,11 +1,10 @@
 """Which metrics an event belongs to, worked out once for each shape from the catalogue."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agents.core.ahead import Slide
-from schemas.catalogue.metrics import METRICS, Distinct, Kind, Metric, WindowSize
-from schemas.catalogue.types import EVENT_TYPES
+from schemas.catalogue.catalogue import Catalogue
+from schemas.catalogue.metrics import Distinct, Kind, Metric, WindowSize
 from schemas.clean import Shape
 
 __all__ = ["CatalogueError", "Plan", "ShapePlan", "Targets"]
@@ -53,7 +52,7 @@ class ShapePlan:
 class Plan:
     """The catalogue sorted by how its metrics are folded; raises :class:`CatalogueError`."""
 
-    def __init__(self, metrics: Iterable[Metric] | None = None) -> None:
+    def __init__(self, catalogue: Catalogue) -> None:
         self.users: list[Metric] = []
         self.slides: list[Slide] = []
         """Of users, in the order of the catalogue."""
@@ -63,7 +62,8 @@ class Plan:
         self._counts: dict[str, list[Metric]] = {}
         self._sources: dict[str, list[Metric]] = {}
         self._shapes: dict[Shape, ShapePlan] = {}
-        for metric in METRICS.values() if metrics is None else metrics:
+        self._types = catalogue.types
+        for metric in catalogue.metrics.values():
             self.metrics[metric.name] = metric
             self._sort(metric)
 
@@ -105,7 +105,7 @@ class Plan:
         return found
 
     def _work_out(self, shape: Shape) -> ShapePlan:
-        entry = EVENT_TYPES[shape.type]
+        entry = self._types[shape.type]
         # Allowed fields are only ever added at the end, so of an older shape those that it lacks are the last.
         fields = dict(zip(entry.allowed[: len(shape.values)], shape.values, strict=True))
         untold: set[str] = set()

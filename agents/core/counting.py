@@ -22,7 +22,7 @@ from agents.core.slices import BATCH_COST, Slice, slices
 from agents.core.store import Store, all_but
 from agents.core.tally import Group, Tally, events_of
 from agents.core.windows import day_of, month_start_day
-from schemas.catalogue.metrics import Metric, WindowSize
+from schemas.catalogue.metrics import WindowSize
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
@@ -46,13 +46,13 @@ class GapError(Exception):
 class AggregateFold:
     """The state of one clean partition; nothing else writes it."""
 
-    def __init__(self, deciding: Deciding, partition: int, metrics: Iterable[Metric] | None = None) -> None:
+    def __init__(self, deciding: Deciding, partition: int) -> None:
         self.deciding = deciding
         self.partition = partition
         self.entry = Entry(partitions=deciding.partitions)
         self.folded = 0
         """Events that this object has folded."""
-        self.plan = Plan(metrics)
+        self.plan = Plan(deciding.catalogue)
         self.bounds = CompanyBounds(deciding)
         self.figures = Figures(deciding, self.plan.slides, self.bounds)
         self.activity = Activity(deciding, self.bounds)

@@ -6,6 +6,7 @@ rare spelling), that is parsed strictly, and each event looked at by :mod:`agent
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import msgspec
@@ -16,12 +17,13 @@ from agents.core.plain import plain_event, plain_time
 from agents.core.records import Decoded, Event, RawRecord, Refusal
 from agents.core.shapes import Shapes
 from agents.core.strict_json import NotJsonError, parse, too_deep
-from schemas.catalogue.types import CONSENT, EVENT_TYPES, EventType
+from schemas.catalogue.catalogue import BUILT_IN, Catalogue
+from schemas.catalogue.types import CONSENT, EventType
 from schemas.envelope import parse_sequence
 from schemas.limits import MAX_DEPTH, MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.reasons import Reason
 
-__all__ = ["AT_ONCE", "FastDecoder", "decode"]
+__all__ = ["AT_ONCE", "FastDecoder", "decode", "reader_of"]
 
 _LEAST_EVENT: Final = MAX_DEPTH
 """A value of fewer bytes is neither an event nor too deep."""
@@ -112,9 +114,15 @@ class FastDecoder:
         )
 
 
-decode: Final = FastDecoder(EVENT_TYPES).decode
+@lru_cache(maxsize=16)
+def reader_of(catalogue: Catalogue) -> FastDecoder:
+    """The reader of events of a catalogue, one for all partitions."""
+    return FastDecoder(catalogue.types)
+
+
+decode: Final = reader_of(BUILT_IN).decode
 """Of the built-in types."""
-_LOOK: Final = CheapLook(EVENT_TYPES).look
+_LOOK: Final = CheapLook(BUILT_IN.types).look
 _NO_EVENT: Final = cast("tuple[Fault, ...]", (_LOOK(0, None), _LOOK({}, None)))
 AT_ONCE: Final = ((Reason.NOT_JSON, ""), *_NO_EVENT, *((reason, f"/0{at}") for reason, at in _NO_EVENT))
 """Reason and path where the compiled part tells a short value that is no event, by what it tells (``short.h``)."""

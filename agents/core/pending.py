@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from agents.core.windows import anchor_of, span_of
-from schemas.catalogue.metrics import METRICS, WindowSize
+from schemas.catalogue.metrics import WindowSize
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 
@@ -13,7 +13,6 @@ _KEPT_HOURS = 256
 """Hours whose closing times are kept worked out, some 2 KB each: those of the present and some late ones."""
 
 _TUMBLING = (WindowSize.HOUR, WindowSize.DAY, WindowSize.MONTH)
-_SLIDING = sorted({size for metric in METRICS.values() for size in metric.windows if size.sliding_days})
 
 
 class Pending:
@@ -21,6 +20,8 @@ class Pending:
 
     def __init__(self, deciding: Deciding, times: tuple[int, ...] = ()) -> None:
         self._deciding = deciding
+        sizes = {size for metric in deciding.catalogue.metrics.values() for size in metric.windows}
+        self._sliding = sorted(size for size in sizes if size.sliding_days)
         self._times = set(times)
         self._hours: set[tuple[int, bool]] = set()
         self._closes = lru_cache(maxsize=_KEPT_HOURS)(self._work_out)
@@ -34,7 +35,7 @@ class Pending:
     def _work_out(self, hour: int, active: bool) -> frozenset[int]:
         time = hour * HOUR_MS
         found = {span_of(size, anchor_of(size, time), self._deciding).closes for size in _TUMBLING}
-        for size in _SLIDING if active else ():
+        for size in self._sliding if active else ():
             day = anchor_of(size, time)
             found |= {
                 span_of(size, day + ahead * DAY_MS, self._deciding).closes for ahead in range(size.sliding_days or 0)

@@ -1,7 +1,7 @@
 """The state of the first fold, and what one chunk comes to: shared by its record-wise and its plain part."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 
 from agents.core.admission import NEW_COMPANY_COST, NewCompanies, SourceBounds
@@ -23,7 +23,6 @@ from agents.core.sources import Sources
 from agents.core.store import Store
 from agents.core.windows import NEVER, day_of
 from schemas.bounds import Bound
-from schemas.catalogue.types import EVENT_TYPES, EventType
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.names import Pseudonym
@@ -128,10 +127,9 @@ class RawState:
         pseudonyms: Pseudonyms,
         partition: int,
         partitions: int,
-        types: Mapping[str, EventType] = EVENT_TYPES,
     ) -> None:
         self.deciding = deciding
-        self.types = types
+        self.types = types = deciding.catalogue.types
         self.shapes = Shapes(types)
         self.plain_types = declared(types)
         """As the compiled part knows them; None where it is not built."""

@@ -7,6 +7,7 @@ end. What is told, and in which order, is a function of the log alone.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import msgspec
@@ -18,7 +19,6 @@ from agents.core.joins import seal
 from agents.core.members import member_key
 from agents.core.records import LateChange, StateWrite
 from agents.core.windows import NEVER, Span, span_of
-from schemas.catalogue.metrics import METRICS
 from schemas.clean import CleanChunk
 from schemas.columns import column
 from schemas.deciding import Deciding
@@ -82,8 +82,8 @@ class Refold:
         """Figures not told, since an event of theirs does not tell enough."""
         self.digest = ""
         """The fold digest after the last chunk."""
-        self._deciding = deciding
-        self._fold = AggregateFold(deciding, partition, [METRICS[name] for name in period.metrics])
+        self._deciding = deciding = replace(deciding, catalogue=deciding.catalogue.only(period.metrics))
+        self._fold = AggregateFold(deciding, partition)
         self._late: dict[bytes, list[LateChange]] = {}
         self._swept = NEVER
         self._begun = False

@@ -206,7 +206,7 @@ async def _books(settings: Settings, judgement: Judgement) -> _Books:
         partitions = await read_partitions(settings, report)
     figures = judgement.expected.figures.values()
     chosen = max(figures, key=lambda figure: (figure["status"] == "corrected", figure["value"], figure["id"]))
-    figure = await explain(settings, parse_id(chosen["id"]), bar)
+    figure = await explain(settings, parse_id(chosen["id"], settings.deciding().catalogue), bar)
     return _Books(conclude(settings.topic_prefix, partitions, None, None, None), figure)
 
 

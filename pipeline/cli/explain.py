@@ -40,9 +40,10 @@ def command(
 
     Example: footfall explain 'acme|prompts|PT1H|2026-11-01T10:00:00Z|assistant=a1,module=m2'
     """
-    wanted = parse_id(identity)
+    settings = load_settings()
+    wanted = parse_id(identity, settings.deciding().catalogue)
     try:
-        found = asyncio.run(_explain(load_settings(), wanted))
+        found = asyncio.run(_explain(settings, wanted))
     except UnknownFigureError as error:
         typer.echo(f"footfall: {printable(str(error))}", err=True)
         raise typer.Exit(1) from None

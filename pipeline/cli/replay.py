@@ -63,7 +63,8 @@ def command(
     except KeyboardInterrupt:
         sys.stderr.write("footfall: interrupted; the same command goes on\n")
         raise
-    _tell(replayed, name, into or "", as_json)
+    cut = left_out(asked.period, settings.deciding().catalogue)
+    _tell(replayed, cut, name, into or "", as_json)
     raise typer.Exit(0 if replayed.compared.equal else 1)
 
 
@@ -97,9 +98,9 @@ def _untold(replayed: Replayed) -> dict[str, tuple[int, int]]:
     return {metric: (len(found), (max(found) + 1) * HOUR_MS) for metric, found in sorted(hours.items())}
 
 
-def _tell(replayed: Replayed, name: str, into: str, as_json: bool) -> None:
+def _tell(replayed: Replayed, cut: list[LeftOut], name: str, into: str, as_json: bool) -> None:
     compared, (found, appended) = replayed.compared, _written(replayed)
-    cut, untold = left_out(replayed.asked.period), _untold(replayed)
+    untold = _untold(replayed)
     if as_json:
         told = {
             "equal": compared.equal,

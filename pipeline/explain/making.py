@@ -7,6 +7,7 @@ from agents.core.count_plan import Plan
 from pipeline.explain.wanted import Wanted
 from schemas.catalogue.metrics import Distinct, Kind
 from schemas.clean import CleanChunk, Shape
+from schemas.deciding import Deciding
 from schemas.limits import OTHER
 
 __all__ = ["FromClean", "Making", "Run", "merged"]
@@ -26,7 +27,7 @@ class Making:
     Users and sources are counted and never shown.
     """
 
-    def __init__(self, wanted: Wanted, max_series: int, through: int) -> None:
+    def __init__(self, wanted: Wanted, deciding: Deciding, through: int) -> None:
         self.wanted = wanted
         self.through = through
         self.events = 0
@@ -36,8 +37,8 @@ class Making:
         """Of all other events, each run where the offset does not follow on the one before."""
         self._members: set[object] = set()
         self._known: set[tuple[str, ...]] = set()
-        self._max_series = max_series
-        self._plan = Plan()
+        self._max_series = deciding.max_series
+        self._plan = Plan(deciding.catalogue)
 
     @property
     def value(self) -> int:

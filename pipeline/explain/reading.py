@@ -65,7 +65,7 @@ async def explain(settings: Settings, wanted: Wanted, bar: Bar) -> Explanation:
         place = _Home(settings, reader, wanted, bar)
         figure = await _figure(place, wanted)
         through = figure["revision"] // 2
-        making = Making(wanted, settings.max_series, through)
+        making = Making(wanted, settings.deciding(), through)
         clean = await _count(place, making)
         whole = clean.is_whole(settings.deciding().clock_ahead)
         low = making.runs[0].first if whole and making.runs else 0
@@ -76,7 +76,7 @@ async def explain(settings: Settings, wanted: Wanted, bar: Bar) -> Explanation:
             making,
             clean,
             whole,
-            await _left_out(place, settings, Making(wanted, settings.max_series, through), low),
+            await _left_out(place, settings, Making(wanted, settings.deciding(), through), low),
             await _corrections(place, wanted),
         )
 

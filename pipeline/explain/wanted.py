@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from agents.core.count_state import StateError, name_of
 from pipeline.errors import Refused
 from schemas.aggregates import aggregate_id, dimensions_text
-from schemas.catalogue.metrics import METRICS, Metric, WindowSize
+from schemas.catalogue.catalogue import Catalogue
+from schemas.catalogue.metrics import Metric, WindowSize
 from schemas.limits import COMPANY_PATTERN
 from schemas.times import bounds, start_of
 
@@ -29,15 +30,15 @@ class Wanted:
     values: tuple[str, ...]
 
 
-def parse_id(text: str) -> Wanted:
+def parse_id(text: str, catalogue: Catalogue) -> Wanted:
     """The figure that ``text`` names; refuses what is no aggregate id, and says how one looks."""
     try:
         named = name_of(text)
     except (StateError, OverflowError):
         raise _no_id(text, "an id is company|metric|window|start|dimensions") from None
-    metric = METRICS.get(named.metric)
+    metric = catalogue.metrics.get(named.metric)
     if metric is None:
-        raise _no_id(text, f"its metric is none of {', '.join(METRICS)}")
+        raise _no_id(text, f"its metric is none of {', '.join(catalogue.metrics)}")
     if named.size not in metric.windows:
         raise _no_id(text, f"{metric.name} has the windows {', '.join(metric.windows)}")
     if not re.fullmatch(COMPANY_PATTERN, named.company):

@@ -8,8 +8,8 @@ from typing import Any
 from pipeline.oracle.form import RawEvent
 from pipeline.oracle.judging import Closed
 from schemas.aggregates import Status, aggregate_id, dimensions_text, encode_aggregate
-from schemas.catalogue.metrics import METRICS, Distinct, Kind, Metric, WindowSize
-from schemas.catalogue.types import EVENT_TYPES
+from schemas.catalogue.metrics import Distinct, Kind, Metric, WindowSize
+from schemas.catalogue.types import EventType
 from schemas.corrections import Cause, CauseKind, Correction
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, OTHER
@@ -57,10 +57,10 @@ def _end_of(size: WindowSize, start: int) -> int:
 
 
 @lru_cache(maxsize=100_000)
-def _windows(metric: str, day_or_hour: int) -> list[_Window]:
+def _windows(sizes: tuple[WindowSize, ...], day_or_hour: int) -> list[_Window]:
     """The windows that an event of that hour falls into; a sliding one is named by the start of its last day."""
     found: list[_Window] = []
-    for size in METRICS[metric].windows:
+    for size in sizes:
         start = start_of(size, day_or_hour)
         found += [(size, start + later * DAY_MS) for later in range(size.sliding_days or 1)]
     return found
@@ -92,6 +92,8 @@ class Books:
 
     def __init__(self, deciding: Deciding) -> None:
         self._bounds = deciding
+        self._metrics = dict(deciding.catalogue.metrics)
+        """Of every catalogue that was in force."""
         self._room = _Room()
         self._active: set[tuple[str, str, int]] = set()
         self._floor = 0
@@ -101,10 +103,12 @@ class Books:
     def enter(self, event: RawEvent, offset: int, closed: Closed, closing_watermark: int, deciding: Deciding) -> None:
         """Count an event; ``closed`` says which windows were closed before its record, by which watermark."""
         self._bounds = deciding
+        self._metrics |= deciding.catalogue.metrics
         self._floor = (closing_watermark - deciding.lateness) // DAY_MS
-        is_active = event.user is not None and _activates(event) and self._is_active(event, event.user)
+        activates = event.user is not None and _activates(event, deciding.catalogue.types[event.type])
+        is_active = activates and self._is_active(event, event.user or "")
         joins = self._room_for_source(event)
-        for metric in METRICS.values():
+        for metric in deciding.catalogue.metrics.values():
             if metric.distinct is Distinct.SOURCE and not joins:
                 continue
             if is_active if metric.event_type is None else _concerns(metric, event):
@@ -116,7 +120,7 @@ class Books:
             member = event.user if metric.distinct is Distinct.USER else event.base
         values = tuple(event.values[name] for name in metric.dimensions)
         hour = event.time - event.time % 3_600_000
-        for size, start in _windows(metric.name, hour):
+        for size, start in _windows(metric.windows, hour):
             named = self._named(event.company, metric, size, start, values)
             figure = self._figures.setdefault((event.company, metric.name, size, start, named), _Figure())
             if metric.distinct is Distinct.SOURCE and member not in figure.members:
@@ -136,7 +140,8 @@ class Books:
 
     def _room_for_source(self, event: RawEvent) -> bool:
         """Whether the source of an event can join every distinct figure of its event."""
-        of_sources = [each for each in METRICS.values() if each.distinct is Distinct.SOURCE and _concerns(each, event)]
+        metrics = self._bounds.catalogue.metrics.values()
+        of_sources = [each for each in metrics if each.distinct is Distinct.SOURCE and _concerns(each, event)]
         more, most = sum(len(each.windows) for each in of_sources), self._bounds.max_company_series
         return self._room.count(event.company, "sources", self._floor) + more <= most
 
@@ -161,7 +166,7 @@ class Books:
         for (company, name, size, start, values), figure in self._figures.items():
             if not figure.value or (size.sliding_days and start > today):
                 continue
-            metric = METRICS[name]
+            metric = self._metrics[name]
             window = bounds(size, start)
             identity = _identity(company, metric, size, start, values)
             is_closed = _is_closed(size, start, closed)
@@ -177,7 +182,7 @@ class Books:
         """What each late record made of each closed figure, by (id, revision)."""
         found = {}
         for (company, name, size, start, values), figure in self._figures.items():
-            identity = _identity(company, METRICS[name], size, start, values)
+            identity = _identity(company, self._metrics[name], size, start, values)
             for offset, (old, new, watermark) in figure.late.items():
                 cause = Cause(CauseKind.LATE, partition, offset, instant(watermark))
                 revision = 2 * offset + 1
@@ -195,8 +200,9 @@ def _concerns(metric: Metric, event: RawEvent) -> bool:
     return metric.where is None or event.values[metric.where[0]] == metric.where[1]
 
 
-def _activates(event: RawEvent) -> bool:
-    """Every event with a user but an assistant's message and a change of consent."""
-    if event.type == "message.sent":
-        return event.values["role"] != "assistant"
-    return event.type in EVENT_TYPES and event.type != "consent.changed"
+def _activates(event: RawEvent, entry: EventType) -> bool:
+    """Whether an event makes its user active: not where its type says of whom it is no use of a product."""
+    if isinstance(entry.passive, tuple):
+        field, value = entry.passive
+        return event.values[field] != value
+    return entry.passive is None

@@ -5,13 +5,13 @@ Written from the contract alone: it shares nothing with the agents but the schem
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
 
 from schemas.catalogue.models import Data
-from schemas.catalogue.types import CONSENT, EVENT_TYPES
+from schemas.catalogue.types import CONSENT, EventType
 from schemas.envelope import Envelope, parse_sequence
 from schemas.limits import MAX_DEPTH, MAX_EVENTS, MAX_NAME_BYTES, MAX_RECORD_BYTES
 from schemas.reasons import Reason
@@ -19,6 +19,7 @@ from schemas.times import parse_time
 
 __all__ = ["Fault", "RawEvent", "read_record"]
 
+Types = Mapping[str, EventType]
 _NAMES = ("id", "source", "installation")
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 """A JSON string, or what has begun as one."""
@@ -62,9 +63,9 @@ class _NotJsonError(Exception):
 
 
 def read_record(
-    key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
+    key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]], types: Types
 ) -> list[RawEvent | Fault]:
-    """What a record says, one entry an event in order, or a single fault of the whole record."""
+    """What a record says, one entry an event of ``types`` in order, or a single fault of the whole record."""
     size = len(key or b"") + len(value or b"")
     size += sum(len(name.encode()) + len(content or b"") for name, content in headers)
     if size > MAX_RECORD_BYTES or _is_too_deep(value or b""):
@@ -74,10 +75,10 @@ def read_record(
     except _NotJsonError:
         return [Fault(Reason.NOT_JSON, "")]
     if not isinstance(told, list):
-        return [_read_event(told, "")]
+        return [_read_event(told, "", types)]
     if len(told) > MAX_EVENTS:
         return [Fault(Reason.TOO_LARGE, "")]
-    return [_read_event(item, f"/{index}") for index, item in enumerate(told)]
+    return [_read_event(item, f"/{index}", types) for index, item in enumerate(told)]
 
 
 def _is_too_deep(value: bytes) -> bool:
@@ -120,15 +121,15 @@ def _every_text_is_unicode(text: str) -> None:
     json.dumps(pairs, ensure_ascii=False).encode()
 
 
-def _read_event(told: object, place: str) -> RawEvent | Fault:
+def _read_event(told: object, place: str, types: Types) -> RawEvent | Fault:
     if not isinstance(told, dict):
         return Fault(Reason.NOT_CLOUDEVENTS, place)
     try:
         envelope = Envelope.model_validate(told)
-        entry = EVENT_TYPES[envelope.type]
+        entry = types[envelope.type]
         data = entry.data.model_validate(envelope.data)
     except (ValidationError, KeyError):
-        reason, path = next(_faults(told))
+        reason, path = next(_faults(told, types))
         return Fault(reason, place + path)
     fields = data.model_dump()
     values = {each.name: each.absent if fields[each.name] is None else fields[each.name] for each in entry.dimensions}
@@ -148,7 +149,7 @@ def _read_event(told: object, place: str) -> RawEvent | Fault:
     )
 
 
-def _faults(told: dict[str, Any]) -> Iterator[tuple[Reason, str]]:
+def _faults(told: dict[str, Any], types: Types) -> Iterator[tuple[Reason, str]]:
     """Why an event is not well-formed, in the contract's order of reasons; only the first is to be relied upon."""
     data = {} if told.get("data") is None else told["data"]
     for name in _NAMES:
@@ -160,12 +161,12 @@ def _faults(told: dict[str, Any]) -> Iterator[tuple[Reason, str]]:
     for name in ("specversion", "id", "source", "type"):
         if name in wrong:
             yield Reason.NOT_CLOUDEVENTS, f"/{name}"
-    if told["type"] not in EVENT_TYPES:
+    if told["type"] not in types:
         yield Reason.UNKNOWN_TYPE, "/type"
     for name in ("company", "sequence", "installation", "data"):
         if name in wrong:
             yield Reason.BAD_FIELD, f"/{name}"
-    for name in _wrong_fields(EVENT_TYPES[told["type"]].data, data):
+    for name in _wrong_fields(types[told["type"]].data, data):
         yield Reason.BAD_FIELD, f"/data/{name}"
     yield Reason.BAD_TIME, "/time"
 

@@ -14,7 +14,7 @@ from pipeline.oracle.form import Fault, RawEvent, read_record
 from pipeline.oracle.homes import home_of
 from pipeline.oracle.seen import Seen, Word
 from pipeline.stored import StoredRecord
-from schemas.catalogue.types import EVENT_TYPES, Basis
+from schemas.catalogue.types import Basis
 from schemas.deciding import Deciding
 from schemas.ledger import COUNTED, OUTCOME_CODES
 from schemas.limits import DAY_MS
@@ -119,7 +119,7 @@ class Judge:
         if record.unreadable_to is not None:
             self._reject(record, Reason.UNREADABLE, "", None)
             return []
-        read = read_record(record.key, record.value, record.headers)
+        read = read_record(record.key, record.value, record.headers, self.deciding.catalogue.types)
         first = next((item for item in read if isinstance(item, RawEvent)), None)
         key = record.key or (first.company.encode() if first else b"")
         if first and home_of(key, self._partitions) != record.partition:
@@ -268,7 +268,7 @@ class Judge:
         return False
 
     def _may_count(self, event: RawEvent) -> bool:
-        basis = EVENT_TYPES[event.type].basis
+        basis = self.deciding.catalogue.types[event.type].basis
         if basis is Basis.CONTRACT:
             return True
         if event.company in self._closed:

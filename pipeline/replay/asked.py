@@ -11,8 +11,8 @@ import orjson
 from agents.core.refold import Period
 from pipeline.errors import Refused
 from pipeline.settings import Settings
-from schemas.catalogue.metrics import METRICS, WindowSize
-from schemas.catalogue.types import EVENT_TYPES
+from schemas.catalogue.catalogue import Catalogue
+from schemas.catalogue.metrics import WindowSize
 from schemas.deciding import fold_digest
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import bounds, instant, parse_time, start_of
@@ -67,12 +67,14 @@ def ask(
     """The arguments as they were given; refuses what is not to be had."""
     if begin is None:
         raise Refused("--from is missing", "give the UTC day or hour to begin with, such as 2026-11-01")
-    period = Period(whole_hour("--from", begin), None if end is None else whole_hour("--to", end), _metrics(metrics))
+    deciding = settings.deciding()
+    until = None if end is None else whole_hour("--to", end)
+    period = Period(whole_hour("--from", begin), until, _metrics(metrics, deciding.catalogue))
     if period.end is not None and period.end <= period.begin:
         raise Refused(f"--to {end} is not after --from {begin}", "give a period that is not empty")
     if source not in SOURCES:
         raise Refused(f"unknown --source {source}", "it is clean or raw")
-    return Asked(period, source, accept_gap, fold_digest(settings.deciding()).partition("-")[0])
+    return Asked(period, source, accept_gap, fold_digest(deciding).partition("-")[0])
 
 
 def parallel_name(settings: Settings, suffix: str | None) -> str:
@@ -98,18 +100,18 @@ def whole_hour(option: str, text: str) -> int:
     return time
 
 
-def _metrics(names: Iterable[str]) -> tuple[str, ...]:
-    wanted = set(names)
+def _metrics(names: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:
+    wanted, known = set(names), catalogue.metrics
     for name in sorted(wanted):
-        if name not in METRICS:
-            raise Refused(f"unknown metric {name[:60]}", f"it is one of {', '.join(METRICS)}")
+        if name not in known:
+            raise Refused(f"unknown metric {name[:60]}", f"it is one of {', '.join(known)}")
     # A word of consent may be far ahead of its time or behind it, so no stretch of clean is sure to hold all of a day.
-    free = {name for name, kind in EVENT_TYPES.items() if isinstance(kind.passive, str)}
-    unfit = sorted(name for name in wanted if METRICS[name].event_type in free)
+    free = {name for name, kind in catalogue.types.items() if isinstance(kind.passive, str)}
+    unfit = sorted(name for name in wanted if known[name].event_type in free)
     if unfit:
         raise Refused(f"metric {unfit[0]} cannot be replayed", "its events are not bound to the time they come at")
     return tuple(
-        name for name, metric in METRICS.items() if metric.event_type not in free and (not wanted or name in wanted)
+        name for name, metric in known.items() if metric.event_type not in free and (not wanted or name in wanted)
     )
 
 
@@ -133,11 +135,11 @@ class LeftOut:
         return f"{', '.join(self.metrics)} {self.size.value} of {of}: reaches {reach}"
 
 
-def left_out(period: Period) -> list[LeftOut]:
+def left_out(period: Period, catalogue: Catalogue) -> list[LeftOut]:
     """The windows that the period cuts; by size, those before it first."""
     by_size: dict[WindowSize, list[str]] = {}
     for name in period.metrics:
-        for size in METRICS[name].windows:
+        for size in catalogue.metrics[name].windows:
             by_size.setdefault(size, []).append(name)
     found: list[LeftOut] = []
     for size, names in sorted(by_size.items(), key=lambda pair: [*WindowSize].index(pair[0])):

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 from agents.core.completing import completed, offsets_needed
 from agents.core.count_state import Entry
 from agents.core.counting import GapError
-from agents.core.fast_decode import decode
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
 from agents.core.refold import Refold, Told
@@ -97,8 +96,9 @@ class Folding:
         keys = self.pseudonyms
         if keys is None or not has_pseudonyms(chunk, keys):
             return chunk
-        wanted = offsets_needed(chunk, refold.entry.fence)
-        return completed(chunk, await raw.take(wanted), keys, decode) if wanted else chunk
+        catalogue = self.settings.deciding().catalogue
+        wanted = offsets_needed(chunk, refold.entry.fence, catalogue.types)
+        return completed(chunk, await raw.take(wanted), keys, catalogue) if wanted else chunk
 
 
 def has_pseudonyms(chunk: CleanChunk, keys: Pseudonyms) -> bool:

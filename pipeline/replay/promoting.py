@@ -117,7 +117,7 @@ class Promotion:
                 yield key[1:], _figure(value)
         for key, value in joined.items():
             if key[:1] == b"w":
-                ahead = Figures(self._deciding, Plan().slides)
+                ahead = Figures(self._deciding, Plan(self._deciding.catalogue).slides)
                 ahead.restore_ahead(key[1:].decode(), *read_ahead(value))
                 for figure in ahead.unshown(NEVER):
                     yield figure.id, [figure.value, figure.last, figure.corrected]

@@ -8,7 +8,6 @@ from typing import Final, Self
 
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.control import TICK_HEADER, ControlKeys, InForce
-from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
 from agents.core.native import Records
 from agents.core.pseudonyms import Pseudonyms
@@ -43,7 +42,6 @@ class RawOwner(Owner[RawRecord]):
         self.fold = AnonymizeFold(
             settings.deciding(),
             pseudonyms,
-            decode,
             topic=context.topic("raw"),
             partition=partition,
             partitions=settings.partitions,

@@ -1,6 +1,6 @@
 """A catalogue: the event types and metrics that one deployment counts; the built-in ones are part of every one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,16 @@ from schemas.catalogue.types import EVENT_TYPES, EventType
 __all__ = ["BUILT_IN", "Catalogue"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Types and metrics by name, in the order in which they were declared."""
+    """Types and metrics by name, in the order in which they were declared; each catalogue equals itself alone."""
 
     types: Mapping[str, EventType] = field(default_factory=lambda: EVENT_TYPES)
     metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
+
+    def only(self, metrics: Iterable[str]) -> "Catalogue":
+        """All of its types, and the metrics of these names."""
+        return Catalogue(self.types, {name: self.metrics[name] for name in metrics})
 
     def facts(self) -> dict[str, Any]:
         """What of it decides a figure, as JSON takes it: no title, no number of a requirement."""

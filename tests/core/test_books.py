@@ -7,7 +7,6 @@ import pytest
 
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.books import HOUR_KEY, Account
-from agents.core.fast_decode import decode
 from agents.core.home import home
 from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
@@ -22,7 +21,7 @@ NOON = 1793534400000 - 1793534400000 % HOUR_MS
 
 
 def fold_of() -> AnonymizeFold:
-    return AnonymizeFold(Deciding(), PSEUDONYMS, decode, topic="raw", partition=0, partitions=1, digest="d")
+    return AnonymizeFold(Deciding(), PSEUDONYMS, topic="raw", partition=0, partitions=1, digest="d")
 
 
 def record(offset: int, append_time: int, **more: Any) -> RawRecord:
@@ -77,9 +76,7 @@ def test_what_is_dropped_and_refused_is_in_the_books() -> None:
 
 
 def test_records_of_our_own_and_moved_ones_are_in_the_log_of_the_hour() -> None:
-    fold = AnonymizeFold(
-        Deciding(), PSEUDONYMS, decode, topic="raw", partition=0, partitions=2, digest=DIGEST, control=KEYS
-    )
+    fold = AnonymizeFold(Deciding(), PSEUDONYMS, topic="raw", partition=0, partitions=2, digest=DIGEST, control=KEYS)
     away = next(name for name in map(str, range(9)) if home(name.encode(), 2) == 1)
     records = [
         record(0, NOON, company=away),

@@ -9,7 +9,6 @@ import pytest
 
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
-from agents.core.fast_decode import decode
 from agents.core.intervals import IntervalSet
 from agents.core.joins import JoinedLog
 from agents.core.records import RawRecord
@@ -46,7 +45,7 @@ class Log:
         self.rejections: list[Rejection] = []
 
     def _fold(self) -> AnonymizeFold:
-        return AnonymizeFold(self.deciding, PSEUDONYMS, decode, topic="raw", partition=0, partitions=1, digest="d")
+        return AnonymizeFold(self.deciding, PSEUDONYMS, topic="raw", partition=0, partitions=1, digest="d")
 
     def take(self, events: Iterable[tuple[int, dict[str, Any]]]) -> list[str]:
         """Fold events; what became of each: its reason, or counted."""

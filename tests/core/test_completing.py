@@ -14,6 +14,7 @@ from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
 from agents.core.refold import Period, Refold
 from pipeline.verify import compare
+from schemas.catalogue.catalogue import BUILT_IN
 from schemas.catalogue.metrics import METRICS
 from schemas.clean import CLEAN_VERSION, CleanChunk, Shape, decode_chunk, encode_chunk
 from schemas.columns import column
@@ -54,8 +55,8 @@ def test_what_raw_tells_makes_the_figures_of_the_oracle_and_the_rest_is_left_out
         lost = set(choose.sample(sorted(raw), 3)) if seed % 2 else set()
         for offset, value in enumerate(world.clean[partition]):
             chunk = decode_chunk(value)
-            left = {at: raw[at] for at in offsets_needed(chunk, refold.entry.fence) if at not in lost}
-            for each in refold.fold(offset, completed(chunk, left, PSEUDONYMS, decode)):
+            left = {at: raw[at] for at in offsets_needed(chunk, refold.entry.fence, BUILT_IN.types) if at not in lost}
+            for each in refold.fold(offset, completed(chunk, left, PSEUDONYMS, BUILT_IN)):
                 told[each.figure.id.decode()] = json.loads(each.record)
         told |= {each.figure.id.decode(): json.loads(each.record) for each in refold.rest()}
         left_out += refold.left_out
@@ -104,7 +105,7 @@ def completed_shapes(events: list[dict[str, Any]], counted: int, *, keys: Pseudo
     shape = Shape("app.started", first.values[:1])
     columns = map(column, (offsets, times, nobody, zeros, zeros, nobody, zeros))
     chunk = CleanChunk(CLEAN_VERSION, 0, 7, 0, 0, "d", 0, ["acme"], [shape], [], [bytes(source)], *columns)
-    filled = completed(chunk, {7: record}, keys, decode)
+    filled = completed(chunk, {7: record}, keys, BUILT_IN)
     return [filled.shapes[each].values for each in filled.shape]
 
 
@@ -128,14 +129,14 @@ def test_an_event_that_lacks_a_field_of_today_may_be_the_one_that_counted() -> N
 
 def test_a_short_shape_tells_what_it_can() -> None:
     shape = Shape("app.started", ("web",))
-    assert is_short(shape)
-    plan = Plan().of(shape)
+    assert is_short(shape, BUILT_IN.types)
+    plan = Plan(BUILT_IN).of(shape)
     assert plan.untold == {"installations"}
     assert [metric.name for metric, _ in plan.sources.pairs] == ["active_installations"]
-    assert Plan().of(Shape("app.started", ("web", "1", "prod"))).untold == frozenset()
-    assert not is_short(Shape("chat.created", ()))
-    passive = Plan().of(Shape("message.sent", ()))
+    assert Plan(BUILT_IN).of(Shape("app.started", ("web", "1", "prod"))).untold == frozenset()
+    assert not is_short(Shape("chat.created", ()), BUILT_IN.types)
+    passive = Plan(BUILT_IN).of(Shape("message.sent", ()))
     assert not passive.active
     assert passive.untold == {"users", "dau", "wau", "mau", "user_messages", "assistant_messages"}
     with pytest.raises(ValueError):
-        Plan().of(Shape("chat.created", ("more",)))
+        Plan(BUILT_IN).of(Shape("chat.created", ("more",)))

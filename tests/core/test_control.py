@@ -9,7 +9,6 @@ import pytest
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.control import ControlKeys, InForce
 from agents.core.count_state import Entry
-from agents.core.fast_decode import decode
 from agents.core.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError, seal
 from agents.core.records import RawRecord
 from agents.core.windows import NEVER
@@ -49,7 +48,6 @@ def fold_of(
     return AnonymizeFold(
         deciding,
         PSEUDONYMS,
-        decode,
         topic=TOPIC,
         partition=partition,
         partitions=1,

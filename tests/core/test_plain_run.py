@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.compiled_run import CompiledRun
-from agents.core.fast_decode import decode
 from agents.core.native import IS_BUILT, Records, tally_columns
 from agents.core.records import RawRecord
 from pipeline.kafka.batch import Block
@@ -29,7 +28,6 @@ def fold_of(deciding: Deciding, partition: int, partitions: int, *, compiled: bo
     fold = AnonymizeFold(
         deciding,
         PSEUDONYMS,
-        decode,
         topic="raw",
         partition=partition,
         partitions=partitions,

@@ -10,6 +10,7 @@ from agents.core.counting import GapError
 from agents.core.refold import Period, Refold, Told
 from pipeline.replay.asked import left_out
 from pipeline.verify import compare
+from schemas.catalogue.catalogue import BUILT_IN
 from schemas.catalogue.metrics import METRICS
 from schemas.clean import decode_chunk
 from schemas.corrections import decode_correction
@@ -116,16 +117,17 @@ def known(told: Iterable[Told]) -> list[list[object]]:
 
 def test_windows_that_reach_out_are_named() -> None:
     begin = start_of(METRICS["users"].windows[0], START) + 9 * DAY_MS  # the 10th
-    told = [str(each) for each in left_out(Period(begin, begin + 2 * DAY_MS, ("users", "mau", "chats_created")))]
+    period = Period(begin, begin + 2 * DAY_MS, ("users", "mau", "chats_created"))
+    told = [str(each) for each in left_out(period, BUILT_IN)]
     assert told == [
         "users, chats_created P1M of 2026-11-01: reaches before --from; --from 2026-11-01 is needed",
         "mau P30D of 2026-11-10 to 2026-11-11: reaches before --from; --from 2026-10-12 is needed",
     ]
-    open_end = [str(each) for each in left_out(Period(begin, None, ("mau",)))]
+    open_end = [str(each) for each in left_out(Period(begin, None, ("mau",)), BUILT_IN)]
     assert open_end == ["mau P30D of 2026-11-10 to 2026-12-08: reaches before --from; --from 2026-10-12 is needed"]
-    past = [str(each) for each in left_out(Period(START, START + 36 * HOUR_MS, ("dau", "users")))]
+    past = [str(each) for each in left_out(Period(START, START + 36 * HOUR_MS, ("dau", "users")), BUILT_IN)]
     assert past == ["dau P1D of 2026-11-02: reaches past --to", "users P1M of 2026-11-01: reaches past --to"]
-    assert left_out(Period(START, None, ("dau", "users"))) == []
+    assert left_out(Period(START, None, ("dau", "users")), BUILT_IN) == []
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from agents.core.anonymizing import AnonymizeFold
-from agents.core.fast_decode import decode
 from agents.core.records import RawRecord
 from pipeline.oracle import expect
 from pipeline.reading import StoredRecord
@@ -32,7 +31,7 @@ def good(offset: int, append_time: int = NOON, **more: Any) -> RawRecord:
 def both(records: list[RawRecord], *, record_duplicates: bool = False) -> Any:
     """The fold's rejections and closed hours, after a look that the oracle has the same; and how far the fold is."""
     fold = AnonymizeFold(
-        Deciding(), PSEUDONYMS, decode, topic="raw", partition=0, partitions=1, digest="d",
+        Deciding(), PSEUDONYMS, topic="raw", partition=0, partitions=1, digest="d",
         record_duplicates=record_duplicates,
     )  # fmt: skip
     left, rejections, ledger = records, [], {}

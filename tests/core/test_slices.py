@@ -9,7 +9,6 @@ import pytest
 from agents.core import counting, slices
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
-from agents.core.fast_decode import decode
 from agents.core.records import RawRecord, StateWrite
 from agents.core.windows import NEVER
 from pipeline.worker.appender import BATCH_BYTES
@@ -29,7 +28,7 @@ def event(number: int, kind: str, data: dict[str, Any], **more: Any) -> dict[str
 
 
 def first_fold(records: list[RawRecord]) -> tuple[CleanChunk, list[StateWrite]]:
-    fold = AnonymizeFold(Deciding(), PSEUDONYMS, decode, topic="r", partition=0, partitions=1, digest="d")
+    fold = AnonymizeFold(Deciding(), PSEUDONYMS, topic="r", partition=0, partitions=1, digest="d")
     folded = fold.fold(records)
     assert folded.count == len(records)
     return folded.chunk, folded.writes

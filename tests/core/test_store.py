@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from agents.core import anonymizing, graves
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
-from agents.core.fast_decode import decode
 from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.records import RawRecord, StateWrite
 from agents.core.store import MemoryStore, Store, all_but, walk
@@ -89,7 +88,7 @@ class Pair:
     def recover(self, first: JoinedLog, second: JoinedLog, partition: int = 0) -> None:
         self.first_log, self.second_log = first, second
         self.first = AnonymizeFold(
-            self.deciding, PSEUDONYMS, decode, topic="r", partition=partition, partitions=self.partitions, digest="d"
+            self.deciding, PSEUDONYMS, topic="r", partition=partition, partitions=self.partitions, digest="d"
         )
         self.second = AggregateFold(self.deciding, partition)
         self.first.take_up(first)

@@ -8,7 +8,6 @@ import pytest
 
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
-from agents.core.fast_decode import decode
 from agents.core.raw_state import Folded
 from agents.core.records import Part, RawRecord
 from pipeline.worker.appender import BATCH_BYTES, record_weight
@@ -69,7 +68,7 @@ def companies(number: int) -> dict[str, Any]:
 
 
 def chunks(records: list[RawRecord], deciding: Deciding) -> list[Folded]:
-    fold = AnonymizeFold(deciding, PSEUDONYMS, decode, topic="t" * 200, partition=0, partitions=1, digest="d")
+    fold = AnonymizeFold(deciding, PSEUDONYMS, topic="t" * 200, partition=0, partitions=1, digest="d")
     found: list[Folded] = []
     while records:
         found.append(fold.fold(records[: fitting(records)]))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.emission import Emission
-from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
 from agents.core.records import RawRecord, StateWrite
 from pipeline.reading import StoredRecord
@@ -57,7 +56,6 @@ class World:
         fold = AnonymizeFold(
             self.deciding,
             PSEUDONYMS,
-            decode,
             topic=TOPIC,
             partition=partition,
             partitions=self.partitions,

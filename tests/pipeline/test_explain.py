@@ -14,6 +14,7 @@ from pipeline.explain.wanted import EXAMPLE, parse_id
 from pipeline.oracle.control import Controls
 from pipeline.oracle.homes import home_of
 from pipeline.reading import StoredRecord
+from schemas.catalogue.catalogue import BUILT_IN
 from schemas.clean import decode_chunk
 from schemas.corrections import decode_correction
 from schemas.deciding import Deciding
@@ -41,11 +42,11 @@ class Told:
 
     def explain(self, identity: str, *, skip: int = 0, clean_time: int = 0, revision: int | None = None) -> Explanation:
         """From the chunks behind the first ``skip`` and from raw."""
-        wanted = parse_id(identity)
+        wanted = parse_id(identity, BUILT_IN)
         told = self.expected.figures[identity]
         partition = home_of(wanted.company.encode(), self.partitions)
         through = (told["revision"] if revision is None else revision) // 2
-        making, again = (Making(wanted, self.deciding.max_series, through) for _ in range(2))
+        making, again = (Making(wanted, self.deciding, through) for _ in range(2))
         clean = FromClean(making)
         for value in self.world.clean[partition][skip:]:
             clean.take(clean_time, decode_chunk(value))
@@ -223,13 +224,13 @@ def test_runs_are_parted_where_gaps_are_widest() -> None:
 )
 def test_what_is_no_id_is_refused_with_an_example(text: str, why: str) -> None:
     with pytest.raises(Refused) as refused:
-        parse_id(text)
+        parse_id(text, BUILT_IN)
     assert why in refused.value.do
     assert EXAMPLE in refused.value.do
 
 
 def test_an_id_is_read() -> None:
-    wanted = parse_id(figure("mau", "P30D", "2026-10-03"))
+    wanted = parse_id(figure("mau", "P30D", "2026-10-03"), BUILT_IN)
     assert (wanted.start, wanted.end) == (ms("2026-10-03T00:00:00Z"), ms("2026-11-02T00:00:00Z"))
-    assert parse_id(EXAMPLE).values == ("a1", "m2")
-    assert parse_id(EXAMPLE.replace("m2", "~other").replace("a1", "~other")).values == ("~other", "~other")
+    assert parse_id(EXAMPLE, BUILT_IN).values == ("a1", "m2")
+    assert parse_id(EXAMPLE.replace("m2", "~other").replace("a1", "~other"), BUILT_IN).values == ("~other", "~other")

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -26,6 +27,7 @@ from pipeline.settings import load_settings
 from pipeline.sink import SinkView
 from pipeline.verify import compare, last_is_highest
 from pipeline.worker.appender import SoleLog
+from schemas.catalogue.catalogue import BUILT_IN
 from schemas.catalogue.metrics import METRICS
 from schemas.clean import CleanChunk, decode_chunk
 from tests.control_kit import expected as expected_of
@@ -97,7 +99,7 @@ class Live:
 
     def __init__(self, broker: Broker, partition: int, metrics: Sequence[str] = tuple(METRICS)) -> None:
         self.broker, self.partition = broker, partition
-        self.fold = AggregateFold(DECIDING, partition, [METRICS[name] for name in metrics])
+        self.fold = AggregateFold(replace(DECIDING, catalogue=BUILT_IN.only(metrics)), partition)
         joined = JoinedLog()
         for each in broker.logs[STATE, partition]:
             joined.apply(each.key or b"", each.value)

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
-from agents.core.fast_decode import decode
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
 from pipeline.operations import Operations
@@ -82,7 +81,7 @@ def test_the_end_of_a_worker_says_what_and_where_but_nothing_of_an_event(
 def test_labels_are_bounded_and_never_a_company_or_a_person() -> None:
     operations = Operations()
     raw, counted = (
-        AnonymizeFold(Deciding(), Pseudonyms(bytes(32)), decode, topic="r", partition=0, partitions=1, digest="d"),
+        AnonymizeFold(Deciding(), Pseudonyms(bytes(32)), topic="r", partition=0, partitions=1, digest="d"),
         AggregateFold(Deciding(), 0),
     )
     good = good_examples()["chat.created"]

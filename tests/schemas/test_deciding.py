@@ -22,7 +22,8 @@ def packed(
     types: Mapping[str, EventType] = EVENT_TYPES,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> bytes:
-    return msgspec.json.encode(deciding_facts(deciding, Catalogue(types, metrics)), order="deterministic")
+    facts = deciding_facts(replace(deciding, catalogue=Catalogue(types, metrics)))
+    return msgspec.json.encode(facts, order="deterministic")
 
 
 def with_type(name: str, /, **changed: Any) -> dict[str, EventType]:
@@ -63,7 +64,7 @@ def test_how_a_library_describes_a_model_decides_nothing(monkeypatch: pytest.Mon
     assert fold_digest(DECIDING)
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Deciding)])
+@pytest.mark.parametrize("name", [field.name for field in fields(Deciding) if field.name != "catalogue"])
 def test_every_setting_decides(name: str) -> None:
     assert packed(replace(DECIDING, **{name: getattr(DECIDING, name) + 1})) != packed()
 

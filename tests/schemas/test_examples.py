@@ -9,6 +9,7 @@ from agents.core.decode import decode_strictly
 from agents.core.fast_decode import decode
 from agents.core.records import RawRecord, Refusal
 from pipeline.oracle.form import Fault, RawEvent, read_record
+from schemas.catalogue.catalogue import BUILT_IN
 from schemas.catalogue.types import EVENT_TYPES
 from schemas.envelope import raw_event_schema
 from schemas.examples import bad_examples, good_examples
@@ -39,7 +40,7 @@ def test_a_good_example_is_read_alike_by_every_reader(name: str) -> None:
     assert decode(record(value)) == decoded
     assert not decoded.refusals
     (event,) = decoded.events
-    (read,) = read_record(b"acme", value, ())
+    (read,) = read_record(b"acme", value, (), BUILT_IN.types)
     assert isinstance(read, RawEvent)
     assert (event.type, event.time, event.sequence, event.user) == (read.type, read.time, read.sequence, read.user)
     assert dict(zip(EVENT_TYPES[event.type].allowed, event.values, strict=True)) == read.values
@@ -54,7 +55,7 @@ def test_a_bad_example_is_refused_alike_by_every_reader(name: str) -> None:
     decoded = decode_strictly(record(value))
     assert decode(record(value)) == decoded
     assert decoded.refusals == (Refusal(None, bad.reason, bad.path),)
-    assert read_record(b"acme", value, ()) == [Fault(bad.reason, bad.path)]
+    assert read_record(b"acme", value, (), BUILT_IN.types) == [Fault(bad.reason, bad.path)]
     if name not in BEYOND_JSON_SCHEMA:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(json.loads(value), raw_event_schema())
