@@ -1,17 +1,33 @@
 """The record of the clean topic: one chunk of a raw partition, in columns, without anything personal.
 
 The bytes are MessagePack of :class:`CleanChunk` as an array of its fields. Dictionaries hold each company, shape and
-pseudonym once; the columns, one entry a counted event in raw order, index into them.
+pseudonym once; the columns, one entry a counted event in raw order, index into them. The last column holds the
+measures: of each event as many as its shape says, one after the other.
 """
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
 
 import msgspec
 
-from schemas.columns import Column, pack, unpack
+from schemas.columns import Column, column, pack, unpack
 
-__all__ = ["CLEAN_VERSION", "CleanChunk", "OtherVersionError", "Shape", "decode_chunk", "encode_chunk"]
+__all__ = [
+    "CLEAN_VERSION",
+    "CleanChunk",
+    "OtherVersionError",
+    "Shape",
+    "decode_chunk",
+    "encode_chunk",
+    "measures_begin",
+    "narrowed",
+]
 
-CLEAN_VERSION = 2
+CLEAN_VERSION: Final = 3
 """Raised where the fields of a chunk change; version 1 was written by fold version 2 and earlier ones."""
+_WITHOUT_MEASURES: Final = 2
+"""The version before, which is still read: its shapes and chunks have no measures."""
 
 
 class OtherVersionError(msgspec.MsgspecError):
@@ -23,10 +39,11 @@ class OtherVersionError(msgspec.MsgspecError):
 
 
 class Shape(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An event type with its allowed values in catalogue order."""
+    """An event type with its allowed values in catalogue order, and how many measures each of its events holds."""
 
     type: str
     values: tuple[str, ...]
+    measures: int = 0
 
 
 class CleanChunk(msgspec.Struct, gc=False):
@@ -36,7 +53,8 @@ class CleanChunk(msgspec.Struct, gc=False):
     force after it and ``number`` the control records that have taken effect up to there, all times
     milliseconds since 1970 UTC, -1 where there is none yet. A control record that takes effect is a chunk of
     its own. Column ``closings`` is the closing watermark *before* the event's record, which tells whether its
-    windows were closed. ``user`` is -1 where the event carries none.
+    windows were closed. ``user`` is -1 where the event carries none. ``measures`` are in catalogue order: -1 where a
+    field is absent, 0 or 1 of a flag.
     """
 
     version: int
@@ -57,6 +75,7 @@ class CleanChunk(msgspec.Struct, gc=False):
     shape: Column
     user: Column
     source: Column
+    measures: Column = msgspec.field(default_factory=column)
 
 
 class _Wire(msgspec.Struct, array_like=True, gc=False):
@@ -80,6 +99,7 @@ class _Wire(msgspec.Struct, array_like=True, gc=False):
     shape: msgspec.Raw
     user: msgspec.Raw
     source: msgspec.Raw
+    measures: msgspec.Raw = msgspec.Raw(b"\x90")
 
 
 class _Version(msgspec.Struct, array_like=True, gc=False):
@@ -91,7 +111,7 @@ class _Version(msgspec.Struct, array_like=True, gc=False):
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
 _version = msgspec.msgpack.Decoder(_Version)
-_COLUMNS = 7
+_COLUMNS = 8
 """The last fields of a chunk."""
 
 
@@ -108,9 +128,37 @@ def decode_chunk(data: bytes) -> CleanChunk:
         fields = msgspec.structs.astuple(_decoder.decode(data))
     except msgspec.MsgspecError:
         version = _version.decode(data).version
-        if version != CLEAN_VERSION:
+        if version not in {_WITHOUT_MEASURES, CLEAN_VERSION}:
             raise OtherVersionError(version) from None
         raise
-    if fields[0] != CLEAN_VERSION:
+    if fields[0] not in {_WITHOUT_MEASURES, CLEAN_VERSION}:
         raise OtherVersionError(fields[0])
-    return CleanChunk(*fields[:-_COLUMNS], *map(unpack, fields[-_COLUMNS:]))
+    chunk = CleanChunk(*fields[:-_COLUMNS], *map(unpack, fields[-_COLUMNS:]))
+    try:
+        count = (measures_begin(chunk) or [0])[-1]
+    except IndexError:
+        raise msgspec.ValidationError("a column points past its dictionary") from None
+    if count != len(chunk.measures):
+        raise msgspec.ValidationError("a chunk has more or fewer measures than its shapes say")
+    return chunk
+
+
+def measures_begin(chunk: CleanChunk) -> Sequence[int]:
+    """Where the measures of each event begin, and behind the last; empty where the chunk has none.
+
+    Raises IndexError where a column points past its dictionary.
+    """
+    widths = [shape.measures for shape in chunk.shapes]
+    if not any(widths):
+        return ()
+    return [*accumulate([widths[shape] for shape in chunk.shape], initial=0)]
+
+
+def narrowed(chunk: CleanChunk, kept: Sequence[int]) -> CleanChunk:
+    """The chunk with only the events of these indices, ascending."""
+    names = msgspec.structs.fields(CleanChunk)[-_COLUMNS:-1]
+    columns = {each.name: column(getattr(chunk, each.name)[at] for at in kept) for each in names}
+    begins, measures = measures_begin(chunk), column()
+    for at in kept if begins else ():
+        measures.extend(chunk.measures[begins[at] : begins[at + 1]])
+    return msgspec.structs.replace(chunk, **columns, measures=measures)

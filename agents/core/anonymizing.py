@@ -349,10 +349,12 @@ class AnonymizeFold:
     def _count(self, event: Event, base: Pseudonym, *, active: bool, known: bool) -> None:
         user = None if event.user is None else self._state.pseudonyms.user(event.company, event.user)
         builder = self._state.builder
-        company, shape = builder.company(event.company), builder.shape(event.type, event.values)
+        company = builder.company(event.company)
+        shape = builder.shape(event.type, event.values, len(event.measures))
         number = -1 if user is None else builder.user(user)
         row = (self._offset, event.time, self._closing_before, company, shape, number, builder.source(base))
         builder.add(row)
+        builder.measures.extend(event.measures)
         self._verdicts.count(event.company if known else "")
         if event.consent is None:
             self._state.pending.fell(event.time // HOUR_MS, active=active and user is not None)

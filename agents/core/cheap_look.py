@@ -133,6 +133,7 @@ class CheapLook:
             user,
             entry.filled([fields.get(name) for name in entry.allowed]),
             (fields["scope"], fields["granted"]) if entry.name == CONSENT else None,
+            entry.amounts([fields.get(name) for name in entry.measured]),
         )
 
     def look_through(self, content: Sequence[object]) -> list[Event | Refusal]:

@@ -13,15 +13,17 @@ _WIDTH = 7
 class ChunkBuilder:
     """The counted events of a chunk that begins at raw offset ``first``; ``add`` appends one."""
 
-    __slots__ = ("_columns", "_companies", "_first", "_rows", "_shapes", "_sources", "_users", "add")
+    __slots__ = ("_columns", "_companies", "_first", "_rows", "_shapes", "_sources", "_users", "add", "measures")
 
     def __init__(self, first: int) -> None:
         self._first = first
         self._companies: dict[str, int] = {}
-        self._shapes: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._shapes: dict[tuple[str, tuple[str, ...], int], int] = {}
         self._users: dict[bytes, int] = {}
         self._sources: dict[bytes, int] = {}
         self._columns: tuple[Column, ...] = tuple(column() for _ in range(_WIDTH))
+        self.measures: Column = column()
+        """Of the events in the order in which they are added."""
         self._rows: list[Row] = []
         self.add = self._rows.append
 
@@ -29,9 +31,9 @@ class ChunkBuilder:
         """Its number in this chunk."""
         return self._companies.setdefault(name, len(self._companies))
 
-    def shape(self, kind: str, values: tuple[str, ...]) -> int:
-        """Its number in this chunk."""
-        return self._shapes.setdefault((kind, values), len(self._shapes))
+    def shape(self, kind: str, values: tuple[str, ...], measures: int = 0) -> int:
+        """Its number in this chunk; each of its events holds so many measures."""
+        return self._shapes.setdefault((kind, values, measures), len(self._shapes))
 
     def user(self, pseudonym: bytes) -> int:
         """Its number in this chunk."""
@@ -62,8 +64,8 @@ class ChunkBuilder:
             digest,
             number,
             list(self._companies),
-            [Shape(kind, values) for kind, values in self._shapes],
+            [Shape(*shape) for shape in self._shapes],
             list(self._users),
             list(self._sources),
-            *self.columns(),
+            *(*self.columns(), self.measures),
         )

@@ -45,7 +45,9 @@ class CompiledRun:
         stands = (entry.append_time, entry.event_watermark, entry.closing_watermark)
         bounds = (books.end, deciding.clock_ahead, deciding.lateness, not state.consent.any_word)
         facts = (*stands, *bounds, state.size, CHUNK_BYTES)
-        at, events, taken, *now, size = self._plain.run(self, state.builder.columns(), hours, at, facts)
+        at, events, taken, *now, size = self._plain.run(
+            self, state.builder.columns(), state.builder.measures, hours, at, facts
+        )
         if taken:
             state.took(taken, self._records[at if events else at - 1].offset, (now[0], now[1], now[2]), size, hours)
         return at, events
@@ -113,7 +115,7 @@ class CompiledRun:
     def number_shape(self, told: Told) -> int:
         """The shape's number in this chunk."""
         entry = self._type_of(told)
-        return self._state.builder.shape(entry.name, entry.filled(told[1:]))
+        return self._state.builder.shape(entry.name, entry.filled(told[1:]), len(entry.measures))
 
     def user(self, company: str, user: str) -> int:
         """The user's number in this chunk."""

@@ -91,6 +91,7 @@ def _event(envelope: Envelope, entry: EventType, data: Data, index: int | None) 
         user=data.user,
         values=entry.filled([fields[name] for name in entry.allowed]),
         consent=(fields["scope"], fields["granted"]) if entry.name == CONSENT else None,
+        measures=entry.amounts([fields[name] for name in entry.measured]),
     )
 
 

@@ -96,7 +96,7 @@ class FastDecoder:
         if entry is None or not is_company(raw.company) or raw.source[0] == "#" or (raw.installation or "i")[0] == "#":
             raise _DoubtError
         values = tuple([getattr(data, name) for name in entry.allowed])
-        if not self.shapes.is_known(raw.type, values) or not (entry.is_plain or self.shapes.may_drop(raw.type, data)):
+        if not self.shapes.is_known(raw.type, values) or not self.shapes.may_hold(raw.type, data):
             raise _DoubtError
         sequence = raw.sequence
         return Event(
@@ -111,6 +111,7 @@ class FastDecoder:
             data.user,
             entry.filled(values),
             (data.scope, data.granted) if raw.type == CONSENT else None,
+            entry.amounts([getattr(data, name) for name in entry.measured]),
         )
 
 

@@ -33,7 +33,8 @@ class RawRecord(msgspec.Struct, frozen=True, gc=False):
 class Event(msgspec.Struct, frozen=True, gc=False):
     """A well-formed event: nothing but what may decide or be counted.
 
-    ``values`` are the allowed fields of its type in catalogue order; ``index`` is None outside batch mode;
+    ``values`` are the allowed fields of its type in catalogue order, ``measures`` those that are numbers (see
+    :class:`schemas.clean.CleanChunk`); ``index`` is None outside batch mode;
     ``consent`` is (scope, granted) for ``consent.changed`` alone.
     """
 
@@ -48,6 +49,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     user: str | None
     values: tuple[str, ...]
     consent: tuple[str, bool] | None = None
+    measures: tuple[int, ...] = ()
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):

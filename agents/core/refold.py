@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-import msgspec
-
 from agents.core.count_state import Entry, StateError, name_of, span_expired
 from agents.core.counting import AggregateFold
 from agents.core.figure import Figure
@@ -19,15 +17,13 @@ from agents.core.joins import seal
 from agents.core.members import member_key
 from agents.core.records import LateChange, StateWrite
 from agents.core.windows import NEVER, Span, span_of
-from schemas.clean import CleanChunk
-from schemas.columns import column
+from schemas.clean import CleanChunk, narrowed
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 
-__all__ = ["Period", "Refold", "Told", "Untold", "narrowed"]
+__all__ = ["Period", "Refold", "Told", "Untold", "within"]
 
 _FOREVER: Final = 1 << 62
-_COLUMNS: Final = ("offsets", "times", "closings", "company", "shape", "user", "source")
 
 Untold = dict[tuple[str, str], set[int]]
 """(company, metric) to the hours, counted from 1970, of events of which the shape does not tell that metric."""
@@ -62,14 +58,13 @@ class Told(NamedTuple):
     late: Sequence[LateChange] = ()
 
 
-def narrowed(chunk: CleanChunk, period: Period) -> CleanChunk:
+def within(chunk: CleanChunk, period: Period) -> CleanChunk:
     """The chunk with only the events of the period."""
     end = _FOREVER if period.end is None else period.end
     kept = [at for at, time in enumerate(chunk.times) if period.begin <= time < end]
     if len(kept) == len(chunk.times):
         return chunk
-    columns = {name: column(getattr(chunk, name)[at] for at in kept) for name in _COLUMNS}
-    return msgspec.structs.replace(chunk, **columns)
+    return narrowed(chunk, kept)
 
 
 class Refold:
@@ -110,7 +105,7 @@ class Refold:
         fold = self._fold
         if not self._begun:
             self.entry.fence, self._begun = chunk.first - 1, True
-        chunk = narrowed(chunk, self.period)
+        chunk = within(chunk, self.period)
         self._note_untold(chunk)
         for part in fold.fold([(clean_offset, chunk)], accept_gap=accept_gap):  # whose state is not written
             for change in part.corrections:

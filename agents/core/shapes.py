@@ -14,12 +14,12 @@ _REMEMBERED: Final = 20_000
 class Shapes:
     """Of the types of one catalogue."""
 
-    __slots__ = ("_checks", "_dropped", "_known", "types")
+    __slots__ = ("_checks", "_known", "_others", "types")
 
     def __init__(self, types: Mapping[str, EventType]) -> None:
         self.types = types
         self._checks = {name: [_may_hold(each) for each in entry.dimensions] for name, entry in types.items()}
-        self._dropped = {
+        self._others = {
             name: tuple([(each.name, _may_hold(each)) for each in entry.fields if each not in entry.dimensions])
             for name, entry in types.items()
         }
@@ -36,9 +36,9 @@ class Shapes:
         self._known.add((kind, values))
         return True
 
-    def may_drop(self, kind: str, data: object) -> bool:
+    def may_hold(self, kind: str, data: object) -> bool:
         """Whether the other fields of the type, attributes of ``data``, hold what they may."""
-        return all(check(getattr(data, name)) for name, check in self._dropped[kind])
+        return all(check(getattr(data, name)) for name, check in self._others[kind])
 
 
 def _may_hold(field: Field) -> Check:

@@ -12,12 +12,14 @@ from typing import Any, Final
 from schemas.limits import DIMENSION_PATTERN
 from schemas.times import parse_time
 
-__all__ = ["MOST_INT", "MOST_ITEMS", "PATTERNS", "Check", "Field", "FieldType", "ItemClass"]
+__all__ = ["ABSENT", "MOST_INT", "MOST_ITEMS", "PATTERNS", "Check", "Field", "FieldType", "ItemClass"]
 
 Check = Callable[[object], bool]
 MOST_INT: Final = 10**12
 """The greatest whole number that a field may hold; the least is 0."""
 MOST_ITEMS: Final = 500
+ABSENT: Final = -1
+"""Stands for a measure that an event does not hold."""
 
 
 class FieldType(StrEnum):
@@ -68,6 +70,11 @@ class Field:
     def is_dimension(self) -> bool:
         """Whether its value passes on to the clean zone as text."""
         return self.type in {FieldType.DIM, FieldType.CHOICE}
+
+    @property
+    def is_measure(self) -> bool:
+        """Whether its value passes on to the clean zone as a number."""
+        return self.type in {FieldType.INT, FieldType.BOOL}
 
     def check(self) -> Check:
         """Whether a value that is not null is one that the field takes."""

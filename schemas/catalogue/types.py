@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, cast
 
-from schemas.catalogue.fields import Field, FieldType
+from schemas.catalogue.fields import ABSENT, Field, FieldType
 from schemas.catalogue.models import Data, model_of
 
 __all__ = ["CONSENT", "EVENT_TYPES", "Basis", "ConsentScope", "EventType"]
@@ -56,13 +56,23 @@ class EventType:
 
     @cached_property
     def dimensions(self) -> tuple[Field, ...]:
-        """The fields that pass on to the clean zone, in order; everything else is dropped."""
+        """The fields that pass on to the clean zone as text, in order; what is no measure either is dropped."""
         return () if self.name == CONSENT else tuple(field for field in self.fields if field.is_dimension)
 
     @cached_property
     def allowed(self) -> tuple[str, ...]:
         """Their names."""
         return tuple(field.name for field in self.dimensions)
+
+    @cached_property
+    def measures(self) -> tuple[Field, ...]:
+        """The fields that pass on to the clean zone as numbers, in order."""
+        return () if self.name == CONSENT else tuple(field for field in self.fields if field.is_measure)
+
+    @cached_property
+    def measured(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(field.name for field in self.measures)
 
     def filled(self, values: Sequence[str | None]) -> tuple[str, ...]:
         """Values of the allowed fields with what an absent one counts as."""
@@ -71,10 +81,14 @@ class EventType:
         told = zip(self.dimensions, values, strict=True)
         return tuple([field.absent if value is None else value for field, value in told])
 
+    def amounts(self, values: Sequence[int | None]) -> tuple[int, ...]:
+        """Values of the measures as numbers, with what stands for an absent one."""
+        return tuple([ABSENT if value is None else int(value) for value in values])
+
     @property
     def is_plain(self) -> bool:
-        """Whether every field that it declares passes on, so that a shape tells all that there is to check."""
-        return len(self.allowed) == len(self.fields)
+        """Whether every field that it declares passes on."""
+        return len(self.allowed) + len(self.measured) == len(self.fields)
 
     def activates(self, values: tuple[str, ...]) -> bool:
         """Whether a user of an event with these allowed values was active."""

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from agents.core.cheap_look import CheapLook
 from agents.core.decode import _judge, decode_strictly
-from agents.core.fast_decode import decode
+from agents.core.fast_decode import decode, reader_of
 from agents.core.records import Event, RawRecord, Refusal
 from schemas.catalogue.types import EVENT_TYPES
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.reasons import Reason
 from tests.core.events_hostile import DAMAGED, EVENT, FIELDS, GOOD, NEAR, ODD
 from tests.declared import good_data
+from tests.meters import METERS
 
 
 def record(value: object, key: bytes | None = b"acme") -> RawRecord:
@@ -24,7 +25,7 @@ def record(value: object, key: bytes | None = b"acme") -> RawRecord:
 
 def alike(raw: RawRecord) -> None:
     """Both read the record alike."""
-    one, other = decode(raw), decode_strictly(raw)
+    one, other = reader_of(METERS).decode(raw), decode_strictly(raw, METERS.types)
     assert (one.events, one.refusals) == (other.events, other.refusals)
 
 

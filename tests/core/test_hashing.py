@@ -150,7 +150,7 @@ def test_groups_past_the_bound_are_grouped_in_python(tmp_path: Path, monkeypatch
 
 def test_names_past_the_bound_are_folded_record_by_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crowded = compiled("plain", tmp_path, "-DMOST_PROBES=0")
-    types = crowded.Types(tuple((kind.name, kind.allowed) for kind in EVENT_TYPES.values() if kind.is_plain))
+    types = crowded.Types(tuple((kind.name, kind.allowed, ()) for kind in EVENT_TYPES.values() if kind.is_plain))
     monkeypatch.setattr(compiled_run, "Plain", lambda records, _: crowded.Plain(list(records), types))
     events = [
         GOOD | {"id": f"{number}", "sequence": number, "source": f"s{number % 40}", "data": {"user": f"u{number}"}}

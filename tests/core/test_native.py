@@ -13,11 +13,12 @@ from agents.core.fast_decode import decode
 from agents.core.raw_state import RawState
 from agents.core.records import RawRecord
 from agents.core.source import NO_TIME
+from schemas.catalogue.fields import MOST_INT
 from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.times import parse_time
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
-from tests.core.test_plain_run import NEEDS_COMPILER, both
+from tests.core.test_plain_run import METERED, NEEDS_COMPILER, both
 from tests.core.world import PSEUDONYMS
 
 pytestmark = NEEDS_COMPILER
@@ -38,13 +39,14 @@ def test_its_limits_are_those_of_the_contract() -> None:
 
     assert plain.MOST_EVENTS == MAX_EVENTS
     assert plain.MOST_BYTES == MAX_RECORD_BYTES - 4096
+    assert plain.MOST_INT == MOST_INT
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(VALUES, max_size=8), st.integers(1, 5))
 def test_hostile_records_come_to_the_same(values: list[bytes], size: int) -> None:
     records = [RawRecord(offset, NOON, b"acme", value) for offset, value in enumerate(values)]
-    both(records, Deciding(), 0, 1, size)
+    both(records, METERED, 0, 1, size)
 
 
 def know(state: RawState, company: str, source: str) -> None:

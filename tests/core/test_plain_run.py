@@ -20,8 +20,12 @@ from tests.core.events_hostile import DAMAGED, EVENT, GOOD
 from tests.core.random_log import BOUNDED, DECIDING, PARTITIONS, random_log
 from tests.core.world import PSEUDONYMS
 from tests.kafka_batches import record
+from tests.meters import METERS
 
 NEEDS_COMPILER = pytest.mark.skipif(not IS_BUILT, reason="the compiled part is not built: there is no C compiler")
+
+
+METERED = Deciding(catalogue=METERS)
 
 
 def fold_of(deciding: Deciding, partition: int, partitions: int, *, compiled: bool) -> AnonymizeFold:
@@ -80,7 +84,7 @@ def test_random_logs_come_to_the_same(seed: int, deciding: Deciding) -> None:
 @given(st.lists(st.builds(lambda event: json.dumps(event).encode(), EVENT) | DAMAGED, max_size=12))
 def test_hostile_events_come_to_the_same(values: list[bytes]) -> None:
     records = [RawRecord(offset, 1793527200000, b"acme", value) for offset, value in enumerate(values)]
-    both(records, Deciding(), 0, 1, 5)
+    both(records, METERED, 0, 1, 5)
 
 
 @NEEDS_COMPILER

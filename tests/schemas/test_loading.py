@@ -49,7 +49,8 @@ def test_types_and_metrics_are_added_to_those_that_are_built_in() -> None:
         Field("region", required=False),
     )
     assert entry.allowed == ("kind", "visibility", "region")
-    assert not entry.is_plain
+    assert entry.measured == ("bytes",)
+    assert entry.is_plain
     metric = found.metrics["bytes_uploaded"]
     assert (metric.kind, metric.event_type, metric.field, metric.unit) == (Kind.SUM, "file.uploaded", "bytes", "By")
     assert (metric.dimensions, metric.windows) == (("kind",), (WindowSize.HOUR, WindowSize.MONTH))

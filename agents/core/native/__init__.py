@@ -11,6 +11,7 @@ compiled part everything is as exact, and slower.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from schemas.catalogue.fields import Field, FieldType
 from schemas.catalogue.types import EventType
 
 __all__ = ["IS_BUILT", "Plain", "Records", "Types", "cut", "declared", "tally_columns"]
@@ -30,5 +31,17 @@ else:
 
 
 def declared(types: Mapping[str, EventType]) -> "Types | None":
-    """The types of a catalogue of which all is text that may be counted; None where the compiled part is not built."""
-    return Types(tuple((kind.name, kind.allowed) for kind in types.values() if kind.is_plain)) if IS_BUILT else None
+    """The types of a catalogue of which every field passes on; None where the compiled part is not built."""
+    if not IS_BUILT:
+        return None
+    return Types(
+        tuple(
+            (entry.name, entry.allowed, tuple(map(_as_measure, entry.measures)))
+            for entry in types.values()
+            if entry.is_plain
+        )
+    )
+
+
+def _as_measure(field: Field) -> tuple[str, bool, bool]:
+    return field.name, field.type is FieldType.BOOL, field.required

@@ -43,13 +43,13 @@ typedef struct {
     Shape *shapes;
     uint32_t *users;   /* places */
     uint32_t *opened, opened_count, *entered, entered_count, run;
-    int64_t *rows; /* of the run at hand: column after column, each with room for all events */
-    uint32_t row_count;
+    int64_t *rows, *measures; /* of the run at hand; rows column after column, each with room for all events */
+    uint32_t row_count, measure_count;
     char is_spent; /* a run is under way, or ended with an exception: what it took is in the state already */
 } Plain;
 
 typedef struct {
-    PyObject *host, *columns[COLUMNS], *hours;
+    PyObject *host, *columns[COLUMNS], *measures, *hours;
     long long offset, append_time, watermark, closing_before, hour_end, ahead, lateness, size, limit;
     int silent;
     int64_t last_hour;
@@ -131,8 +131,7 @@ static PyObject *text_or_none(const char **at) {
 static PyObject *shape_values(Plain *self, uint32_t number) {
     const char *at = self->parsed.shapes.names[number].name.at;
     const Types *types = self->parsed.types;
-    uint32_t type;
-    memcpy(&type, at, sizeof(type));
+    const uint32_t type = type_of(&self->parsed, number);
     at += sizeof(type);
     const uint32_t count = types->begins[type + 1] - types->begins[type];
     const Slice name = types->names.names[type].name;

@@ -13,12 +13,15 @@ enum {
     MOST_KEY = 128,
     MOST_FIELD = 64,
     NOBODY = -1,
+    NO_MEASURE = -1, /* schemas.catalogue.fields.ABSENT */
 };
+
+#define MOST_INT 1000000000000LL /* schemas.catalogue.fields.MOST_INT; a test holds them equal */
 
 typedef struct {
     int64_t time, sequence; /* sequence -1: none */
     Slice id;               /* for those without a sequence */
-    uint32_t source, shape;
+    uint32_t source, shape, measure; /* where its measures begin */
     int32_t user;
 } Event;
 
@@ -27,17 +30,19 @@ typedef struct {
     uint32_t company, first, count; /* events from `first` on; a count of 0: in doubt */
 } Record;
 
-/* The field of an event that holds it, if `turn` is the present one; without text it is absent. */
+/* What the event at hand says of a field, if `turn` is the present one; what is none of this is odd. */
 typedef struct {
-    Slice text;
+    Slice text; /* at NULL where the field is null */
+    int64_t number;
     uint64_t turn;
-    int is_odd;
+    enum { IS_ODD, IS_NULL, IS_TEXT, IS_NUMBER, IS_FLAG } kind;
 } Field;
 
 typedef struct {
     Record *records;
     Event *events;
-    uint32_t record_count, event_count, event_room;
+    int64_t *measures;
+    uint32_t record_count, event_count, event_room, measure_count, measure_room;
     Table companies, sources, shapes, users;
     const Types *types;
     Field *fields;       /* by number */
@@ -79,7 +84,35 @@ static const char *read_number(const char *at, const char *end, int64_t *found) 
     return *found < 0 || (at < end && (*at == '.' || *at == 'e' || *at == 'E')) ? NULL : at;
 }
 
-/* What is no text of a bounded size is odd: of no matter, unless the field is one of the event's type. */
+/* Behind a value that a field may have, NULL where it is odd: of no matter, unless the field is one of the event's type. */
+static const char *read_scalar(const char *at, const char *end, Field *field) {
+    field->kind = IS_ODD;
+    field->text = (Slice){NULL, 0};
+    if (at >= end) {
+        return NULL;
+    }
+    const char *behind;
+    switch (*at) {
+        case 'n':
+            field->kind = IS_NULL;
+            return read_null(at, end, &field->text);
+        case '"':
+            behind = read_string(at, end, &field->text);
+            field->kind = behind && field->text.size <= MOST_FIELD ? IS_TEXT : IS_ODD;
+            return behind;
+        case 't':
+        case 'f':
+            field->number = *at == 't';
+            behind = field->number ? read_word(at, end, "true", 4) : read_word(at, end, "false", 5);
+            field->kind = behind ? IS_FLAG : IS_ODD;
+            return behind;
+        default:
+            behind = read_number(at, end, &field->number);
+            field->kind = behind && field->number <= MOST_INT ? IS_NUMBER : IS_ODD;
+            return behind;
+    }
+}
+
 static const char *read_field(Parsed *parsed, const char *at, const char *end, Slice key, Text *text, int level) {
     const int absent = at < end && *at == 'n';
     if (is_word(key, "user", 4)) {
@@ -91,8 +124,7 @@ static const char *read_field(Parsed *parsed, const char *at, const char *end, S
     }
     Field *field = &parsed->fields[number];
     field->turn = parsed->turn;
-    const char *behind = absent ? read_null(at, end, &field->text) : read_string(at, end, &field->text);
-    field->is_odd = behind == NULL || field->text.size > MOST_FIELD;
+    const char *behind = read_scalar(at, end, field);
     return behind == NULL ? skip_value(at, end, level) : behind;
 }
 
@@ -181,8 +213,8 @@ static uint32_t name_shape(Parsed *parsed, Slice type) {
     uint32_t size = sizeof(kept);
     for (uint32_t index = types->begins[number]; index < types->begins[number + 1]; index++) {
         const Field *field = &parsed->fields[types->owned[index]];
-        const int is_there = field->turn == parsed->turn;
-        if (is_there && field->is_odd) {
+        const int is_there = field->turn == parsed->turn && field->kind != IS_NULL;
+        if (is_there && field->kind != IS_TEXT) {
             return 0;
         }
         const Slice part = is_there ? field->text : (Slice){NULL, 0};
@@ -193,6 +225,37 @@ static uint32_t name_shape(Parsed *parsed, Slice type) {
         }
     }
     return size;
+}
+
+/* The measures of the event at hand, behind those before; 1, 0 in doubt, -1 without memory. */
+static int read_measures(Parsed *parsed, uint32_t type) {
+    const Types *types = parsed->types;
+    for (uint32_t index = types->measures_begin[type]; index < types->measures_begin[type + 1]; index++) {
+        const Measure *measure = &types->measures[index];
+        const Field *field = &parsed->fields[measure->field];
+        const int is_there = field->turn == parsed->turn && field->kind != IS_NULL;
+        if (is_there ? field->kind != (measure->is_flag ? IS_FLAG : IS_NUMBER) : measure->is_required) {
+            return 0;
+        }
+        if (parsed->measure_count == parsed->measure_room) {
+            const uint32_t room = parsed->measure_room ? parsed->measure_room * 2 : FIRST_ROOM;
+            int64_t *measures = realloc(parsed->measures, room * sizeof(int64_t));
+            if (measures == NULL) {
+                return -1;
+            }
+            parsed->measures = measures;
+            parsed->measure_room = room;
+        }
+        parsed->measures[parsed->measure_count++] = is_there ? field->number : NO_MEASURE;
+    }
+    return 1;
+}
+
+/* The type of a shape, from its name. */
+static inline uint32_t type_of(const Parsed *parsed, uint32_t shape) {
+    uint32_t type;
+    memcpy(&type, parsed->shapes.names[shape].name.at, sizeof(type));
+    return type;
 }
 
 /* As `number_of`, of the shape of the event at hand. */
@@ -251,6 +314,11 @@ static int read_event(Parsed *parsed, const char **at, const char *end, Slice ke
     event.source = (uint32_t)source;
     event.shape = (uint32_t)shape;
     event.user = (int32_t)user;
+    event.measure = parsed->measure_count;
+    const int measured = read_measures(parsed, type_of(parsed, event.shape));
+    if (measured != 1) {
+        return measured;
+    }
     if (parsed->event_count == parsed->event_room) {
         const uint32_t room = parsed->event_room * 2;
         Event *events = realloc(parsed->events, room * sizeof(Event));
@@ -292,6 +360,7 @@ static int read_events(Parsed *parsed, const char *at, const char *end, Slice ke
 
 /* Read one record's value into the next record; 0, or -1 without memory. */
 static int read_record(Parsed *parsed, Slice key, Slice value, Record *record) {
+    const uint32_t measures = parsed->measure_count;
     record->first = parsed->event_count;
     record->count = 0;
     if (key.size == 0 || key.size > MOST_KEY || value.size == 0 || value.size > MOST_BYTES ||
@@ -308,6 +377,7 @@ static int read_record(Parsed *parsed, Slice key, Slice value, Record *record) {
         record->count = parsed->event_count - record->first;
     } else {
         parsed->event_count = record->first;
+        parsed->measure_count = measures;
     }
     return found < 0 ? -1 : 0;
 }
@@ -315,6 +385,7 @@ static int read_record(Parsed *parsed, Slice key, Slice value, Record *record) {
 static void free_parsed(Parsed *parsed) {
     free(parsed->records);
     free(parsed->events);
+    free(parsed->measures);
     free_table(&parsed->companies);
     free_table(&parsed->sources);
     free_table(&parsed->shapes);

@@ -8,8 +8,8 @@
 #include "run.h"
 
 PyDoc_STRVAR(run_doc,
-    "run(host, columns, hours, at, facts) -> (at, events, taken, append_time, watermark, closing, size)\n\n"
-    "Fold records from index `at` for as long as they are plain, into the seven columns `columns`. `facts` is\n"
+    "run(host, columns, measures, hours, at, facts) -> (at, events, taken, append_time, watermark, closing, size)\n\n"
+    "Fold records from index `at` for as long as they are plain, into the seven columns `columns` and `measures`. `facts` is\n"
     "(append_time, watermark, closing, hour_end, clock_ahead, lateness, silent, size, limit). Returns the index of the\n"
     "first record not wholly taken, how many of its events were, how many events in all, and how things stand then. Where a\n"
     "run raises, what it took is in the state and not in the columns: there can be no other.");
@@ -18,7 +18,7 @@ static PyObject *plain_run(Plain *self, PyObject *arguments) {
     Run run = {.last_hour = -1};
     PyObject *columns;
     Py_ssize_t at;
-    if (!PyArg_ParseTuple(arguments, "OO!O!n(LLLLLLpLL)", &run.host, &PyTuple_Type, &columns, &PySet_Type, &run.hours,
+    if (!PyArg_ParseTuple(arguments, "OO!OO!n(LLLLLLpLL)", &run.host, &PyTuple_Type, &columns, &run.measures, &PySet_Type, &run.hours,
                           &at, &run.append_time, &run.watermark, &run.closing_before, &run.hour_end, &run.ahead,
                           &run.lateness, &run.silent, &run.size, &run.limit)) {
         return NULL;
@@ -180,7 +180,8 @@ static PyObject *plain_new(PyTypeObject *type, PyObject *arguments, PyObject *na
         self->opened = zeroed(parsed->sources.count, sizeof(uint32_t));
         self->entered = zeroed(parsed->companies.count, sizeof(uint32_t));
         self->rows = PyMem_Malloc(((size_t)parsed->event_count + 1) * COLUMNS * sizeof(int64_t));
-        held = self->companies && self->sources && self->shapes && self->users && self->opened && self->entered &&
+        self->measures = PyMem_Malloc(((size_t)parsed->measure_count + 1) * sizeof(int64_t));
+        held = self->measures && self->companies && self->sources && self->shapes && self->users && self->opened && self->entered &&
                self->rows;
     }
     if (!held) {
@@ -208,6 +209,7 @@ static void plain_dealloc(Plain *self) {
     PyMem_Free(self->opened);
     PyMem_Free(self->entered);
     PyMem_Free(self->rows);
+    PyMem_Free(self->measures);
     free_parsed(&self->parsed);
     Py_XDECREF(self->owner);
     PyTypeObject *type = Py_TYPE(self);
@@ -257,6 +259,7 @@ static int fill_module(PyObject *module) {
         PyModule_AddIntConstant(module, "MOST_BYTES", MOST_BYTES) < 0 ||
         PyModule_AddIntConstant(module, "MOST_HEADERS", MOST_HEADERS) < 0 ||
         PyModule_AddIntConstant(module, "SHORTEST_EVENT", SHORTEST_EVENT) < 0 ||
+        PyModule_AddIntConstant(module, "MOST_INT", (long)MOST_INT) < 0 ||
         PyModule_AddStringConstant(module, "CONTROL_PREFIX", CONTROL_PREFIX) < 0) {
         Py_XDECREF(type);
         return -1;

@@ -9,9 +9,11 @@ MOST_EVENTS: int
 MOST_BYTES: int
 MOST_HEADERS: int
 SHORTEST_EVENT: int
+MOST_INT: int
 CONTROL_PREFIX: str
 Made = TypeVar("Made")
 Block = tuple[bytes, int, int, int, int, int, int, int, int, bool]
+Declared = tuple[str, tuple[str, ...], tuple[tuple[str, bool, bool], ...]]
 Headers = tuple[tuple[str, bytes | None], ...]
 
 def cut(block: Block, most: int, /) -> list[tuple[int, int, int]] | None: ...
@@ -33,7 +35,9 @@ class Records(Sequence[Made]):
     def fitting(self, most: int, size: int, header: int, /) -> int: ...
 
 class Types:
-    def __init__(self, declared: tuple[tuple[str, tuple[str, ...]], ...], /) -> None: ...
+    def __init__(
+        self, declared: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, bool, bool], ...]], ...], /
+    ) -> None: ...
 
 class Plain:
     def __init__(self, records: Records[RawRecord] | list[RawRecord], types: Types, /) -> None: ...
@@ -42,6 +46,7 @@ class Plain:
         self,
         host: CompiledRun,
         columns: tuple[array[int], ...],
+        measures: array[int],
         hours: set[int],
         at: int,
         facts: tuple[int, int, int, int, int, int, bool, int, int],

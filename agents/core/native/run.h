@@ -107,6 +107,10 @@ static int take(Plain *self, Run *run, const Event *event, Company *company) {
         self->rows[(size_t)column * self->parsed.event_count + self->row_count] = row[column];
     }
     self->row_count++;
+    const uint32_t type = type_of(&self->parsed, event->shape), *begins = self->parsed.types->measures_begin;
+    for (uint32_t index = 0; index < begins[type + 1] - begins[type]; index++) {
+        self->measures[self->measure_count++] = self->parsed.measures[event->measure + index];
+    }
     return 0;
 }
 
@@ -198,6 +202,9 @@ static int hand_over(Plain *self, const Run *run) {
             return -1;
         }
     }
+    if (self->measure_count && append_bytes(run->measures, self->measures, self->measure_count) < 0) {
+        return -1;
+    }
     for (uint32_t index = 0; index < self->entered_count; index++) {
         Company *company = &self->companies[self->entered[index]];
         if (append_bytes(company->counts, company->offsets, company->offset_count) < 0) {
@@ -205,7 +212,7 @@ static int hand_over(Plain *self, const Run *run) {
         }
         company->offset_count = 0;
     }
-    self->row_count = self->entered_count = 0;
+    self->row_count = self->measure_count = self->entered_count = 0;
     return 0;
 }
 
