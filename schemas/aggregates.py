@@ -92,16 +92,18 @@ def encode_aggregate(
     status: Status,
     revision: int,
     watermark: int,
+    members: str = "",
 ) -> bytes:
     """The JSON bytes of one aggregate record, fields in the contract's order, without spaces.
 
     ``values`` are those of the metric's dimensions in order, ``window`` its (size, start, end); times are
-    milliseconds since 1970 UTC. Nothing in a record needs an escape: its names are of the contract's own alphabets.
+    milliseconds since 1970 UTC. ``members`` are the further ones of its kind, each with a comma
+    behind it. Nothing in a record needs an escape: its names are of the contract's own alphabets.
     """
     measured = _measure_text(metric.name, metric.kind.value, metric.unit, metric.dimensions, values)
     return (
         f'{{"id":"{identity}","company":"{company}",{measured},{_window_text(*window)},'
-        f'"value":{value},"status":"{status.value}","revision":{revision},"watermark":"{instant(watermark)}"}}'
+        f'"value":{value},{members}"status":"{status.value}","revision":{revision},"watermark":"{instant(watermark)}"}}'
     ).encode()
 
 

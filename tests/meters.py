@@ -44,6 +44,68 @@ title = "files uploaded, by kind and visibility"
 kind = "count"
 type = "file.uploaded"
 dimensions = ["kind", "visibility"]
+
+[metrics.bytes_uploaded]
+title = "bytes uploaded, by kind"
+kind = "sum"
+type = "file.uploaded"
+field = "bytes"
+unit = "By"
+dimensions = ["kind"]
+
+[metrics.private_bytes]
+title = "bytes uploaded in private"
+kind = "sum"
+type = "file.uploaded"
+field = "bytes"
+unit = "By"
+where = { visibility = "private" }
+windows = ["P1D"]
+
+[metrics.uploaders]
+title = "sources that uploaded, by visibility"
+kind = "sources"
+type = "file.uploaded"
+dimensions = ["visibility"]
+
+[metrics.storage]
+title = "bytes of the last file of each source"
+kind = "gauge"
+type = "file.uploaded"
+field = "bytes"
+unit = "By"
+dimensions = ["kind"]
+windows = ["P1D", "P1M"]
+
+[metrics.call_seconds]
+title = "seconds of calls, by protocol"
+kind = "sum"
+type = "call.ended"
+field = "duration"
+unit = "s"
+dimensions = ["protocol"]
+
+[metrics.call_duration]
+title = "durations of calls, by protocol"
+kind = "distribution"
+type = "call.ended"
+field = "duration"
+unit = "s"
+dimensions = ["protocol"]
+
+[metrics.call_participants]
+title = "participants of calls, where it is told"
+kind = "distribution"
+type = "call.ended"
+field = "participants"
+windows = ["PT1H"]
+
+[metrics.encrypted]
+title = "sources whose last call was encrypted"
+kind = "gauge"
+type = "call.ended"
+field = "encrypted"
+windows = ["PT1H", "P1D"]
 """
 _ITEMS = (
     ItemClass("serial", (Field("serial", FieldType.SERIAL),)),

@@ -1,28 +1,31 @@
 """What one company may make the second fold hold: users of a day, series, and sources of distinct figures (design 1.7).
 
 Each is counted under the UTC day with which its window ends, and forgotten when that day is too late for the closing
-watermark. What comes of a day before that is counted under the first day that is not forgotten. Series of counts,
-series of distinct figures and their sources are counted apart, each in the order of the log.
+watermark. What comes of a day before that is counted under the first day that is not forgotten. Series of each kind of
+figures, sources of distinct ones and readings of gauges are counted apart, each in the order of the log.
 
-The key of a company is ``x`` company, its payload a list of
-[day, users, series of counts, series of distinct figures, sources].
+The key of a company is ``x`` company, its payload a list of [day, what of each kind it holds in the order of
+:class:`Held`], from sums on only as far as anything is held.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
+from typing import Final
 
 import msgspec
 
 from agents.core.joins import StateError, payload_of, seal
 from schemas.bounds import Bound
+from schemas.catalogue.metrics import Kind
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 
-__all__ = ["CompanyBounds", "Held", "bounds_key", "newest_day"]
+__all__ = ["SERIES", "CompanyBounds", "Held", "bounds_key", "newest_day"]
 
-_decode = msgspec.msgpack.Decoder(list[tuple[int, int, int, int, int]]).decode
-_KINDS = 4
+_decode = msgspec.msgpack.Decoder(list[list[int]]).decode
+_LEAST_KINDS, _KINDS = 4, 8
+"""Of what is held: written at least, and known."""
 
 
 class Held(IntEnum):
@@ -32,6 +35,20 @@ class Held(IntEnum):
     COUNTS = 1
     DISTINCT = 2
     SOURCES = 3
+    SUMS = 4
+    GAUGES = 5
+    DISTRIBUTIONS = 6
+    READINGS = 7
+
+
+SERIES: Final[Mapping[Kind, Held]] = {
+    Kind.COUNT: Held.COUNTS,
+    Kind.DISTINCT: Held.DISTINCT,
+    Kind.SUM: Held.SUMS,
+    Kind.GAUGE: Held.GAUGES,
+    Kind.DISTRIBUTION: Held.DISTRIBUTIONS,
+}
+"""What a series of a metric of each kind is."""
 
 
 def bounds_key(company: str) -> bytes:
@@ -39,11 +56,20 @@ def bounds_key(company: str) -> bytes:
     return b"x" + company.encode()
 
 
-def _read(value: bytes) -> list[tuple[int, int, int, int, int]]:
+def _read(value: bytes) -> list[list[int]]:
     try:
-        return _decode(payload_of(value))
+        rows = _decode(payload_of(value))
     except msgspec.MsgspecError:
         raise StateError("what a company holds has another shape") from None
+    if not rows or any(not _LEAST_KINDS < len(row) <= _KINDS + 1 for row in rows):
+        raise StateError("what a company holds has another shape")
+    return rows
+
+
+def _row(day: int, counts: Sequence[int]) -> list[int]:
+    """Without what is not held behind what always stands there."""
+    size = max([_LEAST_KINDS, *(kind + 1 for kind, count in enumerate(counts) if count)])
+    return [day, *counts[:size]]
 
 
 def newest_day(value: bytes) -> int:
@@ -138,15 +164,15 @@ class CompanyBounds:
     def writes(self, fence: int) -> Iterable[tuple[bytes, bytes]]:
         """Every company touched since this was last asked."""
         for company in self.touched:
-            rows = [(day, *counts) for day, counts in sorted(self._companies[company].days.items())]
+            rows = [_row(day, counts) for day, counts in sorted(self._companies[company].days.items())]
             yield bounds_key(company), seal(fence, rows)
         self.touched = {}
 
     def restore(self, company: str, value: bytes) -> None:
         """Take up a company; raises :class:`agents.core.joins.StateError`."""
         held = self._companies[company] = _Company()
-        for day, *counts in _read(value):
-            held.days[day] = counts
+        for day, *told in _read(value):
+            counts = held.days[day] = [*told, *[0] * (_KINDS - len(told))]
             held.totals = [total + count for total, count in zip(held.totals, counts, strict=True)]
 
     def drop_expired(self, closing: int) -> list[str]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
 from agents.core.ahead import Ahead, Run, Slide
-from agents.core.company_bounds import CompanyBounds, Held
+from agents.core.company_bounds import SERIES, CompanyBounds
 from agents.core.count_plan import Targets
 from agents.core.count_state import Entry, Named, StateError, ahead_expired, name_of, span_expired
 from agents.core.figure import Figure, Window
 from agents.core.windows import NEVER, anchor_of, day_of, span_of
 from schemas.aggregates import aggregate_id
 from schemas.bounds import Bound
-from schemas.catalogue.metrics import Kind, Metric, WindowSize
+from schemas.catalogue.metrics import Metric, WindowSize
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS, OTHER
 
@@ -73,8 +73,7 @@ class Figures:
         """Whether the window, and its company, may have one more series by name."""
         if window.named >= self.deciding.max_series:
             return False
-        held = Held.COUNTS if window.metric.kind is Kind.COUNT else Held.DISTINCT
-        return self._bounds.take(window.company, window.span.end, held)
+        return self._bounds.take(window.company, window.span.end, SERIES[window.metric.kind])
 
     def counted(self, company: str, hour: int, targets: Targets) -> tuple[Figure, ...]:
         """The figures of ``targets`` for an hour since 1970; those asked for lately are remembered."""
@@ -84,7 +83,7 @@ class Figures:
             over = self._bounds.over[Bound.SERIES]
             found = tuple(
                 self.figure(self.window(company, metric, size, anchor_of(size, hour * HOUR_MS)), values)
-                for metric, values in targets.pairs
+                for metric, values, _ in targets.pairs
                 for size in metric.windows
             )
             if self._bounds.over[Bound.SERIES] == over:  # a company may have room again later

@@ -1,19 +1,25 @@
 """Which metrics an event belongs to, worked out once for each shape from the catalogue."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agents.core.ahead import Slide
 from schemas.catalogue.catalogue import Catalogue
 from schemas.catalogue.metrics import Distinct, Kind, Metric, WindowSize
 from schemas.clean import Shape
 
-__all__ = ["CatalogueError", "Plan", "ShapePlan", "Targets"]
+__all__ = ["CatalogueError", "Plan", "ShapePlan", "Target", "Targets"]
 
 _MOST_SHAPES = 100_000
 """Shapes remembered before the memory is begun anew: producers choose the values in them."""
 
-Target = tuple[Metric, tuple[str, ...]]
-"""A metric and the values of its dimensions."""
+
+class Target(NamedTuple):
+    """A metric with the values of its dimensions; ``place`` is that of its field among the measures, -1 without one."""
+
+    metric: Metric
+    values: tuple[str, ...]
+    place: int = -1
 
 
 class CatalogueError(ValueError):
@@ -32,12 +38,17 @@ class Targets:
     @property
     def rows(self) -> int:
         """How many figures of one hour they name."""
-        return sum(len(metric.windows) for metric, _ in self.pairs)
+        return sum(len(target.metric.windows) for target in self.pairs)
+
+    @property
+    def places(self) -> list[int]:
+        """The place of the field that each of those figures reads."""
+        return [target.place for target in self.pairs for _ in target.metric.windows]
 
 
 @dataclass(frozen=True, slots=True)
 class ShapePlan:
-    """Whether a user of the event was active, the counts it belongs to, the metrics that count its source.
+    """Whether a user of the event was active, and the metrics that it belongs to, by how they are folded.
 
     ``untold`` names the metrics of which the shape does not tell whether or where the event belongs: it was written
     when fewer fields of its type were allowed. Shapes of the catalogue in force leave nothing untold.
@@ -45,7 +56,10 @@ class ShapePlan:
 
     active: bool
     counts: Targets
+    sums: Targets
     sources: Targets
+    gauges: Targets
+    distributions: Targets
     untold: frozenset[str] = frozenset()
 
 
@@ -59,8 +73,7 @@ class Plan:
         self.tumbling: list[tuple[Metric, WindowSize]] = []
         """Of users, by the day or longer."""
         self.metrics: dict[str, Metric] = {}
-        self._counts: dict[str, list[Metric]] = {}
-        self._sources: dict[str, list[Metric]] = {}
+        self._of_type: dict[tuple[str, Kind], list[Metric]] = {}
         self._shapes: dict[Shape, ShapePlan] = {}
         self._types = catalogue.types
         for metric in catalogue.metrics.values():
@@ -79,12 +92,16 @@ class Plan:
                     self.tumbling.append((metric, size))
                 else:
                     self.slides.append(Slide(metric, size, size.sliding_days))
-        elif kind is Kind.DISTINCT and distinct is Distinct.SOURCE and on is not None and not sliding:
-            self._sources.setdefault(on, []).append(metric)
-        elif kind is Kind.COUNT and on is not None and not sliding:
-            self._counts.setdefault(on, []).append(metric)
+        elif on is not None and not sliding and distinct is not Distinct.USER and self._reads(metric):
+            self._of_type.setdefault((on, kind), []).append(metric)
         else:
             raise CatalogueError(f"{metric.name}: no fold for this kind with these windows, events and dimensions")
+
+    def _reads(self, metric: Metric) -> bool:
+        """Whether the metric has a field where its kind reads one, and none where not."""
+        if metric.kind in {Kind.COUNT, Kind.DISTINCT}:
+            return metric.field is None
+        return metric.field in self._types[metric.event_type or ""].measured
 
     def user_rows(self, days_open: int) -> int:
         """How many figures users of one company and day can touch, where the last figure is of a day so much later."""
@@ -110,13 +127,14 @@ class Plan:
         fields = dict(zip(entry.allowed[: len(shape.values)], shape.values, strict=True))
         untold: set[str] = set()
 
-        def targets(metrics: list[Metric]) -> Targets:
+        def targets(kind: Kind) -> Targets:
             found = []
-            for metric in metrics:
+            for metric in self._of_type.get((shape.type, kind), ()):
                 if metric.where is not None and fields.get(metric.where[0], metric.where[1]) != metric.where[1]:
                     continue
-                if needed(metric) <= fields.keys():
-                    found.append((metric, tuple(fields[name] for name in metric.dimensions)))
+                place = -1 if metric.field is None else entry.measured.index(metric.field)
+                if needed(metric) <= fields.keys() and place < shape.measures:
+                    found.append(Target(metric, tuple(fields[name] for name in metric.dimensions), place))
                 else:
                     untold.add(metric.name)
             return Targets(tuple(found))
@@ -124,14 +142,18 @@ class Plan:
         decided = not isinstance(entry.passive, tuple) or entry.passive[0] in fields
         if not decided:
             untold.update(metric.name for metric in self.users)
+        active = bool(self.users) and decided and entry.activates(shape.values)
         return ShapePlan(
-            bool(self.users) and decided and entry.activates(shape.values),
-            targets(self._counts.get(shape.type, [])),
-            targets(self._sources.get(shape.type, [])),
-            frozenset(untold),
+            active,
+            counts=targets(Kind.COUNT),
+            sums=targets(Kind.SUM),
+            sources=targets(Kind.DISTINCT),
+            gauges=targets(Kind.GAUGE),
+            distributions=targets(Kind.DISTRIBUTION),
+            untold=frozenset(untold),
         )
 
 
 def needed(metric: Metric) -> set[str]:
-    """The fields of its event type that a metric reads."""
+    """The dimensions of its event type that a metric reads."""
     return {*metric.dimensions, *(() if metric.where is None else metric.where[:1])}

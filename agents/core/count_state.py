@@ -4,8 +4,12 @@
 key                                    payload of the value (MessagePack after 8 bytes ``fence + 1``)
 =====================================  ===============================================================
 ``ENTRY_KEY`` of agents.core.joins     the entry: an array of fields that only grow, joined field by field, maxima
-``f`` + aggregate id                   a figure: [value, raw offset of the last change, corrected]
+``f`` + aggregate id                   a figure: [value (as text past 63 bits), raw offset of the last change,
+                                       corrected]; of a gauge the number of readings more, of a distribution sum,
+                                       least and greatest
 ``m`` + aggregate id + ``|`` + source  a source that a distinct figure has counted: nil
+``g`` + aggregate id + ``|`` + source  a reading of a gauge, dimensions as sent: see :mod:`agents.core.kinds.gauges`
+``d`` + aggregate id + ``|`` + number  bins of a distribution: see :mod:`agents.core.kinds.distributions`
 ``a`` + company + ``|`` + pseudonym    a user's active days: [newest day, mask]
 ``x`` + company                        see :mod:`agents.core.company_bounds`
 ``w`` + company                        sliding windows ahead: [through, {metric | size: [run]}], a run being
@@ -18,6 +22,7 @@ by the last of its windows.
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -40,6 +45,8 @@ __all__ = [
     "ahead_expired",
     "alive",
     "days_of",
+    "figure_parts",
+    "identity_in",
     "is_expired",
     "name_of",
     "payload",
@@ -48,6 +55,7 @@ __all__ = [
 
 _decode = msgspec.msgpack.Decoder().decode
 _FIGURE_PARTS = 3
+"""The fewest."""
 _FORMER_FIELDS = 8
 """Of the entry that fold version 2 wrote."""
 _decode_days = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
@@ -152,20 +160,24 @@ def is_expired(key: bytes, value: bytes, entry: Entry, deciding: Deciding) -> bo
         runs: list[Run] = [run for found in of_slides.values() for run in found]
         last_day = max([through, *(run.end - 1 for run in runs)])
         return ahead_expired(last_day, max((run.last for run in runs), default=-1), entry, deciding)
-    if kind in {b"f", b"m"}:
-        identity = b"|".join(key[1:].split(b"|", 5)[:5]).decode()
-        named = name_of(identity)
+    if kind in {b"f", b"m", b"g", b"d"}:
+        named = name_of(identity_in(key))
         over = span_expired(span_of(named.size, named.anchor, deciding), entry, deciding)
-        return over and (kind == b"m" or last_change(value) <= entry.emitted_fence)
+        return over and (kind != b"f" or figure_parts(value)[1] <= entry.emitted_fence)
     return False
 
 
-def last_change(value: bytes) -> int:
-    """The raw offset of a figure's last change, of its value in the state."""
+def identity_in(key: bytes) -> str:
+    """The aggregate id in a key of a figure, or of what is held beside it."""
+    return b"|".join(key[1:].split(b"|", 5)[:5]).decode()
+
+
+def figure_parts(value: bytes) -> list[Any]:
+    """Of a figure's value in the state: its value, raw offset of the last change, whether it was corrected, more."""
     content = payload(value)
-    if not isinstance(content, list) or len(content) != _FIGURE_PARTS:
+    if not isinstance(content, list) or len(content) < _FIGURE_PARTS:
         raise StateError("a figure has another shape")
-    return int(content[1])
+    return content
 
 
 def days_of(value: bytes) -> tuple[int, bytes]:

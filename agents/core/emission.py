@@ -45,7 +45,7 @@ class Emission:
         for figure in drawn:
             del self._due[figure]
             revision = figure.revision(closing)
-            if figure.window.span.shows <= closing and revision != figure.sent:
+            if figure.window.span.shows <= closing and figure.last >= 0 and revision != figure.sent:
                 figure.sent = revision
                 found.append((figure.id, figure.record(closing)))
         return found
@@ -64,7 +64,7 @@ class Emission:
         """
         closing = self._fold.entry.closing_watermark
         figure = self._fold.figures.find(identity)
-        if figure is None or figure.window.span.shows > closing:
+        if figure is None or figure.window.span.shows > closing or figure.last < 0:
             return None
         figure.sent = figure.revision(closing)
         return figure.id, figure.record(closing)

@@ -1,11 +1,15 @@
 """One figure, and a window with its figures by dimension values."""
 
+from agents.core.kinds.detail import detail_of
 from agents.core.windows import Span
 from schemas.aggregates import Status, dimensions_text, encode_aggregate
 from schemas.catalogue.metrics import Metric
 from schemas.limits import OTHER
 
 __all__ = ["Figure", "Window"]
+
+
+_MOST_PACKED = (1 << 63) - 1
 
 
 class Window:
@@ -62,16 +66,18 @@ class Window:
 class Figure:
     """One figure; ``sent`` is the last revision drawn for the sink by this owner, -1 if none.
 
-    ``last`` is the raw offset of the last change.
+    ``last`` is the raw offset of the last change, -1 where a combination of dimension values is known and no more.
+    ``detail`` is what it has beside its value.
     """
 
-    __slots__ = ("corrected", "id", "last", "sent", "value", "values", "window")
+    __slots__ = ("corrected", "detail", "id", "last", "sent", "value", "values", "window")
 
     def __init__(self, window: Window, values: tuple[str, ...]) -> None:
         self.window = window
         self.values = values
         self.id = window.id + dimensions_text(window.metric.dimensions, values).encode() if values else window.id
         self.value = 0
+        self.detail = detail_of(window.metric.kind)
         self.last = -1
         self.corrected = False
         self.sent = -1
@@ -87,6 +93,11 @@ class Figure:
             self.corrected = True
             return True
         return False
+
+    def state(self) -> tuple[object, ...]:
+        """What the state holds of it; MessagePack has no number past 64 bits."""
+        value = self.value if self.value <= _MOST_PACKED else str(self.value)
+        return (value, self.last, self.corrected, *(() if self.detail is None else self.detail.state()))
 
     def revision(self, closing: int) -> int:
         """The revision under this closing watermark."""
@@ -107,4 +118,5 @@ class Figure:
             status,
             self.revision(closing),
             closing,
+            "" if self.detail is None else self.detail.members(),
         )

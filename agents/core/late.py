@@ -18,21 +18,28 @@ __all__ = ["LateChanges"]
 _offset = attrgetter("offset")
 
 
+Added = tuple[int, int]
+"""The index of an event, and what it added."""
+
+
 class LateChanges:
     """The late changes of one part of a chunk, which holds raw records whole."""
 
     def __init__(self) -> None:
-        self._found: dict[Figure, list[Sequence[int]]] = {}
+        self._found: dict[Figure, list[Sequence[Added]]] = {}
+        self._settled: list[LateChange] = []
 
-    def note(self, figure: Figure, events: Sequence[int]) -> None:
-        """The events of these indices, ascending, added 1 each to ``figure``; the last found its window closed."""
-        self._found.setdefault(figure, []).append(events)
+    def note(self, figure: Figure, added: Sequence[Added]) -> None:
+        """These events, ascending, added so much each to ``figure``; the last found its window closed."""
+        self._found.setdefault(figure, []).append(added)
+
+    def tell(self, change: LateChange) -> None:
+        """A change of a figure to which events do not only add."""
+        self._settled.append(change)
 
     def settle(self, chunk: CleanChunk) -> list[LateChange]:
         """What they came to, by raw offset, now that every figure has its value after the part; begins anew."""
-        if not self._found:
-            return []
-        settled: list[LateChange] = []
+        settled, self._settled = self._settled, []
         for figure, noted in self._found.items():
             settled += _backwards(figure, noted[0] if len(noted) == 1 else sorted(chain.from_iterable(noted)), chunk)
         self._found = {}
@@ -40,14 +47,14 @@ class LateChanges:
         return settled
 
 
-def _backwards(figure: Figure, events: Sequence[int], chunk: CleanChunk) -> Iterator[LateChange]:
+def _backwards(figure: Figure, added: Sequence[Added], chunk: CleanChunk) -> Iterator[LateChange]:
     offsets, closings, closes = chunk.offsets, chunk.closings, figure.window.span.closes
     new = old = figure.value
-    for place in range(len(events) - 1, -1, -1):
-        at = events[place]
+    for place in range(len(added) - 1, -1, -1):
+        at, amount = added[place]
         if closings[at] < closes:
             return
-        old -= 1
-        if not place or offsets[events[place - 1]] != offsets[at]:
+        old -= amount
+        if not place or offsets[added[place - 1][0]] != offsets[at]:
             yield LateChange(offsets[at], figure.id, old, new, closings[at])
             new = old

@@ -8,13 +8,13 @@ end. What is told, and in which order, is a function of the log alone.
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import starmap
 from typing import Final, NamedTuple
 
 from agents.core.count_state import Entry, StateError, name_of, span_expired
 from agents.core.counting import AggregateFold
 from agents.core.figure import Figure
 from agents.core.joins import seal
-from agents.core.members import member_key
 from agents.core.records import LateChange, StateWrite
 from agents.core.windows import NEVER, Span, span_of
 from schemas.clean import CleanChunk, narrowed
@@ -126,9 +126,10 @@ class Refold:
 
     def state_of(self, figure: Figure, fence: int) -> list[StateWrite]:
         """What the live fold would hold of the figure at raw offset ``fence``, its sources before itself."""
-        sources = [member_key(figure.id, source) for source in self._fold.members.of(figure.id)]
-        value = seal(fence, (figure.value, figure.last, figure.corrected))
-        return [*(StateWrite(key, seal(fence, None)) for key in sources), StateWrite(b"f" + figure.id, value)]
+        return [
+            *starmap(StateWrite, self._fold.beside(figure, fence)),
+            StateWrite(b"f" + figure.id, seal(fence, figure.state())),
+        ]
 
     def unshown(self) -> Iterator[Figure]:
         """The figures of the period's sliding windows whose last day has not begun: counted, but not told yet."""
@@ -151,7 +152,7 @@ class Refold:
         closing = self.entry.closing_watermark
         for figure in figures:
             span, revision = figure.window.span, figure.revision(closing)
-            if figure.sent == revision or span.shows > closing or not self.period.includes(span):
+            if figure.sent == revision or figure.last < 0 or span.shows > closing or not self.period.includes(span):
                 continue
             figure.sent = revision
             if self.is_untold(figure.window.company, figure.window.metric.name, span):

@@ -67,7 +67,10 @@ class _Cutting:
         self._row_bytes = row_bytes
         self._active = bytes([each.active for each in plans])
         self._installs = bytes([bool(each.sources) for each in plans])
-        self._counted, self._joined = [each.counts.rows for each in plans], [2 * each.sources.rows for each in plans]
+        self._grouped = [each.counts.rows + each.sums.rows for each in plans]
+        self._joined = [2 * each.sources.rows for each in plans]
+        self._single = [2 * (each.gauges.rows + each.distributions.rows) for each in plans]
+        """Rows of a group of alike events, of each source of such a group, of each event."""
         self._last_day = day_of(max(chunk.event_watermark, chunk.closing_watermark))
 
     def cut(self, begin: int, end: int) -> Iterator[Slice]:
@@ -83,7 +86,8 @@ class _Cutting:
             yield from self.cut(middle, end)
 
     def _rows(self, found: Tally) -> int:
-        rows = sum([self._counted[group[1]] for group in found.counts]) + len(found.users)
+        rows = sum([self._grouped[group[1]] + group[3] * self._single[group[1]] for group in found.counts])
+        rows += len(found.users)
         rows += sum([self._joined[group[1]] for group in found.installs])
         days = {(user[0], user[2]) for user in found.users}
         rows += sum([self._plan.user_rows(self._last_day - day) for _, day in days])

@@ -5,18 +5,20 @@ events. The compiled form is ``agents/core/native/tally.c``.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from agents.core.native import tally_columns
 from schemas.clean import CleanChunk
 from schemas.limits import HOUR_MS
 
-__all__ = ["Group", "Tally", "events_of", "tally", "tally_in_python"]
+__all__ = ["Group", "Sums", "Tally", "events_of", "sums_of", "tally", "tally_in_python"]
 
 _DAY_HOURS = 24
 Group = tuple[int, int, int]
 """Company and shape as numbers of a chunk, hour."""
+Sums = dict[Group, list[tuple[int, int]]]
+"""Of each measure of a group its sum, and the index of the last event that added to it."""
 
 
 class Tally(NamedTuple):
@@ -75,3 +77,24 @@ def events_of(groups: Collection[Group], chunk: CleanChunk, begin: int, end: int
         if group in events:
             events[group].append(at)
     return events
+
+
+def sums_of(chunk: CleanChunk, begin: int, end: int, summed: Sequence[bool], begins: Sequence[int]) -> Sums:
+    """The sums of the events from index ``begin`` to before ``end``, by group, of the shapes that are ``summed``.
+
+    ``begins`` is as :func:`schemas.clean.measures_begin` gives it. An absent measure adds nothing.
+    """
+    sums: Sums = {}
+    if not any(summed):
+        return sums
+    for at in range(begin, end):
+        shape = chunk.shape[at]
+        if not summed[shape]:
+            continue
+        group = (chunk.company[at], shape, chunk.times[at] // HOUR_MS)
+        amounts = chunk.measures[begins[at] : begins[at + 1]]
+        held = sums.setdefault(group, [(0, -1)] * len(amounts))
+        for place, amount in enumerate(amounts):
+            if amount > 0:
+                held[place] = (held[place][0] + amount, at)
+    return sums

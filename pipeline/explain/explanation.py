@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from agents.core.windows import parse_instant
 from pipeline.explain.left_out import LeftOut
@@ -15,6 +15,9 @@ from schemas.corrections import Correction
 from schemas.times import instant
 
 __all__ = ["Corrected", "Explanation", "Verdict"]
+
+
+_UNITS: Final = {"1": "units", "s": "seconds", "By": "bytes"}
 
 
 class Verdict(StrEnum):
@@ -59,9 +62,12 @@ class Explanation:
     def verdict(self) -> Verdict:
         """See :class:`Verdict`."""
         value, told = self.making.value, self.figure["value"]
-        if value > told or (self.whole and value != told) or self.left_out.value not in {None, told}:
+        members = {name: self.figure.get(name) for name in self.making.members}
+        is_equal = value == told and self.making.members == members
+        is_past = value > told and self.wanted.metric.kind is not Kind.GAUGE  # all others only grow
+        if is_past or (self.whole and not is_equal) or self.left_out.value not in {None, told}:
             return Verdict.DIFFERENT
-        return Verdict.EQUAL if value == told else Verdict.PARTLY
+        return Verdict.EQUAL if is_equal else Verdict.PARTLY
 
     @property
     def balanced(self) -> bool:
@@ -80,9 +86,10 @@ class Explanation:
     def counts(self) -> str:
         """What a figure of 1 is."""
         metric = self.wanted.metric
-        if metric.kind is not Kind.DISTINCT:
-            return "events"
-        return "users" if metric.distinct is Distinct.USER else "sources"
+        if metric.kind is Kind.DISTINCT:
+            return "users" if metric.distinct is Distinct.USER else "sources"
+        names = {Kind.COUNT: "events", Kind.DISTRIBUTION: "readings"}
+        return names.get(metric.kind, _UNITS[metric.unit])
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for programs; runs of raw offsets are [first, last, events]."""

@@ -7,11 +7,12 @@ from enum import StrEnum
 
 import msgspec
 
-from pipeline.explain.making import Making
+from pipeline.explain.making import Counted, Making
 from pipeline.oracle.control import Controls
 from pipeline.oracle.form import RawEvent, read_record
 from pipeline.oracle.judging import Judge
 from pipeline.reading import StoredRecord
+from schemas.catalogue.fields import ABSENT
 from schemas.clean import Shape
 from schemas.deciding import Deciding
 from schemas.ledger import COUNTED, REASONS_BY_CODE, LedgerEntry, decode_entry
@@ -71,9 +72,11 @@ class FromRaw:
                 self._enter(record.offset, event, code)
 
     def _enter(self, offset: int, event: RawEvent, code: int) -> None:
-        shape = Shape(event.type, tuple(event.values.values()))
+        measured = self._judge.deciding.catalogue.types[event.type].measured
+        shape = Shape(event.type, tuple(event.values.values()), len(measured))
         if code == COUNTED:
-            self._making.take(offset, event.time, shape, event.user, event.base)
+            measures = [event.numbers.get(name, ABSENT) for name in measured]
+            self._making.take(Counted(offset, event.time, shape, event.user, event.base, measures))
         elif self._making.matches(event.time, shape, has_user=event.user is not None, counted=False):
             self._found.by_reason[REASONS_BY_CODE[code]] += 1
 

@@ -1,16 +1,22 @@
 """A figure counted again from the events of its company, in raw order; independent of the fold that made it."""
 
+import json
+from collections.abc import Sequence
+from copy import deepcopy
 from itertools import pairwise
 from typing import NamedTuple
 
-from agents.core.count_plan import Plan
+from agents.core.count_plan import Plan, Target
 from pipeline.explain.wanted import Wanted
-from schemas.catalogue.metrics import Distinct, Kind
-from schemas.clean import CleanChunk, Shape
+from pipeline.oracle.figures import Brought, making_of
+from pipeline.oracle.figures import Making as Figure
+from schemas.catalogue.fields import ABSENT
+from schemas.catalogue.metrics import Distinct
+from schemas.clean import CleanChunk, Shape, measures_begin
 from schemas.deciding import Deciding
 from schemas.limits import OTHER
 
-__all__ = ["FromClean", "Making", "Run", "merged"]
+__all__ = ["Counted", "FromClean", "Making", "Run", "merged"]
 
 
 class Run(NamedTuple):
@@ -19,6 +25,17 @@ class Run(NamedTuple):
     first: int
     last: int
     events: int
+
+
+class Counted(NamedTuple):
+    """A counted event at a raw offset; ``measures`` are as in :class:`schemas.clean.CleanChunk`."""
+
+    offset: int
+    time: int
+    shape: Shape
+    user: object | None
+    source: object
+    measures: Sequence[int]
 
 
 class Making:
@@ -35,7 +52,9 @@ class Making:
         """Events past ``through`` that change the figure: the sink does not show them yet."""
         self.runs: list[Run] = []
         """Of all other events, each run where the offset does not follow on the one before."""
-        self._members: set[object] = set()
+        self._making = making_of(wanted.metric)
+        self._later: Figure | None = None
+        """With the events past ``through``."""
         self._known: set[tuple[str, ...]] = set()
         self._max_series = deciding.max_series
         self._plan = Plan(deciding.catalogue)
@@ -43,20 +62,29 @@ class Making:
     @property
     def value(self) -> int:
         """The figure as of ``through``."""
-        return len(self._members) if self.wanted.metric.kind is Kind.DISTINCT else self.events
+        return self._making.value
+
+    @property
+    def members(self) -> dict[str, object]:
+        """Its further members as of ``through``."""
+        found: dict[str, object] = json.loads(f"{{{self._making.members.rstrip(',')}}}")
+        return found
 
     def matches(self, time: int, shape: Shape, *, has_user: bool, counted: bool) -> bool:
         """Whether an event belongs to the figure; a ``counted`` one makes its combination of dimensions known."""
+        target = self._target(time, shape, has_user=has_user)
+        return target is not None and self._named(target.values, learn=counted) == self.wanted.values
+
+    def _target(self, time: int, shape: Shape, *, has_user: bool) -> Target | None:
+        """Where an event of the shape belongs, if its metric and window are those of the figure."""
         wanted = self.wanted
         if not wanted.start <= time < wanted.end:
-            return False
-        plan, name = self._plan.of(shape), wanted.metric.name
+            return None
+        plan = self._plan.of(shape)
         if wanted.metric.distinct is Distinct.USER:
-            return has_user and plan.active
-        values = next(
-            (values for metric, values in (*plan.counts.pairs, *plan.sources.pairs) if metric.name == name), None
-        )
-        return values is not None and self._named(values, learn=counted) == wanted.values
+            return Target(wanted.metric, ()) if has_user and plan.active else None
+        pairs = (plan.counts, plan.sums, plan.sources, plan.gauges, plan.distributions)
+        return next((each for one in pairs for each in one.pairs if each.metric.name == wanted.metric.name), None)
 
     def _named(self, values: tuple[str, ...], *, learn: bool) -> tuple[str, ...]:
         if not values or values in self._known:
@@ -67,22 +95,32 @@ class Making:
             self._known.add(values)
         return values
 
-    def take(self, offset: int, time: int, shape: Shape, user: object | None, source: object) -> None:
-        """A counted event of the company, at raw ``offset``."""
-        if not self.matches(time, shape, has_user=user is not None, counted=True):
+    def take(self, event: Counted) -> None:
+        """A counted event of the company."""
+        offset, time, shape, user, source, measures = event
+        target = self._target(time, shape, has_user=user is not None)
+        if target is None or self._named(target.values, learn=True) != self.wanted.values:
             return
+        number = measures[target.place] if target.place >= 0 else ABSENT
         member = user if self.wanted.metric.distinct is Distinct.USER else source
-        changes = self.wanted.metric.kind is not Kind.DISTINCT or member not in self._members
-        if changes and offset > self.through:
-            self.pending += 1
+        brought = Brought(member, target.values, time, None if number == ABSENT else number)
+        if offset > self.through:
+            self.pending += self._changes_later(brought)
             return
         self.events += 1
-        self._members.add(member)
+        self._making.take(brought)
         last = self.runs[-1] if self.runs else None
         if last is not None and offset <= last.last + 1:
             self.runs[-1] = Run(last.first, offset, last.events + 1)
         else:
             self.runs.append(Run(offset, offset, 1))
+
+    def _changes_later(self, brought: Brought) -> bool:
+        """Whether an event past ``through`` changes what the figure is by then."""
+        self._later = self._later or deepcopy(self._making)
+        before = (self._later.value, self._later.readings)
+        self._later.take(brought)
+        return before != (self._later.value, self._later.readings)
 
 
 class FromClean:
@@ -109,11 +147,14 @@ class FromClean:
         self._fence = max(self._fence, chunk.last)
 
     def _enter(self, chunk: CleanChunk, company: int) -> None:
+        begins = measures_begin(chunk)
         for at, offset in enumerate(chunk.offsets):
             if offset > self._fence and chunk.company[at] == company:
                 user = None if chunk.user[at] < 0 else chunk.users[chunk.user[at]]
                 source = chunk.sources[chunk.source[at]]
-                self._making.take(offset, chunk.times[at], chunk.shapes[chunk.shape[at]], user, source)
+                measures = chunk.measures[begins[at] : begins[at + 1]] if begins else ()
+                shape = chunk.shapes[chunk.shape[at]]
+                self._making.take(Counted(offset, chunk.times[at], shape, user, source, measures))
 
     def is_whole(self, clock_ahead: int) -> bool:
         """Whether every event that can be in the figure is in these chunks.

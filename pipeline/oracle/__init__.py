@@ -78,7 +78,8 @@ def expect(
         for record in sorted(log, key=lambda one: one.offset):
             closed, watermark = judge.closed, judge.closing_watermark
             for event in judge.read(record, digests or {}):
-                books.enter(event, record.offset, closed, watermark, judge.deciding)
+                books.enter(event, watermark, judge.deciding)
+            books.end_record(record.offset, closed, watermark)
             last = record.offset if record.unreadable_to is None else record.unreadable_to
             outcomes.append((record.offset, last, record.append_time, judge.kind, judge.outcomes))
             done += 1

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from functools import lru_cache
 from typing import Any
 
+from pipeline.oracle.figures import Brought, Made
 from pipeline.oracle.form import RawEvent
 from pipeline.oracle.judging import Closed
 from schemas.aggregates import Status, aggregate_id, dimensions_text, encode_aggregate
@@ -19,32 +20,8 @@ __all__ = ["Books"]
 
 _Values = tuple[str, ...]
 _Window = tuple[WindowSize, int]
-
-
-class _Figure:
-    """One figure in the making; ``members`` stays empty where events are counted.
-
-    ``late`` holds of each record that found the window closed: value before and after it, closing watermark before it.
-    """
-
-    def __init__(self) -> None:
-        self.value = 0
-        self.members: set[str] = set()
-        self.changed = -1
-        self.corrected = False
-        self.late: dict[int, tuple[int, int, int]] = {}
-
-    def add(self, member: str | None, offset: int, was_closed: bool, closing_watermark: int) -> None:
-        if member is not None:
-            if member in self.members:
-                return
-            self.members.add(member)
-        if was_closed:
-            old = self.late[offset][0] if offset in self.late else self.value
-            self.late[offset] = (old, self.value + 1, closing_watermark)
-        self.value += 1
-        self.changed = offset
-        self.corrected = self.corrected or was_closed
+_Key = tuple[str, str, WindowSize, int, _Values]
+"""Company, metric, window and values of a figure."""
 
 
 def _is_closed(size: WindowSize, start: int, closed: Closed) -> bool:
@@ -97,11 +74,15 @@ class Books:
         self._room = _Room()
         self._active: set[tuple[str, str, int]] = set()
         self._floor = 0
-        self._figures: dict[tuple[str, str, WindowSize, int, _Values], _Figure] = {}
+        self._figures: dict[_Key, Made] = {}
+        self._at_hand: dict[_Key, tuple[int, int]] = {}
+        """Figures that the record at hand touches: how they stood before it."""
+        self._placed: dict[tuple[str, str, WindowSize, int, str, _Values], _Values] = {}
+        """The figure that a source's reading of these values is in."""
         self._series: dict[tuple[str, str, WindowSize, int], set[_Values]] = {}
 
-    def enter(self, event: RawEvent, offset: int, closed: Closed, closing_watermark: int, deciding: Deciding) -> None:
-        """Count an event; ``closed`` says which windows were closed before its record, by which watermark."""
+    def enter(self, event: RawEvent, closing_watermark: int, deciding: Deciding) -> None:
+        """Count an event; ``closing_watermark`` is the one before its record."""
         self._bounds = deciding
         self._metrics |= deciding.catalogue.metrics
         self._floor = (closing_watermark - deciding.lateness) // DAY_MS
@@ -112,20 +93,50 @@ class Books:
             if metric.distinct is Distinct.SOURCE and not joins:
                 continue
             if is_active if metric.event_type is None else _concerns(metric, event):
-                self._enter(metric, event, offset, closed, closing_watermark)
+                self._enter(metric, event)
 
-    def _enter(self, metric: Metric, event: RawEvent, offset: int, closed: Closed, closing_watermark: int) -> None:
-        member, most = None, self._bounds.max_company_series
-        if metric.kind is Kind.DISTINCT:
-            member = event.user if metric.distinct is Distinct.USER else event.base
+    def _enter(self, metric: Metric, event: RawEvent) -> None:
         values = tuple(event.values[name] for name in metric.dimensions)
         hour = event.time - event.time % 3_600_000
         for size, start in _windows(metric.windows, hour):
+            window = (event.company, metric.name, size, start)
             named = self._named(event.company, metric, size, start, values)
-            figure = self._figures.setdefault((event.company, metric.name, size, start, named), _Figure())
-            if metric.distinct is Distinct.SOURCE and member not in figure.members:
+            if metric.kind is Kind.GAUGE:
+                placed = self._place(metric, event, window, values, named)
+                if placed is None:
+                    continue
+                named = placed
+            key = (*window, named)
+            made = self._figures.setdefault(key, Made(metric))
+            self._at_hand.setdefault(key, made.stands)
+            before = made.making.value
+            member = event.user if metric.distinct is Distinct.USER else event.base
+            number = None if metric.field is None else event.numbers.get(metric.field)
+            made.making.take(Brought(member, values, event.time, number))
+            if metric.distinct is Distinct.SOURCE and made.making.value > before:
+                most = self._bounds.max_company_series
                 self._room.take(event.company, "sources", most, _end_of(size, start), self._floor)
-            figure.add(member, offset, _is_closed(size, start, closed), closing_watermark)
+
+    def _place(
+        self, metric: Metric, event: RawEvent, window: tuple[str, str, WindowSize, int], values: _Values, named: _Values
+    ) -> _Values | None:
+        """The values of the figure that a reading goes to; None where there is no reading, or no room for it."""
+        if metric.field not in event.numbers:
+            return None
+        of = (*window, event.base, values)
+        if of not in self._placed:
+            end, most = _end_of(window[2], window[3]), self._bounds.max_company_series
+            if not self._room.take(event.company, "readings", most, end, self._floor):
+                return None
+            self._placed[of] = named
+        return self._placed[of]
+
+    def end_record(self, offset: int, closed: Closed, closing_watermark: int) -> None:
+        """All events of the record are entered; ``closed`` says which windows were closed before it."""
+        for key, before in self._at_hand.items():
+            late = closing_watermark if _is_closed(key[2], key[3], closed) else None
+            self._figures[key].settle(before, offset, late)
+        self._at_hand = {}
 
     def _is_active(self, event: RawEvent, user: str) -> bool:
         """Whether the user is active on the day of the event: there is room for so many users a company and day."""
@@ -164,7 +175,7 @@ class Books:
         today = closing_watermark - closing_watermark % DAY_MS
         found = {}
         for (company, name, size, start, values), figure in self._figures.items():
-            if not figure.value or (size.sliding_days and start > today):
+            if figure.changed < 0 or (size.sliding_days and start > today):
                 continue
             metric = self._metrics[name]
             window = bounds(size, start)
@@ -173,7 +184,16 @@ class Books:
             status = Status.CORRECTED if figure.corrected else Status.FINAL if is_closed else Status.PROVISIONAL
             revision = 2 * figure.changed + is_closed
             record = encode_aggregate(
-                identity, company, metric, values, (size, *window), figure.value, status, revision, closing_watermark
+                identity,
+                company,
+                metric,
+                values,
+                (size, *window),
+                figure.making.value,
+                status,
+                revision,
+                closing_watermark,
+                figure.making.members,
             )
             found[identity] = json.loads(record)
         return found

@@ -39,6 +39,8 @@ class RawEvent(NamedTuple):
     user: str | None
     values: dict[str, str]
     consent: tuple[str, bool] | None
+    numbers: dict[str, int]
+    """Fields that are numbers and there; a flag is 0 or 1."""
 
     @property
     def base(self) -> str:
@@ -134,6 +136,7 @@ def _read_event(told: object, place: str, types: Types) -> RawEvent | Fault:
     fields = data.model_dump()
     values = {each.name: each.absent if fields[each.name] is None else fields[each.name] for each in entry.dimensions}
     consent = (fields["scope"], fields["granted"]) if entry.name == CONSENT else None
+    numbers = {each.name: int(fields[each.name]) for each in entry.measures if fields[each.name] is not None}
     return RawEvent(
         place,
         envelope.id,
@@ -146,6 +149,7 @@ def _read_event(told: object, place: str, types: Types) -> RawEvent | Fault:
         data.user,
         values,
         consent,
+        numbers,
     )
 
 

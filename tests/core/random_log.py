@@ -11,12 +11,13 @@ from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
 from tests.control_kit import digest_of, signed
+from tests.meters import METERS
 
 __all__ = ["ANNOUNCED", "BOUNDED", "DECIDING", "PARTITIONS", "random_log"]
 
 PARTITIONS = 2
 START = 1793491200000  # 2026-11-01
-DECIDING = replace(Deciding(), lateness=3 * DAY_MS, max_series=2, partitions=PARTITIONS)
+DECIDING = replace(Deciding(), lateness=3 * DAY_MS, max_series=2, partitions=PARTITIONS, catalogue=METERS)
 BOUNDED = replace(
     DECIDING,
     max_sources=3,
@@ -35,7 +36,16 @@ COMPANIES = ["acme", "beta", "c-3"]
 def _event(choose: random.Random, now: int) -> dict[str, Any]:
     behind = choose.choice([0, 0, 0, 0, 0, 1, HOUR_MS, 30 * HOUR_MS, 3 * DAY_MS, 3 * DAY_MS + 1, -600_000, -600_001])
     kind = choose.choice(
-        ["message.sent", "prompt.submitted", "app.started", "consent.changed", "feedback.given", "user.created"]
+        [
+            "message.sent",
+            "prompt.submitted",
+            "app.started",
+            "consent.changed",
+            "feedback.given",
+            "user.created",
+            "file.uploaded",
+            "call.ended",
+        ]
     )
     found: dict[str, Any] = {
         "specversion": "1.0",
@@ -54,6 +64,13 @@ def _event(choose: random.Random, now: int) -> dict[str, Any]:
             "sentiment": choose.choice(["positive", "negative"]),
             "scope": choose.choice(["platform", "app"]),
             "granted": choose.random() < 0.6,
+            "kind": choose.choice(["k1", "k2", "k3"]),
+            "bytes": choose.choice([0, 0, 1, 7, 10**12]),
+            "visibility": choose.choice(["private", "shared"]),
+            "protocol": choose.choice(["sip", "h323", None]),
+            "duration": choose.choice([0, 3, 40, 99, 100, 101, 5000, 5049, 5100]),
+            "encrypted": choose.choice([True, False, None]),
+            "participants": choose.choice([1, 2, 300, None]),
         },
     }
     if choose.random() < 0.6:

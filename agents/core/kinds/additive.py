@@ -1,0 +1,63 @@
+"""Counts and sums: figures to which each event adds, by groups of events that have all in common."""
+
+from collections.abc import Iterable, Sequence
+
+from agents.core.count_figures import Figures
+from agents.core.figure import Figure
+from agents.core.kinds.part import Changes, Stretch
+from agents.core.tally import Group, events_of, sums_of
+
+__all__ = ["Additive"]
+
+
+class Additive:
+    """See :class:`agents.core.kinds.part.KindPart`."""
+
+    rows = 0
+
+    def __init__(self, figures: Figures, changes: Changes) -> None:
+        self._figures = figures
+        self._changes = changes
+
+    def fold(self, stretch: Stretch) -> None:
+        """By company, shape and hour: of a group only what it adds and its last event that adds something matter.
+
+        The closing watermark never falls, so where any event of a group came after closing its last did, and only
+        then its single events are looked at. Groups come in the order of their first event, as ``max_series`` asks.
+        """
+        chunk, plans = stretch.chunk, stretch.plans
+        companies, offsets, closings = chunk.companies, chunk.offsets, chunk.closings
+        figures_of, touched = self._figures.counted, self._changes.touched
+        sums = sums_of(chunk, stretch.part.begin, stretch.part.end, [bool(plan.sums) for plan in plans], stretch.begins)
+        late: list[tuple[Group, Figure, int]] = []
+        for company, shape, hour, size, last in stretch.part.tally.counts:
+            offset, closing, plan = offsets[last], closings[last], plans[shape]
+            for figure in figures_of(companies[company], hour, plan.counts):
+                if figure.change(size, offset, closing):
+                    late.append(((company, shape, hour), figure, -1))
+                touched[figure] = None
+            if plan.sums:
+                added = sums[company, shape, hour]
+                for figure, place in zip(
+                    figures_of(companies[company], hour, plan.sums), plan.sums.places, strict=True
+                ):
+                    amount, at = added[place]
+                    if amount and figure.change(amount, offsets[at], closings[at]):
+                        late.append(((company, shape, hour), figure, place))
+                    touched[figure] = None
+        if late:
+            self._note(late, stretch)
+
+    def _note(self, late: Sequence[tuple[Group, Figure, int]], stretch: Stretch) -> None:
+        chunk, part = stretch.chunk, stretch.part
+        events = events_of({group for group, _, _ in late}, chunk, part.begin, part.end)
+        for group, figure, place in late:
+            if place < 0:
+                self._changes.late.note(figure, [(at, 1) for at in events[group]])
+            else:
+                amounts = [(at, chunk.measures[stretch.begins[at] + place]) for at in events[group]]
+                self._changes.late.note(figure, [(at, amount) for at, amount in amounts if amount > 0])
+
+    def writes(self, _fence: int) -> Iterable[tuple[bytes, bytes]]:
+        """Nothing but figures."""
+        return ()
