@@ -27,6 +27,10 @@ Instant = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:
 _VALUE = Annotated[str, StringConstraints(pattern=f"^({DIMENSION_PATTERN}|{re.escape(OTHER)})$")]
 
 
+_MEMBERS = {Kind.GAUGE: ("sources",), Kind.DISTRIBUTION: ("sum", "min", "max", "p50", "p95", "p99", "bins")}
+_FURTHER = [name for names in _MEMBERS.values() for name in names]
+
+
 class AggregateWindow(BaseModel):
     """A half-open window in UTC."""
 
@@ -49,7 +53,18 @@ class Aggregate(BaseModel):
     unit: str
     dimensions: dict[str, _VALUE]
     window: AggregateWindow
-    value: int = Field(ge=1, strict=True)
+    value: int = Field(ge=0, strict=True)
+    sources: int | None = Field(default=None, ge=1, strict=True)
+    """Of a gauge, how many readings its value is the sum of."""
+    sum: int | None = Field(default=None, ge=0, strict=True)
+    """This and all further ones of a distribution, whose value is how many readings it has."""
+    min: int | None = Field(default=None, ge=0, strict=True)
+    max: int | None = Field(default=None, ge=0, strict=True)
+    p50: int | None = Field(default=None, ge=0, strict=True)
+    p95: int | None = Field(default=None, ge=0, strict=True)
+    p99: int | None = Field(default=None, ge=0, strict=True)
+    bins: list[tuple[int, int]] | None = None
+    """[lowest value of the bin, how many readings are in it], ascending."""
     status: Status
     revision: int = Field(ge=0, strict=True)
     watermark: Instant
@@ -59,6 +74,13 @@ class Aggregate(BaseModel):
         dimensions = ",".join(f"{name}={value}" for name, value in self.dimensions.items())
         if self.id != f"{self.company}|{self.metric}|{self.window.size}|{self.window.start}|{dimensions}":
             raise ValueError("id does not name this figure")
+        return self
+
+    @model_validator(mode="after")
+    def _members_are_those_of_the_kind(self) -> Self:
+        held = {name for name in _FURTHER if getattr(self, name) is not None}
+        if held != set(_MEMBERS.get(self.kind, ())) or (self.value == 0 and self.kind is not Kind.GAUGE):
+            raise ValueError("a figure of another kind")
         return self
 
 

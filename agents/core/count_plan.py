@@ -93,7 +93,8 @@ class Plan:
                 else:
                     self.slides.append(Slide(metric, size, size.sliding_days))
         elif on is not None and not sliding and distinct is not Distinct.USER and self._reads(metric):
-            self._of_type.setdefault((on, kind), []).append(metric)
+            if not metric.retired:
+                self._of_type.setdefault((on, kind), []).append(metric)
         else:
             raise CatalogueError(f"{metric.name}: no fold for this kind with these windows, events and dimensions")
 

@@ -118,7 +118,7 @@ class FastDecoder:
 @lru_cache(maxsize=16)
 def reader_of(catalogue: Catalogue) -> FastDecoder:
     """The reader of events of a catalogue, one for all partitions."""
-    return FastDecoder(catalogue.types)
+    return FastDecoder(catalogue.accepted)
 
 
 decode: Final = reader_of(BUILT_IN).decode

@@ -129,7 +129,7 @@ class RawState:
         partitions: int,
     ) -> None:
         self.deciding = deciding
-        self.types = types = deciding.catalogue.types
+        self.types = types = deciding.catalogue.accepted
         self.shapes = Shapes(types)
         self.plain_types = declared(types)
         """As the compiled part knows them; None where it is not built."""

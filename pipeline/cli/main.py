@@ -6,7 +6,7 @@ from typing import NoReturn
 import typer
 from aiokafka.errors import KafkaError
 
-from pipeline.cli import audit, demo, doctor, explain, figures, replay, simulate, topics, up, watch, worker
+from pipeline.cli import audit, catalogue, demo, doctor, explain, figures, replay, simulate, topics, up, watch, worker
 from pipeline.cli.process import refusal_of, say_the_rest, settle
 from pipeline.errors import Refused
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(topics.app, name="topics")
+app.add_typer(catalogue.app, name="catalogue")
 app.command()(demo.demo)
 app.command()(up.up)
 app.add_typer(worker.app, name="worker")

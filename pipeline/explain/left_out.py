@@ -66,7 +66,7 @@ class FromRaw:
         judge.rejections.clear()
         if judge.kind is not Outcome.COUNTED or all(whose != company for whose, _ in judge.outcomes):
             return
-        events = read_record(record.key, record.value, record.headers, judge.deciding.catalogue.types)
+        events = read_record(record.key, record.value, record.headers, judge.deciding.catalogue.accepted)
         for event, (whose, code) in zip(events, judge.outcomes, strict=True):
             if whose == company and isinstance(event, RawEvent):
                 self._enter(record.offset, event, code)

@@ -119,7 +119,7 @@ class Judge:
         if record.unreadable_to is not None:
             self._reject(record, Reason.UNREADABLE, "", None)
             return []
-        read = read_record(record.key, record.value, record.headers, self.deciding.catalogue.types)
+        read = read_record(record.key, record.value, record.headers, self.deciding.catalogue.accepted)
         first = next((item for item in read if isinstance(item, RawEvent)), None)
         key = record.key or (first.company.encode() if first else b"")
         if first and home_of(key, self._partitions) != record.partition:

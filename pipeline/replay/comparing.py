@@ -44,7 +44,8 @@ class Compared:
         if len(self.differences) < _KEPT:
             name = "value"
             if live is not None and wanted is not None:
-                name = next(each for each in ("value", "status", "revision") if _of(wanted, each) != _of(live, each))
+                names = ("value", "status", "revision", "members", "kind")
+                name = next(each for each in names if _of(wanted, each) != _of(live, each))
             self.differences.append(Difference(identity.decode(), kind, name, _of(wanted, name), _of(live, name)))
 
     def merge(self, other: "Compared") -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -14,10 +14,14 @@ from pipeline.broker.admin import admin, coordinated
 from pipeline.settings import Settings
 from pipeline.worker.recovery import LogReader, last_entry
 from schemas.aggregates import Status
+from schemas.catalogue.metrics import Kind
 from schemas.deciding import Deciding
 from schemas.topics import topic_name
 
 __all__ = ["Judge", "Standing", "Verdict", "entries", "has_members", "live_figures", "standing_of"]
+
+
+_MEMBERS: Final = ("sources", "sum", "min", "max", "bins")
 
 
 class Standing(NamedTuple):
@@ -26,6 +30,14 @@ class Standing(NamedTuple):
     revision: int
     value: int
     status: str
+    kind: str = Kind.COUNT.value
+    members: tuple[str, ...] = ()
+    """What its record says beside, of some kinds."""
+
+    @property
+    def may_fall(self) -> bool:
+        """Whether a later event may make the figure less."""
+        return self.kind == Kind.GAUGE
 
     @property
     def last(self) -> int:
@@ -53,7 +65,8 @@ def standing_of(value: bytes) -> Standing | None:
     """The standing that an aggregate record gives; None where it is none."""
     try:
         told: dict[str, Any] = orjson.loads(value)
-        return Standing(int(told["revision"]), int(told["value"]), str(told["status"]))
+        members = tuple([repr(told[name]) for name in _MEMBERS if name in told])
+        return Standing(int(told["revision"]), int(told["value"]), str(told["status"]), str(told["kind"]), members)
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -82,7 +95,7 @@ class Judge:
         """Whether what the live sink has more came behind the replay's end: an event, which adds, or a watermark."""
         reached = self.refold.entry
         if live.last > reached.fence:
-            return wanted is None or live.value > wanted.value
+            return wanted is None or live.may_fall or live.value > wanted.value
         if wanted is None:
             return span.shows > reached.closing_watermark
         return _alike(wanted, live) and live.is_closed and not wanted.is_closed

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from agents.core.ahead import read_ahead
 from agents.core.count_figures import Figures
 from agents.core.count_plan import Plan
-from agents.core.count_state import Entry, payload, span_expired
+from agents.core.count_state import Entry, figure_parts, span_expired
 from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.records import StateWrite
 from agents.core.refold import Told
@@ -155,7 +155,8 @@ class Promotion:
 
     def _went_on(self, wanted: Standing, held: list[int] | None) -> bool:
         """Whether worker aggregate's state counted more behind the replay's end."""
-        return held is not None and held[1] > self._judge.refold.entry.fence and held[0] > wanted.value
+        more = held is not None and (wanted.may_fall or held[0] > wanted.value)
+        return more and held is not None and held[1] > self._judge.refold.entry.fence
 
     async def write(self, appender: Appender) -> None:
         """Write what was found lacking; refuses where state or sink are not as they were when they were judged."""
@@ -239,8 +240,8 @@ def _foreign() -> Refused:
 
 def _figure(value: bytes) -> list[int]:
     """[value, raw offset of the last change, corrected] of a figure in the state."""
-    found = payload(value)
-    return found if isinstance(found, list) else []
+    figure, last, corrected, *_ = figure_parts(value)
+    return [int(figure), last, corrected]
 
 
 async def _appending_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from schemas.catalogue.metrics import METRICS, Metric
@@ -16,6 +17,11 @@ class Catalogue:
 
     types: Mapping[str, EventType] = field(default_factory=lambda: EVENT_TYPES)
     metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
+
+    @cached_property
+    def accepted(self) -> Mapping[str, EventType]:
+        """The types that are not retired."""
+        return {name: entry for name, entry in self.types.items() if not entry.retired}
 
     def only(self, metrics: Iterable[str]) -> "Catalogue":
         """All of its types, and the metrics of these names."""

@@ -134,11 +134,17 @@ class _Reader:
             self._wrong((*path, "title"), "the title is too long for a line", f"use {_MOST_TITLE} printable characters")
         return title
 
+    def _flag(self, told: Mapping[str, Any], name: str, path: tuple[str, ...]) -> bool:
+        value = told.get(name, False)
+        if not isinstance(value, bool):
+            self._wrong((*path, name), f"{name} is neither true nor false", "write true or false")
+        return value is True
+
     # ---- types
 
     def _read_type(self, name: str, told: Mapping[str, Any]) -> None:
         path = ("types", name)
-        self._known(told, ("title", "basis", "scope", "fields", "passive"), path)
+        self._known(told, ("title", "basis", "scope", "fields", "passive", "retired"), path)
         if not _TYPE.fullmatch(name):
             self._wrong(path, f"{name} is no name of a type", "use lower case words with dots, such as file.uploaded")
         if name in self._base.types:
@@ -152,8 +158,9 @@ class _Reader:
             scope = ConsentScope(given) if given else scope
         fields = self._fields(told.get("fields", {}), (*path, "fields"))
         passive = self._passive(told.get("passive"), fields, (*path, "passive"))
-        if basis:
-            self._types[name] = EventType(name, title, Basis(basis), fields, passive, scope)
+        retired = self._flag(told, "retired", path)
+        known_basis = Basis(basis or Basis.CONTRACT)  # after a mistake any will do to look at its metrics
+        self._types[name] = EventType(name, title, known_basis, fields, passive, scope, retired)
 
     def _fields(self, told: object, path: tuple[str, ...]) -> tuple[Field, ...]:
         if not isinstance(told, dict):
@@ -213,7 +220,8 @@ class _Reader:
 
     def _read_metric(self, name: str, told: Mapping[str, Any]) -> None:
         path = ("metrics", name)
-        self._known(told, ("title", "kind", "type", "field", "unit", "where", "dimensions", "windows"), path)
+        known = ("title", "kind", "type", "field", "unit", "where", "dimensions", "windows", "retired")
+        self._known(told, known, path)
         if not _NAME.fullmatch(name):
             self._wrong(path, f"{name} is no name of a metric", "use lower case letters, digits and _")
         if name in self._base.metrics:
@@ -223,15 +231,18 @@ class _Reader:
         named = self._text(told, "kind", path, [*_KINDS])
         entry = self._types.get(self._text(told, "type", path, [*self._types, *self._declared]))
         unit = self._text({"unit": "1"} | dict(told), "unit", path, _UNITS)
-        if not named or entry is None:
+        if entry is None:
             return
-        kind, distinct = _KINDS[named]
         dimensions = self._dimensions(told.get("dimensions", []), entry, (*path, "dimensions"))
         where = self._where(told["where"], entry.dimensions, (*path, "where")) if "where" in told else None
+        if not named:
+            return
+        kind, distinct = _KINDS[named]
         windows = self._windows(told.get("windows"), kind, path)
         measured = self._measured(told, kind, entry, path)
+        retired = self._flag(told, "retired", path)
         self._metrics[name] = Metric(
-            name, "", title, kind, windows, entry.name, where, distinct, dimensions, unit, measured
+            name, "", title, kind, windows, entry.name, where, distinct, dimensions, unit, measured, retired
         )
 
     def _dimensions(self, told: object, entry: EventType, path: tuple[str, ...]) -> tuple[str, ...]:

@@ -63,6 +63,8 @@ class Metric:
     unit: str = "1"
     field: str | None = None
     """The field that a sum, gauge or distribution reads."""
+    retired: bool = False
+    """No longer counted; its figures stay known."""
 
     def facts(self) -> dict[str, Any]:
         """What of it decides a figure, as JSON takes it."""
@@ -76,6 +78,7 @@ class Metric:
             "dimensions": self.dimensions,
             "unit": self.unit,
             "field": self.field,
+            "retired": self.retired,
         }
 
 

@@ -48,6 +48,8 @@ class EventType:
     passive: tuple[str, str] | str | None = None
     scope: ConsentScope = ConsentScope.APP
     """Whose word is asked where the basis is not a contract: the installation's alone, or the app's as well."""
+    retired: bool = False
+    """No longer accepted; what was counted of it stays known."""
 
     @cached_property
     def data(self) -> type[Data]:
@@ -107,6 +109,7 @@ class EventType:
             "scope": self.scope.value,
             "passive": isinstance(self.passive, str) or self.passive,
             "fields": [field.facts() for field in self.fields],
+            "retired": self.retired,
         }
 
 
