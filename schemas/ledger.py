@@ -24,6 +24,7 @@ __all__ = [
     "COUNTED",
     "OUTCOME_CODES",
     "REASONS_BY_CODE",
+    "REJECTED_ORDER",
     "HourLog",
     "LedgerEntry",
     "PreviousHour",
@@ -59,6 +60,25 @@ OUTCOME_CODES: Final[Mapping[Reason, int]] = {
 Codes are kept for good in state and ledger: a new reason takes the next one, and no code is ever used again.
 """
 REASONS_BY_CODE: Final = {code: reason for reason, code in OUTCOME_CODES.items()}
+REJECTED_ORDER: Final = (
+    Reason.UNREADABLE,
+    Reason.FORGED_CONTROL,
+    Reason.TOO_LARGE,
+    Reason.NOT_JSON,
+    Reason.NOT_CLOUDEVENTS,
+    Reason.UNKNOWN_TYPE,
+    Reason.BAD_FIELD,
+    Reason.BAD_TIME,
+    Reason.KEY_MISMATCH,
+    Reason.CLOCK_AHEAD,
+    Reason.TOO_LATE,
+    Reason.NO_CONSENT,
+    Reason.OVER_BOUND,
+)
+"""Order of the members of ``rejected``, which is hashed and kept for good: a new reason goes to the end.
+
+Apart from the order in which reasons are decided, which may change.
+"""
 BLOCK_OUTCOMES: Final = 16
 """Outcomes hashed at once."""
 _OUTCOME_BYTES: Final = 8
@@ -122,7 +142,7 @@ _decoder = msgspec.json.Decoder(LedgerEntry)
 
 
 def encode_entry(entry: LedgerEntry) -> bytes:
-    """The JSON of ``entry``, the same bytes for equal entries whose reasons stand in the contract's order."""
+    """The JSON of ``entry``, the same bytes for equal entries whose reasons stand in :data:`REJECTED_ORDER`."""
     return _encoder.encode(entry)
 
 

@@ -24,6 +24,7 @@ from agents.core.windows import NEVER
 from schemas.ledger import (
     COUNTED,
     OUTCOME_CODES,
+    REJECTED_ORDER,
     HourLog,
     LedgerEntry,
     PreviousHour,
@@ -45,7 +46,6 @@ _WORD = 8
 _MANY_OUTCOMES = 8192
 """Bytes of outcomes that are digested at once, and are kept until then."""
 _DUPLICATE = OUTCOME_CODES[Reason.DUPLICATE]
-_REJECTED: tuple[Reason, ...] = tuple(reason for reason in Reason if reason is not Reason.DUPLICATE)
 _decode = msgspec.msgpack.Decoder().decode
 
 LedgerRow = tuple[bytes, bytes]
@@ -136,7 +136,7 @@ class Account:
         """The entry of the closed hour."""
         self._digest()
         rejected = {
-            reason: count for reason in _REJECTED if (count := self._codes.get(OUTCOME_CODES[reason])) is not None
+            reason: count for reason in REJECTED_ORDER if (count := self._codes.get(OUTCOME_CODES[reason])) is not None
         }
         return encode_entry(
             LedgerEntry(

@@ -15,12 +15,12 @@ from schemas.catalogue.models import Data, NameTooLongError
 from schemas.catalogue.types import CONSENT, EVENT_TYPES, EventType
 from schemas.envelope import Envelope, parse_sequence
 from schemas.limits import MAX_EVENTS, MAX_RECORD_BYTES
-from schemas.reasons import Reason
+from schemas.reasons import DECISION_ORDER, Reason
 from schemas.times import parse_time
 
 __all__ = ["decode_strictly", "record_bytes"]
 
-_ORDER: Final = {reason: rank for rank, reason in enumerate(Reason)}
+_ORDER: Final = {reason: rank for rank, reason in enumerate(DECISION_ORDER)}
 _REASON_OF: Final = {
     "specversion": Reason.NOT_CLOUDEVENTS,
     "id": Reason.NOT_CLOUDEVENTS,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from schemas.ledger import (
     COUNTED,
     OUTCOME_CODES,
+    REJECTED_ORDER,
     HourLog,
     LedgerEntry,
     PreviousHour,
@@ -77,9 +78,7 @@ def _entries(partition: int, start: int, hour: _Hour, previous: PreviousHour | N
             counted=codes[COUNTED],
             duplicate=codes[OUTCOME_CODES[Reason.DUPLICATE]],
             rejected={
-                reason: codes[OUTCOME_CODES[reason]]
-                for reason in Reason
-                if codes[OUTCOME_CODES[reason]] and reason is not Reason.DUPLICATE
+                reason: codes[OUTCOME_CODES[reason]] for reason in REJECTED_ORDER if codes[OUTCOME_CODES[reason]]
             },
             first=mine[0][0] if mine else None,
             last=mine[-1][0] if mine else None,
