@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
-
 from pipeline.reading import StoredRecord
 from pipeline.verify import Difference, DifferenceKind
 from schemas.aggregates import Status
 from schemas.corrections import Correction, decode_correction
+from schemas.forms import UnknownFormError
 
 __all__ = ["CorrectionsView", "compare_corrections"]
 
@@ -26,10 +25,10 @@ class CorrectionsView:
         for record in stored:
             try:
                 found = decode_correction(record.value or b"")
-            except msgspec.MsgspecError:
+            except UnknownFormError:
                 key = (record.key or b"").decode(errors="replace")
                 place = f"partition {record.partition} offset {record.offset}"
-                self.strange.append(Difference(key, DifferenceKind.WRONG, "correction", "a correction", place))
+                self.strange.append(Difference(key, DifferenceKind.WRONG, "correction", "a known correction", place))
                 continue
             first = self.records.setdefault((found.id, found.revision), found)
             if found != first:

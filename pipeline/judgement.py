@@ -3,8 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 
-import msgspec
-
 from agents.core.control import ControlKeys
 from agents.core.pseudonyms import Pseudonyms
 from pipeline.broker.chunks import look_at_chunks, require_known
@@ -16,6 +14,7 @@ from pipeline.settings import Settings
 from pipeline.sink import SinkView
 from pipeline.verify import Difference, compare, last_is_highest, wrong_pages
 from schemas.deciding import Deciding
+from schemas.forms import UnknownFormError
 from schemas.rejections import decode_rejection
 from schemas.topics import topic_name
 
@@ -147,7 +146,7 @@ async def _compare(settings: Settings, judgement: Judgement) -> None:
     for record in await read_topic(brokers, topic_name(prefix, "rejected")):
         try:
             each = decode_rejection(record.value or b"")
-        except msgspec.MsgspecError:
+        except UnknownFormError:
             strange += 1
             continue
         found.add(each.verdict)

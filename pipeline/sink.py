@@ -10,6 +10,8 @@ from rich.text import Text
 
 from pipeline.printable import printable
 from pipeline.reading import StoredRecord
+from pipeline.unknown import known
+from schemas.aggregates import decode_aggregate
 
 __all__ = ["COLUMNS", "SinkView"]
 
@@ -28,21 +30,22 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 class SinkView:
     """Upserts by id; a record of a lower revision than the one held changes nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str | None = None) -> None:
         self.records: dict[str, dict[str, Any]] = {}
         self.read = 0
+        self._topic = topic
+        """Of the records, to refuse those of an unknown form; None where they are compared, which tells them."""
 
     def apply(self, stored: Iterable[StoredRecord]) -> None:
-        """Take in records of the sink; deletions and bytes that are no JSON object are passed over."""
+        """Take in records of the sink; deletions are passed over, and so is what is to be compared and has no id."""
         for record in stored:
             self.read += 1
             if not record.value:
                 continue
-            try:
-                figure = json.loads(record.value)
-            except ValueError:
-                continue
-            if not isinstance(figure, dict) or "id" not in figure:
+            if self._topic is not None:
+                known(decode_aggregate, record.value, self._topic, record.partition, record.offset)
+            figure = _figure(record.value)
+            if figure is None:
                 continue
             held = self.records.get(figure["id"])
             if held is None or figure["revision"] >= held["revision"]:
@@ -78,3 +81,13 @@ class SinkView:
         if len(order) > rows:
             table.add_row(f"… {len(order) - rows} more", *("" for _ in COLUMNS))
         return table
+
+
+def _figure(value: bytes) -> dict[str, Any] | None:
+    """A record with an id and a revision, whatever else it holds."""
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return None
+    is_one = isinstance(found, dict) and isinstance(found.get("id"), str) and isinstance(found.get("revision"), int)
+    return found if is_one else None

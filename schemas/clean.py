@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from schemas.columns import Column, column, pack, unpack
+from schemas.forms import UnknownFormError
 
 __all__ = [
     "CLEAN_VERSION",
@@ -30,15 +31,19 @@ _WITHOUT_MEASURES: Final = 2
 """The version before, which is still read: its shapes and chunks have no measures."""
 
 
-class OtherVersionError(msgspec.MsgspecError):
+_READ: Final = (_WITHOUT_MEASURES, CLEAN_VERSION)
+_NONE: Final = msgspec.Raw(b"\x90")
+"""Stands where a chunk ends before its measures."""
+
+
+class OtherVersionError(UnknownFormError):
     """A chunk of another version than this release writes."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"a clean chunk of version {version}, not {CLEAN_VERSION}")
-        self.version = version
+        super().__init__(f"a clean chunk of version {version}, not {CLEAN_VERSION}", version)
 
 
-class Shape(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Shape(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """An event type with its allowed values in catalogue order, and how many measures each of its events holds."""
 
     type: str
@@ -78,7 +83,7 @@ class CleanChunk(msgspec.Struct, gc=False):
     measures: Column = msgspec.field(default_factory=column)
 
 
-class _Wire(msgspec.Struct, array_like=True, gc=False):
+class _Wire(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
     """A chunk whose columns are still the bytes that stand for them."""
 
     version: int
@@ -99,7 +104,7 @@ class _Wire(msgspec.Struct, array_like=True, gc=False):
     shape: msgspec.Raw
     user: msgspec.Raw
     source: msgspec.Raw
-    measures: msgspec.Raw = msgspec.Raw(b"\x90")
+    measures: msgspec.Raw = _NONE
 
 
 class _Version(msgspec.Struct, array_like=True, gc=False):
@@ -123,24 +128,37 @@ def encode_chunk(chunk: CleanChunk) -> bytes:
 
 
 def decode_chunk(data: bytes) -> CleanChunk:
-    """The chunk in ``data``; raises :class:`OtherVersionError`, or :class:`msgspec.MsgspecError` where it is none."""
+    """The chunk in ``data``; raises :class:`schemas.forms.UnknownFormError`, of another version OtherVersionError."""
     try:
         fields = msgspec.structs.astuple(_decoder.decode(data))
+        columns = [unpack(column) for column in fields[-_COLUMNS:]]
     except msgspec.MsgspecError:
-        version = _version.decode(data).version
-        if version not in {_WITHOUT_MEASURES, CLEAN_VERSION}:
+        if (version := _version_of(data)) not in _READ:
             raise OtherVersionError(version) from None
-        raise
-    if fields[0] not in {_WITHOUT_MEASURES, CLEAN_VERSION}:
-        raise OtherVersionError(fields[0])
-    chunk = CleanChunk(*fields[:-_COLUMNS], *map(unpack, fields[-_COLUMNS:]))
-    try:
-        count = (measures_begin(chunk) or [0])[-1]
-    except IndexError:
-        raise msgspec.ValidationError("a column points past its dictionary") from None
-    if count != len(chunk.measures):
-        raise msgspec.ValidationError("a chunk has more or fewer measures than its shapes say")
+        raise UnknownFormError("a clean chunk has another shape") from None
+    version = fields[0]
+    if version not in _READ:
+        raise OtherVersionError(version)
+    if len(set(map(len, columns[:-1]))) != 1:
+        raise UnknownFormError("a clean chunk has columns of different lengths")
+    chunk = CleanChunk(*fields[:-_COLUMNS], *columns)
+    if (fields[-1] is _NONE) is (version == CLEAN_VERSION) or len(chunk.measures) != _measures_in(chunk):
+        raise UnknownFormError("a clean chunk has other measures than its shapes say")
     return chunk
+
+
+def _version_of(data: bytes) -> int:
+    try:
+        return _version.decode(data).version
+    except msgspec.MsgspecError:
+        raise UnknownFormError("a record is no clean chunk") from None
+
+
+def _measures_in(chunk: CleanChunk) -> int:
+    try:
+        return (measures_begin(chunk) or [0])[-1]
+    except IndexError:
+        raise UnknownFormError("a clean chunk has a column that points past its dictionary") from None
 
 
 def measures_begin(chunk: CleanChunk) -> Sequence[int]:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from schemas.forms import form_reader
 from schemas.times import instant
 
 __all__ = ["Cause", "CauseKind", "Correction", "correction_schema", "decode_correction", "encode_correction"]
@@ -25,7 +26,7 @@ class CauseKind(StrEnum):
     """Events came after the window had closed."""
 
 
-class Cause(msgspec.Struct, frozen=True, gc=False):
+class Cause(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The raw record that changed the figure, and the closing watermark before it."""
 
     kind: CauseKind
@@ -34,7 +35,7 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
     watermark: Instant
 
 
-class Correction(msgspec.Struct, frozen=True, gc=False):
+class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A change of the figure ``id`` after its window had closed; (``id``, ``revision``) identifies it.
 
     ``difference`` = ``new`` - ``old``. ``revision`` is that of the figure after the change, as in the sink.
@@ -51,7 +52,7 @@ class Correction(msgspec.Struct, frozen=True, gc=False):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Correction)
+_read = form_reader("a correction", msgspec.json.Decoder(Correction).decode)
 
 
 def encode_correction(identity: str, old: int, new: int, partition: int, offset: int, watermark: int) -> bytes:
@@ -65,8 +66,8 @@ def encode_correction(identity: str, old: int, new: int, partition: int, offset:
 
 
 def decode_correction(data: bytes) -> Correction:
-    """The correction in ``data``; raises :class:`msgspec.MsgspecError` where it is none."""
-    return _decoder.decode(data)
+    """The correction in ``data``; raises :class:`schemas.forms.UnknownFormError` where it is none."""
+    return _read(data)
 
 
 def correction_schema() -> dict[str, object]:

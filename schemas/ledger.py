@@ -16,6 +16,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from schemas.forms import form_reader
 from schemas.reasons import Reason
 from schemas.times import instant
 
@@ -89,14 +90,14 @@ Hour = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:00:00Z$")]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class PreviousHour(msgspec.Struct, frozen=True, gc=False):
+class PreviousHour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The last hour before in which the partition had a record, and its hash."""
 
     hour: Hour
     hash: Hash
 
 
-class HourLog(msgspec.Struct, frozen=True, gc=False):
+class HourLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """What the hour was in the log: raw offsets ``first`` to ``last``, which follow on the hour before.
 
     ``entries`` is the number of entries of the hour, ``received`` the events read in it, whatever became of them;
@@ -114,7 +115,7 @@ class HourLog(msgspec.Struct, frozen=True, gc=False):
     skipped: Count
 
 
-class LedgerEntry(msgspec.Struct, frozen=True, gc=False):
+class LedgerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One page of the books; (``partition``, ``hour``, ``company``) identifies it.
 
     ``received`` = ``counted`` + ``duplicate`` + the sum of ``rejected``, which is by reason and without those of 0.
@@ -138,7 +139,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, gc=False):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(LedgerEntry)
+_read = form_reader("an entry of the ledger", msgspec.json.Decoder(LedgerEntry).decode)
 
 
 def encode_entry(entry: LedgerEntry) -> bytes:
@@ -147,8 +148,8 @@ def encode_entry(entry: LedgerEntry) -> bytes:
 
 
 def decode_entry(data: bytes) -> LedgerEntry:
-    """The entry in ``data``; raises :class:`msgspec.MsgspecError` where it is none."""
-    return _decoder.decode(data)
+    """The entry in ``data``; raises :class:`schemas.forms.UnknownFormError` where it is none."""
+    return _read(data)
 
 
 def ledger_key(partition: int, hour: int, company: str | None) -> bytes:

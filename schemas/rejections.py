@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from schemas.forms import form_reader
 from schemas.reasons import Reason
 
 __all__ = [
@@ -23,7 +24,7 @@ SourceMark = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
 Instant = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
 
 
-class Rejection(msgspec.Struct, frozen=True, gc=False):
+class Rejection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Why an event or a whole record of the raw topic was not counted.
 
     ``path`` is a JSON pointer of array indices and the contract's own names, beginning with the event's index
@@ -52,7 +53,7 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Rejection)
+_read = form_reader("a rejection", msgspec.json.Decoder(Rejection).decode)
 _REASONS: Final = {reason: b',"reason":"%b","path":"' % reason.encode() for reason in Reason}
 
 
@@ -93,8 +94,8 @@ def with_more(encoded: bytes, more: int) -> bytes:
 
 
 def decode_rejection(data: bytes) -> Rejection:
-    """The rejection in ``data``; raises :class:`msgspec.MsgspecError` where it is none."""
-    return _decoder.decode(data)
+    """The rejection in ``data``; raises :class:`schemas.forms.UnknownFormError` where it is none."""
+    return _read(data)
 
 
 def rejection_schema() -> dict[str, object]:

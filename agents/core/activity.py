@@ -11,10 +11,8 @@ that is not there, for the same reason.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-import msgspec
-
 from agents.core.company_bounds import CompanyBounds, Held
-from agents.core.joins import payload_of
+from agents.core.joins import value_reader
 from agents.core.store import Store, walk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
@@ -29,6 +27,7 @@ __all__ = [
     "days_kept",
     "neighbours",
     "pack_days",
+    "read_days",
     "unpack_days",
     "user_key",
 ]
@@ -37,7 +36,8 @@ HOT_USERS = 100_000
 """Users held in memory over a store, at most twice as many and a chunk's more."""
 MASK_DAYS = 128
 _MASK = (1 << MASK_DAYS) - 1
-_decode = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
+read_days = value_reader("a user's days", tuple[int, bytes])
+"""The payload of a user's value: newest day and mask."""
 
 Turn = tuple[int, int, int]
 """A new active day with the active day before and the one after it, each -1 where there is none."""
@@ -178,7 +178,7 @@ class Activity:
             if (packed := known.get(company, {}).get(user)) is not None:
                 return packed
         value = None if self._store is None else self._store.get(user_key(company, user))
-        return None if value is None else unpack_days(*_decode(payload_of(value)))
+        return None if value is None else unpack_days(*read_days(value))
 
     # ---- expiry
 
@@ -195,7 +195,7 @@ class Activity:
                     yield company, user
         else:
             for key, value in walk(self._store, b"a"):
-                if _decode(payload_of(value))[0] >= oldest:
+                if read_days(value)[0] >= oldest:
                     yield None
                 else:
                     name, user = key[1:].split(b"|", 1)

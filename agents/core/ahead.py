@@ -11,9 +11,7 @@ A window that falls due at the sink before its company sees anybody new becomes 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import msgspec
-
-from agents.core.joins import StateError, payload_of, seal
+from agents.core.joins import seal, value_reader
 from schemas.catalogue.metrics import Metric, WindowSize
 
 __all__ = ["Ahead", "Run", "Slide", "added", "ahead_key", "read_ahead", "sliding_ends"]
@@ -41,7 +39,7 @@ class Slide(NamedTuple):
         return f"{self.metric.name}|{self.size.value}"
 
 
-_decode = msgspec.msgpack.Decoder(tuple[int, dict[str, list[tuple[int, int, int, int]]]]).decode
+_read = value_reader("what lies ahead of a company", tuple[int, dict[str, list[tuple[int, int, int, int]]]])
 
 
 def ahead_key(company: str) -> bytes:
@@ -51,10 +49,7 @@ def ahead_key(company: str) -> bytes:
 
 def read_ahead(value: bytes) -> tuple[int, dict[str, list[Run]]]:
     """``through`` and the runs by a slide's name; raises :class:`agents.core.joins.StateError`."""
-    try:
-        through, runs = _decode(payload_of(value))
-    except msgspec.MsgspecError:
-        raise StateError("what lies ahead of a company has another shape") from None
+    through, runs = _read(value)
     return through, {name: [Run(*run) for run in found] for name, found in runs.items()}
 
 

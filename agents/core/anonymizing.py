@@ -5,8 +5,6 @@ A pure function of the log: the state after an offset is the same however the lo
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from agents.core.books import HOUR_KEY
 from agents.core.compiled_run import CompiledRun
 from agents.core.consent import Consent
@@ -14,7 +12,7 @@ from agents.core.control import ControlKeys, Found, Word
 from agents.core.controlling import Ahead, Controlling
 from agents.core.fast_decode import reader_of
 from agents.core.home import placement
-from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, payload_of, seal
+from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, StateError, seal, value_reader
 from agents.core.native import IS_BUILT, Records
 from agents.core.pending import Pending
 from agents.core.pseudonyms import Pseudonyms
@@ -35,7 +33,8 @@ __all__ = ["AnonymizeFold"]
 _PENDING_KEY = b"p"
 _MOST_GRAVES = 1000
 _MOST_SWEPT = 4000
-_decode = msgspec.msgpack.Decoder().decode
+_read_pending = value_reader("the windows that have not closed", list[int])
+_KINDS = (*STORED, HOUR_KEY, b"b", b"n")
 
 
 class AnonymizeFold:
@@ -92,7 +91,9 @@ class AnonymizeFold:
         if ENTRY_KEY in found:
             state.entry = RawEntry.read(found.pop(ENTRY_KEY), state.partitions)
         if _PENDING_KEY in found:
-            state.pending = Pending(state.deciding, tuple(_decode(payload_of(found.pop(_PENDING_KEY)))))
+            state.pending = Pending(state.deciding, tuple(_read_pending(found.pop(_PENDING_KEY))))
+        if any(key[:1] not in _KINDS for key in found):
+            raise StateError("a key of no known kind")
         state.consent.restore((key, value) for key, value in found.items() if key[:1] == b"c")
         kinds = ((key, value) for key, value in found.items() if key[:1] in {b"s", b"q", b"i"})
         dead = state.sources.restore(kinds, state.entry.event_watermark)

@@ -17,13 +17,12 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from sys import byteorder
 
-import msgspec
-
-from agents.core.joins import fence_of, payload_of, seal
+from agents.core.joins import StateError, fence_of, seal, value_reader
 from agents.core.windows import NEVER
 from schemas.ledger import (
     COUNTED,
     OUTCOME_CODES,
+    REASONS_BY_CODE,
     REJECTED_ORDER,
     HourLog,
     LedgerEntry,
@@ -46,7 +45,12 @@ _WORD = 8
 _MANY_OUTCOMES = 8192
 """Bytes of outcomes that are digested at once, and are kept until then."""
 _DUPLICATE = OUTCOME_CODES[Reason.DUPLICATE]
-_decode = msgspec.msgpack.Decoder().decode
+_read_hour = value_reader(
+    "the open hour of the books", tuple[int, int, int, int, int, int, int, tuple[str, str] | None]
+)
+_read_account = value_reader(
+    "an account of the books", tuple[int, int, list[int], int | None, int | None, bytes, bytes]
+)
 
 LedgerRow = tuple[bytes, bytes]
 """Key and value of an entry."""
@@ -121,12 +125,14 @@ class Account:
         return self.received, self._counted, codes, self._first, self._last, self._chain, bytes(self._rest)
 
     @classmethod
-    def restored(cls, payload: bytes) -> "Account":
-        """The inverse of :meth:`payload`, packed."""
+    def restored(cls, value: bytes) -> "Account":
+        """From a value of the state; raises :class:`agents.core.joins.StateError`."""
         account = cls()
-        account.received, account._counted, codes, *ends, account._chain, rest = _decode(payload)
+        account.received, account._counted, codes, *ends, account._chain, rest = _read_account(value)
         account._first, account._last = ends
         account._rest = bytearray(rest)
+        if len(codes) % 2 or not REASONS_BY_CODE.keys() >= {*codes[::2]}:
+            raise StateError("an account of the books holds outcomes of another release")
         account._codes = dict(zip(codes[::2], codes[1::2], strict=True))
         return account
 
@@ -265,17 +271,15 @@ class Books:
         Where the books are behind the fence, a release without books has folded on: its offsets are a gap.
         """
         if hour is not None:
-            found = _decode(payload_of(hour))
-            self._hour, self._first, self.received, self.moved, self.ticks, self.controls, self.skipped, previous = (
-                found
-            )
+            self._hour, self._first, *counts, previous = _read_hour(hour)
+            self.received, self.moved, self.ticks, self.controls, self.skipped = counts
             self.end = self._hour + HOUR_MS
             self.gap = fence - fence_of(hour)
             self._previous = PreviousHour(*previous) if previous else None
         dead = []
         for key, value in items:
             if not self.is_dead(key):
-                self._accounts[key[1 + _WORD :].decode()] = Account.restored(payload_of(value))
+                self._accounts[key[1 + _WORD :].decode()] = Account.restored(value)
             else:
                 dead.append(key)
         return dead

@@ -13,9 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
-import msgspec
-
-from agents.core.joins import StateError, payload_of, seal
+from agents.core.joins import StateError, seal, value_reader
 from schemas.bounds import Bound
 from schemas.catalogue.metrics import Kind
 from schemas.deciding import Deciding
@@ -23,7 +21,7 @@ from schemas.limits import DAY_MS
 
 __all__ = ["SERIES", "CompanyBounds", "Held", "bounds_key", "newest_day"]
 
-_decode = msgspec.msgpack.Decoder(list[list[int]]).decode
+_read_rows = value_reader("what a company holds", list[list[int]])
 _LEAST_KINDS, _KINDS = 4, 8
 """Of what is held: written at least, and known."""
 
@@ -57,10 +55,7 @@ def bounds_key(company: str) -> bytes:
 
 
 def _read(value: bytes) -> list[list[int]]:
-    try:
-        rows = _decode(payload_of(value))
-    except msgspec.MsgspecError:
-        raise StateError("what a company holds has another shape") from None
+    rows = _read_rows(value)
     if not rows or any(not _LEAST_KINDS < len(row) <= _KINDS + 1 for row in rows):
         raise StateError("what a company holds has another shape")
     return rows

@@ -11,9 +11,7 @@ then on only what needs no consent counts there.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
-from agents.core.joins import payload_of, seal
+from agents.core.joins import seal, value_reader
 from agents.core.store import Store
 from schemas.catalogue.types import Basis, ConsentScope
 
@@ -22,7 +20,7 @@ __all__ = ["HOT_WORDS", "Consent"]
 NEVER_WITHDRAWN = -1
 _SCOPE = {ConsentScope.PLATFORM.value: b"p", ConsentScope.APP.value: b"a"}
 _Word = tuple[bool, int, int]
-_decode = msgspec.msgpack.Decoder(_Word).decode
+_read = value_reader("a word of consent", tuple[bool, int, int])
 _WORD_COST = 120
 HOT_WORDS = 50_000
 """Words held in memory over a store, those that nobody gave too, and a chunk's more."""
@@ -92,7 +90,7 @@ class Consent:
         word = self._words.get(key)
         if word is None and self._store is not None and key not in self._words:
             value = self._store.get(key)
-            word = self._words[key] = None if value is None else _decode(payload_of(value))
+            word = self._words[key] = None if value is None else _read(value)
         return word
 
     def _set(self, key: bytes, word: _Word) -> int:
@@ -126,7 +124,7 @@ class Consent:
     def restore(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         """Take up joined words."""
         for key, value in items:
-            self._words[key] = _decode(payload_of(value))
+            self._words[key] = _read(value)
             is_closed = key == _company_key(_company_of(key).decode())
             self._counts[_company_of(key)] += not is_closed
             self.closed += is_closed

@@ -7,7 +7,7 @@ HMAC under the control key. Whatever bears such a header and is not genuine chan
 import hmac
 import re
 from enum import Enum, auto
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from agents.core.records import RawRecord
 from schemas.deciding import KEY_DIGITS, key_parts
@@ -56,12 +56,6 @@ class InForce(NamedTuple):
         """What is in force once a control record of ``digest`` took effect."""
         known = self.digests if len(self.digests) < _MOST_DIGESTS else (self.digests[0], *self.digests[2:])
         return InForce(self.number + 1 if number is None else number, idle_after, (*known, digest))
-
-    @classmethod
-    def read(cls, told: Any) -> "InForce":
-        """The inverse of its MessagePack; raises ValueError or TypeError."""
-        number, idle_after, digests = told
-        return cls(int(number), int(idle_after), tuple(map(str, digests)))
 
 
 class ControlKeys:

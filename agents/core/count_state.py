@@ -22,16 +22,13 @@ by the last of its windows.
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
-from typing import Any
 
-import msgspec
-
-from agents.core.activity import days_kept
+from agents.core.activity import days_kept, read_days
 from agents.core.ahead import Run, read_ahead
 from agents.core.company_bounds import newest_day
 from agents.core.control import InForce
 from agents.core.entries import read_entry
-from agents.core.joins import ENTRY_KEY, StateError, payload_of, seal
+from agents.core.joins import ENTRY_KEY, StateError, seal, value_reader
 from agents.core.windows import NEVER, Span, parse_instant, span_of
 from schemas.catalogue.metrics import WindowSize
 from schemas.clean import CleanChunk
@@ -44,21 +41,20 @@ __all__ = [
     "StateError",
     "ahead_expired",
     "alive",
-    "days_of",
-    "figure_parts",
     "identity_in",
     "is_expired",
     "name_of",
-    "payload",
+    "read_figure",
+    "read_nothing",
     "span_expired",
 ]
 
-_decode = msgspec.msgpack.Decoder().decode
+_read_parts = value_reader("a figure", list[int | str | bool])
 _FIGURE_PARTS = 3
 """The fewest."""
+read_nothing = value_reader("a source that a figure has counted", type(None))
 _FORMER_FIELDS = 8
 """Of the entry that fold version 2 wrote."""
-_decode_days = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
 
 
 @dataclass(slots=True)
@@ -113,11 +109,6 @@ class Named:
     values: tuple[str, ...]
 
 
-def payload(value: bytes) -> object:
-    """What was sealed in a value."""
-    return _decode(payload_of(value))
-
-
 def name_of(identity: str) -> Named:
     """Take an aggregate id apart; raises :class:`StateError` where it is none."""
     try:
@@ -151,7 +142,7 @@ def is_expired(key: bytes, value: bytes, entry: Entry, deciding: Deciding) -> bo
     """Whether recovery drops the key, whatever its last record says; the entry itself never expires."""
     kind = key[:1]
     if kind == b"a":
-        newest, _ = days_of(value)
+        newest, _ = read_days(value)
         return newest < (entry.event_watermark - deciding.lateness) // DAY_MS - days_kept(deciding)
     if kind == b"x":
         return newest_day(value) < (entry.closing_watermark - deciding.lateness) // DAY_MS
@@ -163,7 +154,7 @@ def is_expired(key: bytes, value: bytes, entry: Entry, deciding: Deciding) -> bo
     if kind in {b"f", b"m", b"g", b"d"}:
         named = name_of(identity_in(key))
         over = span_expired(span_of(named.size, named.anchor, deciding), entry, deciding)
-        return over and (kind != b"f" or figure_parts(value)[1] <= entry.emitted_fence)
+        return over and (kind != b"f" or read_figure(value)[1] <= entry.emitted_fence)
     return False
 
 
@@ -172,20 +163,17 @@ def identity_in(key: bytes) -> str:
     return b"|".join(key[1:].split(b"|", 5)[:5]).decode()
 
 
-def figure_parts(value: bytes) -> list[Any]:
+def read_figure(value: bytes) -> tuple[int, int, bool, tuple[int, ...]]:
     """Of a figure's value in the state: its value, raw offset of the last change, whether it was corrected, more."""
-    content = payload(value)
-    if not isinstance(content, list) or len(content) < _FIGURE_PARTS:
-        raise StateError("a figure has another shape")
-    return content
-
-
-def days_of(value: bytes) -> tuple[int, bytes]:
-    """The payload of a user's value: newest day and mask."""
-    try:
-        return _decode_days(payload_of(value))
-    except msgspec.MsgspecError:
-        raise StateError("a user's days have another shape") from None
+    parts = _read_parts(value)
+    if len(parts) >= _FIGURE_PARTS and type(parts[2]) is bool:
+        figure, last, corrected, *more = parts
+        if type(figure) is not bool and all(type(number) is int for number in (last, *more)):
+            try:
+                return int(figure), int(last), bool(corrected), tuple(map(int, more))
+            except ValueError:
+                pass
+    raise StateError("a figure has another shape")
 
 
 def alive(items: Iterable[tuple[bytes, bytes]], deciding: Deciding) -> tuple[Entry, dict[bytes, bytes], list[bytes]]:

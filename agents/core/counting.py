@@ -11,7 +11,16 @@ from agents.core.ahead import read_ahead
 from agents.core.company_bounds import CompanyBounds
 from agents.core.count_figures import Figures
 from agents.core.count_plan import Plan, ShapePlan
-from agents.core.count_state import Entry, StateError, alive, figure_parts, identity_in, is_expired, name_of
+from agents.core.count_state import (
+    Entry,
+    StateError,
+    alive,
+    identity_in,
+    is_expired,
+    name_of,
+    read_figure,
+    read_nothing,
+)
 from agents.core.figure import Figure
 from agents.core.graves import Graves
 from agents.core.joins import ENTRY_KEY, MARK, JoinedLog, seal
@@ -94,7 +103,7 @@ class AggregateFold:
         for key, value in found.items():
             kind = key[:1]
             if kind == b"f":
-                self._restore_figure(key[1:].decode(), *figure_parts(value))
+                self._restore_figure(key[1:].decode(), *read_figure(value))
             elif kind in _BESIDE:
                 beside.append((key, value))
             elif kind == b"x":
@@ -123,14 +132,16 @@ class AggregateFold:
         """Whether a key of the joined state has expired."""
         return is_expired(key, value, self.entry, self.deciding)
 
-    def _restore_figure(self, identity: str, value: int | str, last: int, corrected: bool, *detail: int) -> None:
-        named, value = name_of(identity), int(value)
+    def _restore_figure(self, identity: str, value: int, last: int, corrected: bool, more: tuple[int, ...]) -> None:
+        named = name_of(identity)
         if self.figures.take_ahead(named, value, last, self.entry.closing_watermark):
             return
-        window = self.figures.window(named.company, self.plan.metrics[named.metric], named.size, named.anchor)
-        figure = window.make(named.values)
+        metric = self.plan.metrics.get(named.metric)
+        if metric is None:
+            raise StateError("there are figures of a metric that the catalogue does not know")
+        figure = self.figures.window(named.company, metric, named.size, named.anchor).make(named.values)
         figure.value, figure.last, figure.corrected = value, last, corrected
-        figure.detail = detail_of(window.metric.kind, detail)
+        figure.detail = detail_of(metric.kind, more)
         if last > self.entry.emitted_fence:
             self.figures.dirty[figure] = None
 
@@ -143,6 +154,7 @@ class AggregateFold:
         elif key[:1] == b"g":
             self.gauges.restore(key, value)
         elif figure is not None:
+            read_nothing(value)
             self.members.restore(figure.id, key[1:].split(b"|", 5)[5])
 
     # ---- fold

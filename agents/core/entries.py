@@ -1,18 +1,23 @@
 """Reading the entry of a partition: of either fold, its last field what is in force."""
 
-from typing import Any, Protocol, TypeVar
-
-import msgspec
+from collections.abc import Callable
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from agents.core.control import InForce
-from agents.core.joins import FormerStateError, OtherPartitionsError, StateError, payload_of
+from agents.core.joins import FormerStateError, OtherPartitionsError, value_reader
 
 __all__ = ["read_entry"]
 
-_decode = msgspec.msgpack.Decoder().decode
+_read_any = value_reader("the partition's entry", list[Any])
 
 
 class _Entry(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __init__(self, *fields: Any) -> None: ...
+
     partitions: int
 
 
@@ -24,13 +29,17 @@ def read_entry(kind: type[Entry], value: bytes, former: int, partitions: int) ->
 
     ``former`` is how many fields the entry of fold version 2 had.
     """
-    found: Any = _decode(payload_of(value))
-    if isinstance(found, list) and len(found) == former:
+    if len(_read_any(value)) == former:
         raise FormerStateError("it was begun by fold version 2 or earlier")
-    try:
-        entry = kind(*[*found[:-1], InForce.read(found[-1])])
-    except (TypeError, ValueError, IndexError):
-        raise StateError("the partition's entry has another shape") from None
+    *numbers, in_force = _reader(kind)(value)
+    number, idle_after, digests = in_force
+    entry = kind(*numbers, InForce(number, idle_after, tuple(digests)))
     if entry.partitions != partitions:
         raise OtherPartitionsError(entry.partitions)
     return entry
+
+
+@lru_cache
+def _reader(kind: type[_Entry]) -> Callable[[bytes], tuple[Any, ...]]:
+    form: Any = tuple.__class_getitem__((*[int] * (len(fields(kind)) - 1), tuple[int, int, list[str]]))
+    return value_reader("the partition's entry", form)

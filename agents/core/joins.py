@@ -7,13 +7,14 @@ as nothing at all: whether a key is alive is decided by the entry.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from agents.core.store import MemoryStore, Store
+from schemas.forms import UnknownFormError, form_reader
 
 __all__ = [
     "ENTRY_KEY",
@@ -26,6 +27,7 @@ __all__ = [
     "join_values",
     "payload_of",
     "seal",
+    "value_reader",
 ]
 
 ENTRY_KEY = b"e"
@@ -35,11 +37,11 @@ MARK = b"\0"
 
 _FENCE_BYTES = 8
 _encode = msgspec.msgpack.Encoder().encode
-_decode_entry = msgspec.msgpack.Decoder(list[Any]).decode
+T = TypeVar("T")
 
 
-class StateError(ValueError):
-    """State that no fold wrote."""
+class StateError(UnknownFormError):
+    """State that no fold of this release wrote."""
 
 
 class FormerStateError(StateError):
@@ -69,17 +71,29 @@ def payload_of(value: bytes) -> bytes:
     return value[_FENCE_BYTES:]
 
 
+def value_reader(what: str, form: type[T]) -> Callable[[bytes], T]:
+    """What reads the payload of a value; it raises :class:`StateError` where that is not of exactly this form."""
+    return form_reader(what, msgspec.msgpack.Decoder(form).decode, StateError, skip=_FENCE_BYTES)
+
+
+_read_entry = value_reader("the partition's entry", list[Any])
+
+
 def join_values(key: bytes, a: bytes, b: bytes) -> bytes:
     """The join of two values of one key: associative, commutative and idempotent.
 
-    The greater fence wins, of two alike the greater bytes; of the entry every field is the maximum.
+    The greater fence wins, of two alike the greater bytes; of the entry every field is the maximum. Raises
+    :class:`StateError` for entries that cannot be compared.
     """
     if key != ENTRY_KEY or a == b:
         return max(a, b)
-    fields = [
-        one if other is None else other if one is None else max(one, other)
-        for one, other in zip_longest(_decode_entry(a[_FENCE_BYTES:]), _decode_entry(b[_FENCE_BYTES:]))
-    ]
+    try:
+        fields = [
+            one if other is None else other if one is None else max(one, other)
+            for one, other in zip_longest(_read_entry(a), _read_entry(b))
+        ]
+    except TypeError:
+        raise StateError("the partition's entry has another shape") from None
     return seal(max(fence_of(a), fence_of(b)), fields)
 
 

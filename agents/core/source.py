@@ -15,11 +15,9 @@ dead by its key, whatever its records say. Numbers in keys are 8 bytes.
 
 from collections.abc import Callable, Iterator
 
-import msgspec
-
 from agents.core.hash_leaves import HashLeaves
 from agents.core.intervals import IntervalSet
-from agents.core.joins import payload_of, seal
+from agents.core.joins import seal, value_reader
 
 __all__ = [
     "NO_TIME",
@@ -28,7 +26,9 @@ __all__ = [
     "company_of",
     "keys_of",
     "low_of",
+    "read_hashes",
     "read_head",
+    "read_intervals",
     "segment_key",
     "segments",
     "take_apart",
@@ -40,9 +40,12 @@ NO_TIME = -1
 WORD = 8
 _INLINE = 16
 _PSEUDONYM = 16
-_decode = msgspec.msgpack.Decoder(tuple[int, int, list[int] | None, bytes | None]).decode
 
 Head = tuple[int, int, list[int] | None, bytes | None]
+"""(born, last time, intervals or None, base or None)."""
+read_head = value_reader("a source", tuple[int, int, list[int] | None, bytes | None])
+read_intervals = value_reader("the intervals of a source", list[int])
+read_hashes = value_reader("the ids of a source", bytes)
 
 
 class Source:
@@ -82,11 +85,6 @@ class Source:
     def remember(self, day: int, identity: int) -> int:
         """Put an id that is asked for and not known in; by how many bytes at most the chunk's state grew."""
         return self.days.setdefault(day, HashLeaves()).add(identity)
-
-
-def read_head(value: bytes) -> Head:
-    """(born, last time, intervals or None, base or None) of a source's value."""
-    return _decode(payload_of(value))
 
 
 def company_of(key: bytes) -> bytes:

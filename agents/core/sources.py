@@ -7,11 +7,8 @@ seen: of such a source the intervals, and of its ids the days and leaves that we
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
-import msgspec
-
 from agents.core.hash_leaves import HashLeaves
 from agents.core.intervals import IntervalSet
-from agents.core.joins import payload_of
 from agents.core.source import (
     NO_TIME,
     WORD,
@@ -19,7 +16,9 @@ from agents.core.source import (
     company_of,
     keys_of,
     low_of,
+    read_hashes,
     read_head,
+    read_intervals,
     segment_key,
     segments,
     take_apart,
@@ -34,7 +33,6 @@ HOT_SOURCES = 20_000
 """Sources and leaves of ids held in memory over a store, at most twice as many and a chunk's more."""
 _HEAD_COST = 140
 _NONE: dict[bytes, Source] = {}
-_decode = msgspec.msgpack.Decoder().decode
 
 Groups = dict[bytes, dict[bytes, Source]]
 
@@ -208,13 +206,13 @@ class Sources:
             if owner is None or owner.born != born or (day >= 0 and self._day_is_over(day, watermark)):
                 dead.append(key)
             elif day >= 0 or not inline[name]:
-                leaves.setdefault((name, day), []).append((low, payload_of(value)))
+                leaves.setdefault((name, day), []).append((low, value))
         for (name, day), found in leaves.items():
             source = self.known[company_of(name)][name]
             if day < 0:
-                source.sequences = IntervalSet([(low, _decode(leaf)) for low, leaf in found])
+                source.sequences = IntervalSet([(low, read_intervals(leaf)) for low, leaf in found])
             else:
-                source.days[day] = HashLeaves([(low, _decode(leaf)) for low, leaf in found])
+                source.days[day] = HashLeaves([(low, read_hashes(leaf)) for low, leaf in found])
         return dead
 
     def _day_is_over(self, day: int, watermark: int) -> bool:
@@ -245,7 +243,7 @@ class Sources:
             source.fetch_day = self._fetch_day
             if read_head(value)[2] is None:
                 leaves = store.scan(segments(b"q", key, source.born))
-                source.sequences = IntervalSet([(low_of(name), _decode(payload_of(leaf))) for name, leaf in leaves])
+                source.sequences = IntervalSet([(low_of(name), read_intervals(leaf)) for name, leaf in leaves])
         if source is not None:
             self._put(source)
         return source
@@ -258,7 +256,7 @@ class Sources:
         def fetch(low: int) -> bytes:
             self._hot += 1
             value = store.get(prefix + low.to_bytes(WORD, "big"))
-            return b"" if value is None else _decode(payload_of(value))
+            return b"" if value is None else read_hashes(value)
 
         return HashLeaves.stored([low_of(name) for name, _ in store.scan(prefix)], fetch)
 

@@ -5,11 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
 from agents.core.home import home
 from agents.core.windows import parse_instant
-from pipeline.audit.findings import Finding, FindingKind
+from pipeline.audit.findings import UNKNOWN, Finding, FindingKind
 from schemas.ledger import LedgerEntry, PreviousHour, decode_entry, hash_hour, ledger_key
 from schemas.reasons import Reason
 from schemas.times import instant
@@ -56,8 +54,9 @@ class PartitionBooks:
             hour = parse_instant(entry.hour)
             if entry.previous is not None:
                 parse_instant(entry.previous.hour)
-        except (msgspec.MsgspecError, ValueError):
-            self._find(FindingKind.STRANGE, None, None, f"the record at offset {offset} of the ledger is no entry")
+        except ValueError:  # also UnknownFormError
+            what = f"the record at offset {offset} of the ledger is no entry{UNKNOWN}"
+            self._find(FindingKind.STRANGE, None, None, what)
             return
         company = entry.company or ""
         if entry.partition != self.partition or key != ledger_key(entry.partition, hour, company):

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-import msgspec
-
 from agents.core.home import home
 from pipeline.audit.books import ClosedHour
-from pipeline.audit.findings import Finding, FindingKind
-from schemas.aggregates import Status
+from pipeline.audit.findings import UNKNOWN, Finding, FindingKind
+from schemas.aggregates import Status, decode_aggregate
 from schemas.corrections import Correction, decode_correction
+from schemas.forms import UnknownFormError
 
 __all__ = ["PartitionCorrections", "SinkFigures"]
 
@@ -22,31 +21,26 @@ class _Present(NamedTuple):
     status: str
 
 
-class _SinkRecord(msgspec.Struct, gc=False):
-    id: str
-    value: int
-    status: str
-    revision: int
-
-
-_decode_figure = msgspec.json.Decoder(_SinkRecord).decode
-
-
 class SinkFigures:
     """What one partition of the sink says: of each id the present value, and the final one where it is still there."""
 
     def __init__(self) -> None:
         self.present: dict[str, _Present] = {}
         self.finals: dict[str, _Present] = {}
+        self.unknown = 0
+        """Records of a shape that this release does not know."""
 
     def take(self, value: bytes | None) -> None:
-        """A record of the sink; what is none is passed over, ``verify`` finds it."""
-        try:
-            record = _decode_figure(value or b"")
-        except msgspec.MsgspecError:
+        """A record of the sink; a deletion is passed over."""
+        if value is None:
             return
-        figure = _Present(record.revision, record.value, record.status)
-        for held in (self.present, self.finals) if record.status == Status.FINAL else (self.present,):
+        try:
+            record = decode_aggregate(value)
+        except UnknownFormError:
+            self.unknown += 1
+            return
+        figure = _Present(record.revision, record.value, record.status.value)
+        for held in (self.present, self.finals) if record.status is Status.FINAL else (self.present,):
             known = held.get(record.id)
             if known is None or figure.revision >= known.revision:
                 held[record.id] = figure
@@ -66,8 +60,8 @@ class PartitionCorrections:
         """The record at ``offset`` of the corrections."""
         try:
             correction = decode_correction(value or b"")
-        except msgspec.MsgspecError:
-            self._find(FindingKind.STRANGE, None, f"offset {offset} of the corrections is no correction")
+        except UnknownFormError:
+            self._find(FindingKind.STRANGE, None, f"offset {offset} of the corrections is no correction{UNKNOWN}")
             return
         identity = (correction.id, correction.revision)
         if identity in self._bytes:
@@ -96,6 +90,9 @@ class PartitionCorrections:
         Corrections that no closed hour of ``hours`` holds need not be in the sink yet.
         """
         found = list(self.findings)
+        if sink.unknown:
+            what = f"{sink.unknown} records of the sink are no figures{UNKNOWN}"
+            found.append(Finding(FindingKind.STRANGE, self.partition, None, None, what))
         for identity, by_revision in sorted(self.by_id.items()):
             chain = [by_revision[revision] for revision in sorted(by_revision)]
             wrong = _links(sink.finals.get(identity), chain) + _present(sink.present.get(identity), chain)

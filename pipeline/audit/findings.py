@@ -1,9 +1,12 @@
 """What an audit can find wrong."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-__all__ = ["Finding", "FindingKind"]
+__all__ = ["UNKNOWN", "Finding", "FindingKind"]
+
+UNKNOWN: Final = " that this release knows: audit by the release that wrote it, or find out who else writes there"
+"""Ends what is said of a record of an unknown shape."""
 
 
 class FindingKind(StrEnum):

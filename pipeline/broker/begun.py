@@ -4,7 +4,8 @@ The number of partitions says where each company is at home, so it is part of th
 anybody raise it and nobody lower it; what was folded before stays where it is, so the only way on is a new prefix.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from aiokafka.errors import KafkaError
 
@@ -13,11 +14,12 @@ from agents.core.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError,
 from agents.core.raw_state import RawEntry
 from pipeline.errors import Refused
 from pipeline.settings import Settings
+from pipeline.unknown import readable, refused_form
 from pipeline.worker.recovery import LogReader, last_entry
-from schemas.clean import OtherVersionError
+from schemas.clean import CleanChunk, OtherVersionError, decode_chunk
 from schemas.topics import topic_name
 
-__all__ = ["begun_before", "pinned_partitions", "refused_chunk", "refused_partitions", "refused_state"]
+__all__ = ["begun_before", "known_chunk", "pinned_partitions", "readable_state", "refused_partitions", "refused_state"]
 
 _NEW_PREFIX = "take a new FOOTFALL_TOPIC_PREFIX, run footfall topics apply, and let producers and workers go on there"
 
@@ -33,21 +35,27 @@ def refused_state(error: StateError, topic: str, partition: int, partitions: int
         return begun_before(topic)
     if isinstance(error, OtherPartitionsError):
         return _moved(error.partitions, partitions)
-    return Refused(f"the state of partition {partition} cannot be read ({error})", f"see who else writes to {topic}")
+    return refused_form(error, topic, partition)
 
 
-def refused_chunk(error: Exception, topic: str, partition: int, offset: int) -> Refused:
-    """The refusal of a record in clean that is no chunk of this release."""
-    if isinstance(error, OtherVersionError) and error.version == 1:
-        return begun_before(topic)
-    if isinstance(error, OtherVersionError):
-        return Refused(
-            f"{topic} partition {partition} offset {offset} holds a chunk of version {error.version}",
-            "start the release that wrote it, or a later one",
-        )
-    return Refused(
-        f"{topic} partition {partition} offset {offset} holds no clean chunk", "find out who else writes to that topic"
-    )
+@contextmanager
+def readable_state(topic: str, partition: int, partitions: int) -> Iterator[None]:
+    """Within it state is read: raises Refused where this release, or a deployment of ``partitions``, cannot."""
+    try:
+        yield
+    except StateError as error:
+        raise refused_state(error, topic, partition, partitions) from None
+
+
+def known_chunk(value: bytes | None, topic: str, partition: int, offset: int) -> CleanChunk:
+    """The chunk in a record of clean; raises Refused where it is none of this release."""
+    with readable(topic, partition, offset):
+        try:
+            return decode_chunk(value or b"")
+        except OtherVersionError as error:
+            if error.version == 1:
+                raise begun_before(topic) from None
+            raise
 
 
 def refused_partitions(there: Mapping[str, int], setting: int, pinned: int | None) -> Refused | None:
@@ -93,17 +101,16 @@ async def pinned_partitions(settings: Settings, there: Mapping[str, int]) -> int
                 for partition in range(there.get(topic, 0)):
                     value = (await last_entry(reader, topic, partition)).get(ENTRY_KEY)
                     if value is not None:
-                        return _pinned(short, value, topic, settings.partitions)
+                        return _pinned(short, value, topic, partition, settings.partitions)
             except KafkaError:  # a worker may not read the other's state, an analyst neither
                 continue
     return None
 
 
-def _pinned(short: str, value: bytes, topic: str, partitions: int) -> int:
-    try:
-        read = RawEntry.read if short == "anonymize-state" else Entry.read
-        return read(value, partitions).partitions
-    except OtherPartitionsError as error:
-        return error.partitions
-    except StateError as error:
-        raise refused_state(error, topic, 0, partitions) from None
+def _pinned(short: str, value: bytes, topic: str, partition: int, partitions: int) -> int:
+    read = RawEntry.read if short == "anonymize-state" else Entry.read
+    with readable_state(topic, partition, partitions):
+        try:
+            return read(value, partitions).partitions
+        except OtherPartitionsError as error:
+            return error.partitions

@@ -2,16 +2,15 @@
 
 from typing import NamedTuple
 
-import msgspec
 from aiokafka.errors import KafkaError
 
 from agents.core.control import ControlKeys
-from pipeline.broker.begun import refused_chunk
+from pipeline.broker.begun import known_chunk
 from pipeline.broker.topics import failed, required_brokers
 from pipeline.errors import Refused
 from pipeline.settings import Settings
 from pipeline.worker.recovery import LogReader
-from schemas.clean import CleanChunk, decode_chunk
+from schemas.clean import CleanChunk
 from schemas.deciding import deciding_part
 from schemas.topics import topic_name
 
@@ -68,10 +67,7 @@ async def chunk_at(reader: LogReader, clean: str, number: int, offset: int) -> C
     """The chunk at a clean offset, None where retention was faster; refuses what is none of this release."""
     async for records in reader.records(clean, number, offset, offset + 1):
         for record in records:
-            try:
-                return decode_chunk(bytes(record.value or b""))
-            except msgspec.MsgspecError as error:
-                raise refused_chunk(error, clean, number, record.offset) from None
+            return known_chunk(record.value, clean, number, record.offset)
     return None
 
 

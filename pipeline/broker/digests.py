@@ -7,9 +7,9 @@ from aiokafka.errors import KafkaError
 
 from agents.core.control import FOLD_HEADER, ControlKeys, ControlReader, InForce
 from agents.core.controlling import Ahead
-from agents.core.joins import ENTRY_KEY, StateError
+from agents.core.joins import ENTRY_KEY
 from agents.core.raw_state import RawEntry
-from pipeline.broker.begun import refused_state
+from pipeline.broker.begun import readable_state
 from pipeline.broker.chunks import last_chunk
 from pipeline.broker.topics import failed, required_brokers
 from pipeline.errors import Refused
@@ -137,10 +137,8 @@ async def _last_told(reader: LogReader, settings: Settings, number: int) -> tupl
     """The last raw offset of which it is told what is in force behind it, and that."""
     clean, state = (topic_name(settings.topic_prefix, short) for short in ("clean", "anonymize-state"))
     value = (await last_entry(reader, state, number)).get(ENTRY_KEY)
-    try:
+    with readable_state(state, number, settings.partitions):
         entry = None if value is None else RawEntry.read(value, settings.partitions)
-    except StateError as error:
-        raise refused_state(error, state, number, settings.partitions) from None
     chunk = await last_chunk(reader, clean, number)
     if entry is None:
         return (-1, None) if chunk is None else (chunk.last, InForce(chunk.number, -1, (chunk.digest,)))

@@ -17,6 +17,7 @@ from pipeline.preflight import require_broker, require_control, require_topics
 from pipeline.printable import printable
 from pipeline.reading import StoredRecord, follow, read_topic
 from pipeline.settings import Settings, load_settings
+from pipeline.unknown import known
 from pipeline.verify import render
 from schemas.reasons import Reason
 from schemas.rejections import Rejection, decode_rejection
@@ -162,12 +163,10 @@ async def _rejected(
     counts: Counter[Reason] = Counter()
     last: deque[Rejection] = deque(maxlen=limit)
     seen = set()
-    async for batch in follow(brokers, topic_name(settings.topic_prefix, "rejected"), whole=True):
+    topic = topic_name(settings.topic_prefix, "rejected")
+    async for batch in follow(brokers, topic, whole=True):
         for record in batch:
-            try:
-                each = decode_rejection(record.value or b"")
-            except msgspec.MsgspecError:
-                continue  # nobody's: verify counts it
+            each = known(decode_rejection, record.value, topic, record.partition, record.offset)
             identity = (each.partition, each.offset, each.path, each.reason)
             if identity in seen or (reason and each.reason != reason) or (company and each.company != company):
                 continue

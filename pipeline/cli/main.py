@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from pipeline.cli import audit, catalogue, demo, doctor, explain, figures, replay, simulate, topics, up, watch, worker
 from pipeline.cli.process import refusal_of, say_the_rest, settle
 from pipeline.errors import Refused
+from schemas.forms import UnknownFormError
 
 __all__ = ["app", "main"]
 
@@ -47,7 +48,7 @@ def main() -> None:
         _refuse(refusal)
     except BrokenPipeError:  # whoever read has had enough
         raise SystemExit(1) from None
-    except (KafkaError, OSError) as error:
+    except (KafkaError, OSError, UnknownFormError) as error:
         _refuse(refusal_of(error))
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -13,6 +13,8 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from pipeline.errors import Refused
+from pipeline.unknown import refused_form
+from schemas.forms import UnknownFormError
 
 __all__ = ["refusal_of", "say_the_rest", "settle"]
 
@@ -57,8 +59,10 @@ def say_the_rest() -> None:
         raise
 
 
-def refusal_of(error: KafkaError | OSError) -> Refused:
-    """The one line for what a command did not foresee: brokers that went away, a full disk."""
+def refusal_of(error: KafkaError | OSError | UnknownFormError) -> Refused:
+    """The one line for what a command did not foresee: brokers that went away, a full disk, an unknown record."""
+    if isinstance(error, UnknownFormError):
+        return refused_form(error)
     if isinstance(error, KafkaError | TimeoutError | ConnectionError):
         return Refused(
             f"the brokers went away or refused on the way ({type(error).__name__})",

@@ -25,8 +25,9 @@ def watch(
 
 async def _watch(settings: Settings, rows: int, once: bool) -> None:
     brokers = await require_broker(settings)
-    view = SinkView()
+    topic = topic_name(settings.topic_prefix, "aggregates")
+    view = SinkView(topic)
     with Live(view.table(rows), console=console, refresh_per_second=4) as live:
-        async for batch in follow(brokers, topic_name(settings.topic_prefix, "aggregates"), whole=once):
+        async for batch in follow(brokers, topic, whole=once):
             view.apply(batch)
             live.update(view.table(rows))

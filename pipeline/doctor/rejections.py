@@ -4,12 +4,11 @@ import time
 from collections import Counter
 from typing import Final
 
-import msgspec
-
+from pipeline.broker.begun import known_chunk
 from pipeline.doctor.findings import Finding, Verdict
 from pipeline.settings import Settings
+from pipeline.unknown import known
 from pipeline.worker.recovery import LogReader
-from schemas.clean import decode_chunk
 from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
 from schemas.rejections import decode_rejection
@@ -69,10 +68,7 @@ async def _counted(settings: Settings, reader: LogReader, partition: int, since:
         for record in records:
             if start > found[0] and begin == since:
                 begin = int(record.append_time)
-            try:
-                events += len(decode_chunk(bytes(record.value or b"")).offsets)
-            except msgspec.MsgspecError:
-                continue  # the start of aggregate says so
+            events += len(known_chunk(record.value, topic, partition, record.offset).offsets)
     return events, begin
 
 
@@ -85,9 +81,6 @@ async def _rejected(settings: Settings, reader: LogReader, partition: int, begin
     end = await reader.end(topic, partition)
     async for records in reader.records(topic, partition, max(found[0], end - _REJECTIONS), end):
         for record in records:
-            try:
-                each = decode_rejection(bytes(record.value or b""))
-            except msgspec.MsgspecError:
-                continue
+            each = known(decode_rejection, record.value, topic, partition, record.offset)
             reasons[each.reason] += 1 + (each.more or 0)
     return reasons

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import msgspec
-
 from pipeline.explain.making import Counted, Making
 from pipeline.oracle.control import Controls
 from pipeline.oracle.form import RawEvent, read_record
@@ -15,7 +13,7 @@ from pipeline.reading import StoredRecord
 from schemas.catalogue.fields import ABSENT
 from schemas.clean import Shape
 from schemas.deciding import Deciding
-from schemas.ledger import COUNTED, REASONS_BY_CODE, LedgerEntry, decode_entry
+from schemas.ledger import COUNTED, REASONS_BY_CODE, LedgerEntry
 from schemas.reasons import Outcome, Reason
 
 __all__ = ["FromBooks", "FromRaw", "LeftOut", "Source"]
@@ -94,12 +92,8 @@ class FromBooks:
         self._pages: dict[str, LedgerEntry] = {}
         self._why = why
 
-    def take(self, value: bytes | None) -> None:
-        """A record of the ledger's partition, in any order, repeats too."""
-        try:
-            entry = decode_entry(value or b"")
-        except msgspec.MsgspecError:
-            return
+    def take(self, entry: LedgerEntry) -> None:
+        """An entry of the ledger's partition, in any order, repeats too."""
         if entry.company != self._company or entry.first is None or entry.last is None:
             return
         if entry.first <= self._high and entry.last >= self._low:

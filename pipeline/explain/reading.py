@@ -9,6 +9,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from agents.core.home import home
+from pipeline.broker.begun import known_chunk
 from pipeline.explain.explanation import Corrected, Explanation
 from pipeline.explain.left_out import FromBooks, FromRaw, LeftOut
 from pipeline.explain.making import FromClean, Making
@@ -18,9 +19,10 @@ from pipeline.oracle.control import Controls
 from pipeline.reading import Progress, StoredRecord
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
+from pipeline.unknown import known
 from pipeline.worker.recovery import LogReader
-from schemas.clean import decode_chunk
 from schemas.corrections import decode_correction
+from schemas.ledger import decode_entry
 from schemas.topics import topic_name
 
 __all__ = ["Bar", "UnknownFigureError", "explain"]
@@ -42,14 +44,17 @@ class _Home:
         self._prefix = settings.topic_prefix
         self._bar = bar
 
+    def topic(self, short: str) -> str:
+        return topic_name(self._prefix, short)
+
     async def bounds(self, short: str) -> tuple[int, int]:
-        return await self.reader.bounds(topic_name(self._prefix, short), self.number)
+        return await self.reader.bounds(self.topic(short), self.number)
 
     async def records(self, short: str) -> AsyncIterator[StoredRecord]:
         """Every record up to the present end."""
         first, end = await self.bounds(short)
         with self._bar(f"reading {short}") as report:
-            async for records in self.reader.records(topic_name(self._prefix, short), self.number, first, end):
+            async for records in self.reader.records(self.topic(short), self.number, first, end):
                 for record in records:
                     yield StoredRecord(self.number, *msgspec.structs.astuple(record))
                 if records:
@@ -82,7 +87,7 @@ async def explain(settings: Settings, wanted: Wanted, bar: Bar) -> Explanation:
 
 
 async def _figure(place: _Home, wanted: Wanted) -> dict[str, Any]:
-    view, names = SinkView(), set[str]()
+    view, names = SinkView(place.topic("aggregates")), set[str]()
     own = wanted.company.encode() + b"|"
     async for record in place.records("aggregates"):
         if record.key == wanted.id.encode():
@@ -100,11 +105,7 @@ async def _figure(place: _Home, wanted: Wanted) -> dict[str, Any]:
 async def _count(place: _Home, making: Making) -> FromClean:
     clean = FromClean(making)
     async for record in place.records("clean"):
-        try:
-            chunk = decode_chunk(record.value or b"")
-        except msgspec.MsgspecError:
-            continue  # nobody's: the workers would refuse it
-        clean.take(record.append_time, chunk)
+        clean.take(record.append_time, known_chunk(record.value, place.topic("clean"), place.number, record.offset))
     return clean
 
 
@@ -125,7 +126,7 @@ async def _left_out(place: _Home, settings: Settings, making: Making, low: int) 
         why = f"raw cannot be read ({type(error).__name__})"
     books = FromBooks(making.wanted.company, low, making.through, why)
     async for record in place.records("ledger"):
-        books.take(record.value)
+        books.take(known(decode_entry, record.value, place.topic("ledger"), place.number, record.offset))
     return books.result()
 
 
@@ -134,9 +135,6 @@ async def _corrections(place: _Home, wanted: Wanted) -> list[Corrected]:
     async for record in place.records("corrections"):
         if record.key != wanted.id.encode():
             continue
-        try:
-            correction = decode_correction(record.value or b"")
-        except msgspec.MsgspecError:
-            continue
+        correction = known(decode_correction, record.value, place.topic("corrections"), place.number, record.offset)
         found.setdefault(correction.revision, Corrected(record.append_time, correction))
     return [found[revision] for revision in sorted(found)]

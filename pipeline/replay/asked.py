@@ -28,6 +28,9 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _LONGEST_NAME: Final = 249
 
 
+_NOTED = {"from", "to", "metrics", "source", "accept_gap", "digest", "ends"}
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The arguments that decide what comes out; ``digest`` is the part of the fold digest before the dash."""
@@ -56,6 +59,8 @@ class Asked:
     def read(cls, note: bytes) -> tuple["Asked", list[int]]:
         """The inverse of :meth:`note`; raises ValueError, KeyError or TypeError where it is none."""
         told: dict[str, Any] = orjson.loads(note)
+        if {*told} != _NOTED:
+            raise ValueError("a note of another release")
         end = None if told["to"] is None else parse_time(told["to"])
         period = Period(parse_time(told["from"]), end, tuple(told["metrics"]))
         return cls(period, told["source"], told["accept_gap"], told["digest"]), list(told["ends"])

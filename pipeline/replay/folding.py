@@ -17,9 +17,10 @@ from agents.core.counting import GapError
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
 from agents.core.refold import Refold, Told
+from pipeline.broker.begun import known_chunk
 from pipeline.errors import Refused
 from pipeline.replay.asked import NOTE_KEY, Asked
-from pipeline.replay.start import Peek, Stretch, first_needed, stored_chunk
+from pipeline.replay.start import Peek, Stretch, first_needed
 from pipeline.settings import Settings
 from pipeline.worker.appender import ForeignWriteError, SoleLog
 from pipeline.worker.recovery import LogReader
@@ -89,7 +90,7 @@ class Folding:
                     if record.offset != at:
                         raise Refused(f"{topic} partition {partition} was cut off meanwhile", "begin later")
                     at += 1
-                    yield record.offset, stored_chunk(topic, partition, record.offset, record.value)
+                    yield record.offset, known_chunk(record.value, topic, partition, record.offset)
 
     async def _completed(self, chunk: CleanChunk, refold: Refold, raw: "_Raw") -> CleanChunk:
         """With the fields of today from raw, where those are asked for and the chunk has the same key's pseudonyms."""

@@ -2,26 +2,23 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from agents.core.count_state import Entry
 from agents.core.joins import ENTRY_KEY
 from agents.core.refold import Period, Refold
 from agents.core.windows import Span
 from pipeline.broker.admin import admin, coordinated
+from pipeline.broker.begun import readable_state
 from pipeline.settings import Settings
+from pipeline.unknown import known
 from pipeline.worker.recovery import LogReader, last_entry
-from schemas.aggregates import Status
+from schemas.aggregates import Status, decode_aggregate
 from schemas.catalogue.metrics import Kind
 from schemas.deciding import Deciding
 from schemas.topics import topic_name
 
 __all__ = ["Judge", "Standing", "Verdict", "entries", "has_members", "live_figures", "standing_of"]
-
-
-_MEMBERS: Final = ("sources", "sum", "min", "max", "bins")
 
 
 class Standing(NamedTuple):
@@ -31,7 +28,7 @@ class Standing(NamedTuple):
     value: int
     status: str
     kind: str = Kind.COUNT.value
-    members: tuple[str, ...] = ()
+    members: tuple[object, ...] = ()
     """What its record says beside, of some kinds."""
 
     @property
@@ -61,14 +58,10 @@ class Verdict(StrEnum):
     DIFFERENT = "different"
 
 
-def standing_of(value: bytes) -> Standing | None:
-    """The standing that an aggregate record gives; None where it is none."""
-    try:
-        told: dict[str, Any] = orjson.loads(value)
-        members = tuple([repr(told[name]) for name in _MEMBERS if name in told])
-        return Standing(int(told["revision"]), int(told["value"]), str(told["status"]), str(told["kind"]), members)
-    except (ValueError, KeyError, TypeError):
-        return None
+def standing_of(value: bytes) -> Standing:
+    """The standing that an aggregate record gives; raises :class:`schemas.forms.UnknownFormError`."""
+    told = decode_aggregate(value)
+    return Standing(told.revision, told.value, told.status.value, told.kind.value, told.members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +112,8 @@ async def entries(reader: LogReader, settings: Settings) -> dict[int, Entry]:
     for partition in range(settings.partitions):
         value = (await last_entry(reader, topic, partition)).get(ENTRY_KEY)
         if value is not None:
-            found[partition] = Entry.read(value, settings.partitions)
+            with readable_state(topic, partition, settings.partitions):
+                found[partition] = Entry.read(value, settings.partitions)
     return found
 
 
@@ -133,9 +127,10 @@ async def live_figures(
         for record in records:
             if record.key is None or record.value is None:
                 continue
-            key, told = bytes(record.key), standing_of(bytes(record.value))
-            if told is None or period.span(key.decode("utf-8", "replace"), deciding) is None:
+            key = bytes(record.key)
+            if period.span(key.decode("utf-8", "replace"), deciding) is None:
                 continue
+            told = known(standing_of, record.value, topic, partition, record.offset)
             if key not in found or told.revision >= found[key].revision:
                 found[key] = told
     return found

@@ -12,11 +12,12 @@ from typing import Final, NamedTuple
 from agents.core.ahead import read_ahead
 from agents.core.count_figures import Figures
 from agents.core.count_plan import Plan
-from agents.core.count_state import Entry, figure_parts, span_expired
+from agents.core.count_state import Entry, read_figure, span_expired
 from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.records import StateWrite
 from agents.core.refold import Told
 from agents.core.windows import NEVER
+from pipeline.broker.begun import readable_state
 from pipeline.errors import Refused
 from pipeline.replay.comparing import Compared, note_surplus
 from pipeline.replay.folding import Folding, replay_partition, rows_of
@@ -99,12 +100,13 @@ class Promotion:
                         joined.apply(key, None if record.value is None else bytes(record.value))
         partitions = self._folding.settings.partitions
         entry = joined.get(ENTRY_KEY)
-        self._entry = Entry(partitions=partitions) if entry is None else Entry.read(entry, partitions)
-        self._held = {
-            identity: figure
-            for identity, figure in self._figures_of(joined)
-            if period.span(identity.decode(), self._deciding) is not None
-        }
+        with readable_state(self._state_topic, partition, partitions):
+            self._entry = Entry(partitions=partitions) if entry is None else Entry.read(entry, partitions)
+            self._held = {
+                identity: figure
+                for identity, figure in self._figures_of(joined)
+                if period.span(identity.decode(), self._deciding) is not None
+            }
         sink_end = await reader.end(self._live_topic, partition)
         self._live = await live_figures(reader, self._live_topic, partition, period, self._deciding)
         self._judge = Judge(self._folding.refolds[partition], self._entry)
@@ -114,7 +116,7 @@ class Promotion:
         """Ids and figures, last those that lie ahead; of what a former release left there that is the later word."""
         for key, value in joined.items():
             if key[:1] == b"f":
-                yield key[1:], _figure(value)
+                yield key[1:], [*read_figure(value)[:3]]
         for key, value in joined.items():
             if key[:1] == b"w":
                 ahead = Figures(self._deciding, Plan(self._deciding.catalogue).slides)
@@ -236,12 +238,6 @@ class _Writing:
 
 def _foreign() -> Refused:
     return Refused("worker aggregate wrote while figures were promoted", "stop it, and promote again before it starts")
-
-
-def _figure(value: bytes) -> list[int]:
-    """[value, raw offset of the last change, corrected] of a figure in the state."""
-    figure, last, corrected, *_ = figure_parts(value)
-    return [int(figure), last, corrected]
 
 
 async def _appending_nothing() -> None:

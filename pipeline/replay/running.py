@@ -8,7 +8,7 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
-from agents.core.count_state import Entry, StateError
+from agents.core.count_state import Entry
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.refold import Refold, Told
 from pipeline.broker.digests import other_facts
@@ -132,8 +132,6 @@ async def _answered() -> AsyncIterator[None]:
         raise Refused(
             f"the broker did not answer ({type(error).__name__})", "look at the brokers; the same command goes on"
         ) from None
-    except StateError as error:
-        raise Refused(f"the state of worker aggregate cannot be read ({error})", "see who writes it") from None
 
 
 @asynccontextmanager
@@ -176,7 +174,7 @@ async def _note(reader: LogReader, name: str) -> tuple[Asked, list[int]] | None:
                         return Asked.read(bytes(record.value or b""))
                 except (ValueError, KeyError, TypeError):
                     pass
-                raise Refused(f"{name} is no sink of a replay", "take another --into")
+                raise Refused(f"{name} is no sink of a replay of this release", "take another --into")
     return None
 
 

@@ -10,20 +10,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from agents.core.count_state import Entry
 from agents.core.records import RawRecord
-from pipeline.broker.begun import refused_chunk
+from pipeline.broker.begun import known_chunk
 from pipeline.errors import Refused
 from pipeline.kafka.consumer import BatchConsumer, batch_consumer, fetched
-from schemas.clean import CleanChunk, decode_chunk
+from schemas.clean import CleanChunk
 from schemas.limits import HOUR_MS
 from schemas.times import instant
 
-__all__ = ["Peek", "Stretch", "first_needed", "peeking", "require_reach", "stored_chunk"]
+__all__ = ["Peek", "Stretch", "first_needed", "peeking", "require_reach"]
 
 
 class Stretch(NamedTuple):
@@ -32,14 +31,6 @@ class Stretch(NamedTuple):
     partition: int
     first: int
     end: int
-
-
-def stored_chunk(topic: str, partition: int, offset: int, value: bytes | None) -> CleanChunk:
-    """The chunk in a record; refuses what is none."""
-    try:
-        return decode_chunk(value or b"")
-    except msgspec.MsgspecError as error:
-        raise refused_chunk(error, topic, partition, offset) from None
 
 
 class Peek:
@@ -59,7 +50,7 @@ class Peek:
                 for part in (await fetched(self._consumer, RawRecord)).get(key, ()):
                     for record in part:
                         if record.offset == offset:
-                            return stored_chunk(self.topic, partition, record.offset, record.value)
+                            return known_chunk(record.value, self.topic, partition, record.offset)
         except OffsetOutOfRangeError:
             raise Refused(f"{self.topic} partition {partition} was cut off meanwhile", "run it again") from None
 

@@ -6,7 +6,6 @@ from contextlib import aclosing
 from itertools import islice
 from typing import Final, Self
 
-import msgspec
 import orjson
 
 from agents.core.control import InForce
@@ -15,7 +14,7 @@ from agents.core.counting import AggregateFold, GapError
 from agents.core.emission import Emission
 from agents.core.joins import JoinedLog
 from agents.core.records import LateChange, RawRecord
-from pipeline.broker.begun import refused_chunk
+from pipeline.broker.begun import known_chunk
 from pipeline.errors import Refused
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import parts
@@ -23,7 +22,7 @@ from pipeline.kafka.trusted import admitted
 from pipeline.worker.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
-from schemas.clean import CleanChunk, decode_chunk
+from schemas.clean import CleanChunk
 from schemas.deciding import deciding_part
 
 __all__ = ["CleanOwner", "Stored"]
@@ -195,10 +194,7 @@ class CleanOwner(Owner[Stored]):
         context.operations.corrected(len(corrections))
 
     def _decoded(self, offset: int, value: bytes) -> CleanChunk:
-        try:
-            return decode_chunk(value)
-        except msgspec.MsgspecError as error:
-            raise refused_chunk(error, self.context.topic("clean"), self.partition, offset) from None
+        return known_chunk(value, self.context.topic("clean"), self.partition, offset)
 
     @property
     def in_force(self) -> InForce:

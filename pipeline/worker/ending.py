@@ -8,9 +8,11 @@ import structlog
 from aiokafka import errors as kafka
 
 from pipeline.errors import Refused, StoreError
+from pipeline.unknown import refused_form
 from pipeline.worker.appender import ForeignWriteError, ProduceError
 from pipeline.worker.lease import LeaseLostError
 from pipeline.worker.lines import named, where
+from schemas.forms import UnknownFormError
 
 __all__ = ["end", "reason"]
 
@@ -62,6 +64,8 @@ def end(error: BaseException) -> NoReturn:
             "the brokers do not take FOOTFALL_SESSION_TIMEOUT",
             "set it between their group.min.session.timeout.ms and group.max.session.timeout.ms",
         )
+    elif isinstance(error, UnknownFormError):  # such as in a store, which is read while folding
+        error = refused_form(error)
     if isinstance(error, Refused):
         sys.stderr.write(f"footfall: {error}\n")
         code = 2

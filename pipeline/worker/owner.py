@@ -11,11 +11,11 @@ from typing import Final, Generic, Self, TypeVar
 import structlog
 
 from agents.core.control import InForce
-from agents.core.joins import ENTRY_KEY, JoinedLog, StateError
+from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.records import StateWrite
 from agents.core.standby import Standby
 from agents.core.store import OwnStore
-from pipeline.broker.begun import refused_state
+from pipeline.broker.begun import readable_state
 from pipeline.errors import Refused
 from pipeline.kafka.batch import Batch
 from pipeline.operations import Operations
@@ -146,10 +146,8 @@ class Owner(abc.ABC, Generic[Record]):
         The state was read before the source's ends are asked for, since another owner may move on.
         """
         state = self.context.topic(f"{self.context.kind}-state")
-        try:
+        with readable_state(state, self.partition, self.context.settings.partitions):
             self.take_up(joined)
-        except StateError as error:
-            raise refused_state(error, state, self.partition, self.context.settings.partitions) from None
         self.fresh = joined.get(ENTRY_KEY) is None
         await self._look_for_position(fresh=self.fresh)
 

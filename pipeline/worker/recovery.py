@@ -13,6 +13,7 @@ from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.records import RawRecord
 from agents.core.standby import Standby
 from pipeline.kafka.consumer import BatchConsumer, batch_consumer, fetched
+from pipeline.unknown import readable
 
 __all__ = ["LogReader", "Recovered", "Tail", "joined_entry", "last_entry", "recover"]
 
@@ -148,7 +149,8 @@ async def recover(reader: LogReader, topic: str, partition: int, standby: Standb
         standby.begin_anew()
     async for records in reader.records(topic, partition, max(first, standby.next), end):
         came = time.monotonic()
-        standby.take(records)
+        with readable(topic, partition):
+            standby.take(records)
         found.reading, mark = found.reading + came - mark, time.monotonic()
         found.joining, found.records = found.joining + mark - came, found.records + len(records)
     found.reading += time.monotonic() - mark
@@ -162,7 +164,8 @@ async def last_entry(reader: LogReader, topic: str, partition: int) -> JoinedLog
     async for records in reader.records(topic, partition, max(first, end - 1), end):
         for record in records:
             if record.key == ENTRY_KEY and record.value is not None:
-                joined.apply(ENTRY_KEY, bytes(record.value))
+                with readable(topic, partition, record.offset):
+                    joined.apply(ENTRY_KEY, bytes(record.value))
     if end > first and joined.get(ENTRY_KEY) is None:
         return await joined_entry(reader, topic, partition)
     return joined
@@ -175,7 +178,8 @@ async def joined_entry(reader: LogReader, topic: str, partition: int) -> JoinedL
     async for records in reader.records(topic, partition, first, end):
         for record in records:
             if record.key == ENTRY_KEY or not len(joined):
-                joined.apply(bytes(record.key or b""), None if record.value is None else bytes(record.value))
+                with readable(topic, partition, record.offset):
+                    joined.apply(bytes(record.key or b""), None if record.value is None else bytes(record.value))
     if joined.get(ENTRY_KEY) is not None:
         joined.drop([key for key, _ in joined.items() if key != ENTRY_KEY])
     return joined

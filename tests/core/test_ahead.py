@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from agents.core.activity import add_day, neighbours
 from agents.core.ahead import Ahead, Run, added, ahead_key, read_ahead, sliding_ends
-from agents.core.count_state import StateError, alive, name_of, payload
+from agents.core.count_state import StateError, alive, name_of
 from agents.core.counting import AggregateFold
 from agents.core.emission import Emission
-from agents.core.joins import ENTRY_KEY, fence_of, seal
+from agents.core.joins import ENTRY_KEY, fence_of, payload_of, seal
 from agents.core.windows import span_of
 from pipeline.reading import StoredRecord
 from pipeline.verify import compare
@@ -136,7 +136,7 @@ def test_companies_long_silent_equal_the_oracle(seed: int) -> None:
 def state_of(world: World) -> dict[bytes, object]:
     """What is alive in the end, without fences."""
     _, found, _ = alive(world._joined("second", 0).items(), DECIDING)
-    return {key: payload(value) for key, value in found.items()}
+    return {key: payload_of(value) for key, value in found.items()}
 
 
 @pytest.mark.parametrize("make", [sparse_log, lambda seed: [each for each in random_log(seed) if each.partition == 0]])

@@ -123,4 +123,19 @@ def correction(identity: str, old: int, new: int, offset: int, partition: int = 
 
 
 def sink_record(identity: str, value: int, status: str, revision: int) -> bytes:
-    return json.dumps({"id": identity, "value": value, "status": status, "revision": revision, "more": {}}).encode()
+    company, metric, size, start, _ = identity.split("|")
+    return json.dumps(
+        {
+            "id": identity,
+            "company": company,
+            "metric": metric,
+            "kind": "count",
+            "unit": "1",
+            "dimensions": {},
+            "window": {"size": size, "start": start, "end": start},
+            "value": value,
+            "status": status,
+            "revision": revision,
+            "watermark": start,
+        }
+    ).encode()

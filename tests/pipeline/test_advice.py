@@ -27,7 +27,7 @@ FOLLOWED: Final[dict[str, str]] = {
         "tests/broker/test_partitions.py::"
         "test_all_topics_grown_and_the_setting_raised_with_them_is_refused_everywhere_and_the_advice_leads_on"
     ),
-    "see who else writes to {}": LOOK,
+    "use the release that wrote it, or a later one; if none did, find out who else writes to that topic": LOOK,
     "find out who else writes to that topic": LOOK,
     "start the release that wrote it, or a later one": SAYS,
     "set FOOTFALL_PARTITIONS={} for every worker and command": (

@@ -71,6 +71,8 @@ def test_a_correction_that_the_sink_does_not_show_yet_is_behind_only_once_its_ho
         ),
         ([(b"other", CORRECTIONS[0][1]), *CORRECTIONS[1:]], SINK, "strange"),
         ([*CORRECTIONS, (CHATS.encode(), b"{}")], SINK, "strange"),
+        ([*CORRECTIONS, with_told(CORRECTIONS[0], more=1)], SINK, "strange"),
+        (CORRECTIONS, [*SINK, SINK[0].replace(b'"revision"', b'"more": 1, "revision"')], "strange"),
         ([with_told(CORRECTIONS[0], metric="dau"), *CORRECTIONS[1:]], SINK, "strange"),
         (
             [*CORRECTIONS, correction(CHATS, 6, 7, 16, partition=3)],

@@ -3,8 +3,8 @@
 import pytest
 
 from agents.core.joins import FormerStateError, OtherPartitionsError, StateError
-from pipeline.broker.begun import refused_chunk, refused_partitions, refused_state
-from schemas.clean import OtherVersionError
+from pipeline.broker.begun import known_chunk, refused_partitions, refused_state
+from pipeline.errors import Refused
 
 PREFIX = "take a new FOOTFALL_TOPIC_PREFIX"
 
@@ -40,7 +40,10 @@ def test_what_is_wrong_with_a_number_of_partitions(
     [
         (FormerStateError("x"), f"fold version 2.*{PREFIX}"),
         (OtherPartitionsError(4), f"8 partitions, yet figures were begun with 4.*{PREFIX}"),
-        (StateError("a key of no known kind"), "cannot be read .a key of no known kind.: see who else writes to topic"),
+        (
+            StateError("a key of no known kind"),
+            "topic partition 3 cannot be read .a key of no known kind.: use the release",
+        ),
     ],
 )
 def test_state_that_is_not_gone_on_with(error: StateError, words: str) -> None:
@@ -49,13 +52,14 @@ def test_state_that_is_not_gone_on_with(error: StateError, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("value", "words"),
     [
-        (OtherVersionError(1), f"fold version 2.*{PREFIX}"),
-        (OtherVersionError(7), "chunk of version 7: start the release that wrote it, or a later one"),
-        (ValueError(), "holds no clean chunk: find out who else writes"),
+        (b"\x91\x01", f"fold version 2.*{PREFIX}"),
+        (b"\x91\x07", "a clean chunk of version 7, not .*: start the release that wrote it, or a later one"),
+        (b"\x90", "topic partition 3 offset 8 cannot be read .a record is no clean chunk.*find out who else writes"),
+        (None, "no clean chunk"),
     ],
 )
-def test_a_record_in_clean_that_is_no_chunk_of_this_release(error: Exception, words: str) -> None:
-    with pytest.raises(Exception, match=words):
-        raise refused_chunk(error, "topic", 3, 8)
+def test_a_record_in_clean_that_is_no_chunk_of_this_release(value: bytes | None, words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        known_chunk(value, "topic", 3, 8)

@@ -18,6 +18,7 @@ from schemas.catalogue.catalogue import BUILT_IN
 from schemas.clean import decode_chunk
 from schemas.corrections import decode_correction
 from schemas.deciding import Deciding
+from schemas.ledger import decode_entry
 from schemas.limits import DAY_MS
 from schemas.reasons import Reason
 from tests.control_kit import ORACLE_KEYS, TOPIC
@@ -153,17 +154,17 @@ def test_a_gap_in_clean_and_a_figure_that_is_too_small_are_told() -> None:
 
 
 def test_from_the_books_the_company_s_hours_are_added_up() -> None:
-    rows = [value for _, value in flat(honest())] + [b"{}", honest()[0][1][1]]
+    rows = [decode_entry(value or b"") for _, value in [*flat(honest()), honest()[0][1]]]
     books = FromBooks("acme", 0, 15, "raw begins at offset 7")
-    for value in rows:
-        books.take(value)
+    for entry in rows:
+        books.take(entry)
     found = books.result()
     assert found == LeftOut(
         Source.LEDGER, {Reason.DUPLICATE: 1}, ("2026-11-01T10:00:00Z", "2026-11-01T11:00:00Z"), "raw begins at offset 7"
     )
     books = FromBooks("globex", 20, 99, "")
-    for value in rows:
-        books.take(value)
+    for entry in rows:
+        books.take(entry)
     assert books.result().by_reason == {Reason.DUPLICATE: 1, Reason.TOO_LATE: 1}
 
 

@@ -21,6 +21,7 @@ from schemas.catalogue.metrics import METRICS, WindowSize
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS
+from tests.pipeline.audit_kit import sink_record
 
 HOUR = 500_000 * HOUR_MS
 
@@ -140,7 +141,7 @@ def test_the_live_sink_is_judged_by_what_it_can_know() -> None:
     assert judged(closed, one) is Verdict.DIFFERENT
     assert judged(closed, one, closing=HOUR) is Verdict.BEHIND
     assert judged(stands(30, 5, "corrected"), closed) is Verdict.DIFFERENT
-    assert standing_of(b"[]") is standing_of(b"{") is standing_of(b'{"revision": null}') is None
+    assert standing_of(sink_record("acme|dau|P1D|2026-11-01T00:00:00Z|", 5, "final", 61)) == (61, 5, "final")
 
 
 def test_the_note_holds_what_was_asked() -> None:
@@ -149,7 +150,8 @@ def test_the_note_holds_what_was_asked() -> None:
     assert asked.period.metrics == ("dau", "mau")
     assert Asked.read(asked.note([3, 5])) == (asked, [3, 5])
     assert Asked.read(ask(settings, "2026-11-01", None, [], "clean", True).note([]))[0].period.metrics == (*METRICS,)
-    for note in (b"{}", b"[]", b"x", b'{"to": null, "from": "never"}'):
+    more = asked.note([3]).removesuffix(b"}") + b',"more":1}'
+    for note in (more, b"{}", b"[]", b"x", b'{"to": null, "from": "never"}'):
         with pytest.raises((ValueError, KeyError, TypeError)):
             Asked.read(note)
 

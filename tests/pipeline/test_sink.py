@@ -42,6 +42,7 @@ def test_counts_are_summed_and_active_users_are_of_the_last_day() -> None:
 
 def test_what_is_no_figure_is_passed_over() -> None:
     view = SinkView()
-    view.apply([StoredRecord(0, 0, 0, None, value, ()) for value in (None, b"", b"[", b"[]", b"{}")])
-    assert view.read == 5
+    strange = [b"[", b"[]", b"{}", b'{"id": "a"}', b'{"id": [], "revision": 1}', b'{"id": "a", "revision": "1"}']
+    view.apply([StoredRecord(0, 0, 0, None, value, ()) for value in (None, b"", *strange)])
+    assert view.read == 8
     assert view.by_company() == {}

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from agents.core.activity import Activity, pack_days, unpack_days, user_key
+from agents.core.activity import Activity, pack_days, read_days, unpack_days, user_key
 from agents.core.ahead import ahead_key, sliding_ends
 from agents.core.count_figures import Figures
 from agents.core.count_plan import Plan
-from agents.core.count_state import Entry, days_of
+from agents.core.count_state import Entry
 from agents.core.figure import Window
 from agents.core.joins import seal
 from agents.core.kinds.part import Changes, Stretch
@@ -84,7 +84,7 @@ class ActiveUsers:
                 users = companies.get(company)
                 if users is None:
                     users = companies[company] = self._activity.users.setdefault(company.decode(), {})
-                users[user] = unpack_days(*days_of(value))
+                users[user] = unpack_days(*read_days(value))
 
     def writes(self, fence: int) -> Iterator[tuple[bytes, bytes]]:
         """See :class:`KindPart`."""

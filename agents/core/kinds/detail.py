@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from agents.core.joins import StateError
 from agents.core.kinds.bins import BEGINS, bin_of, quantile
 from schemas.catalogue.metrics import Kind
 
@@ -70,11 +71,15 @@ class Bins:
 
 
 def detail_of(kind: Kind, state: tuple[int, ...] = ()) -> Detail | None:
-    """A detail for a figure of this kind, from what its ``state`` was; None for a kind without; raises TypeError."""
+    """A detail for a figure of this kind, from what its ``state`` was; None for a kind without.
+
+    Raises :class:`agents.core.joins.StateError` where the state is that of another kind.
+    """
+    made: Detail | None = None
     if kind is Kind.GAUGE:
-        return Readings(*state)
-    if kind is Kind.DISTRIBUTION:
-        return Bins(*state)
-    if state:
-        raise TypeError("a figure of a kind without further members has some")
-    return None
+        made = Readings(*state[:1])
+    elif kind is Kind.DISTRIBUTION:
+        made = Bins(*state[:3])
+    if len(state) not in {0, 0 if made is None else len(made.state())}:
+        raise StateError("a figure has the shape of another kind")
+    return made

@@ -5,11 +5,9 @@ A reading touches one key of bins beside its figure, so that a figure of many bi
 
 from collections.abc import Iterator
 
-import msgspec
-
 from agents.core.count_figures import Figures
 from agents.core.figure import Figure
-from agents.core.joins import StateError, payload_of, seal
+from agents.core.joins import StateError, seal, value_reader
 from agents.core.kinds.detail import Bins
 from agents.core.kinds.part import Changes, Stretch
 from schemas.limits import HOUR_MS
@@ -18,7 +16,7 @@ __all__ = ["SEGMENT", "Distributions", "bins_key"]
 
 SEGMENT = 32
 """Bins that share a key."""
-_decode = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
+_read = value_reader("bins of a distribution", list[tuple[int, int]])
 
 
 def bins_key(figure: bytes, segment: int) -> bytes:
@@ -69,10 +67,7 @@ class Distributions:
     def restore(self, key: bytes, value: bytes) -> None:
         """Take up bins of a figure that is there; raises :class:`agents.core.joins.StateError`."""
         figure = self._figures.find(key[1:].rpartition(b"|")[0].decode())
-        try:
-            counts = _decode(payload_of(value))
-        except msgspec.MsgspecError:
-            raise StateError("bins have another shape") from None
+        counts = _read(value)
         if figure is None or not isinstance(figure.detail, Bins):
             raise StateError("bins without their figure")
         figure.detail.counts.update(counts)

@@ -8,13 +8,11 @@ bound of series is the one for all others. Nothing is carried over from one wind
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import msgspec
-
 from agents.core.company_bounds import CompanyBounds, Held
 from agents.core.count_figures import Figures
 from agents.core.count_plan import Target
 from agents.core.figure import Figure, Window
-from agents.core.joins import StateError, payload_of, seal
+from agents.core.joins import StateError, seal, value_reader
 from agents.core.kinds.detail import Readings
 from agents.core.kinds.part import Changes, Stretch
 from agents.core.records import LateChange
@@ -24,7 +22,7 @@ from schemas.limits import HOUR_MS, OTHER
 
 __all__ = ["Gauges", "Reading", "figure_of", "reading_key"]
 
-_decode = msgspec.msgpack.Decoder(tuple[int, int, bool]).decode
+_read = value_reader("a reading of a gauge", tuple[int, int, bool])
 
 
 class Reading(NamedTuple):
@@ -131,10 +129,7 @@ class Gauges:
 
     def restore(self, key: bytes, value: bytes) -> None:
         """Take up a reading; raises :class:`agents.core.joins.StateError`."""
-        try:
-            reading = Reading(*_decode(payload_of(value)))
-        except msgspec.MsgspecError:
-            raise StateError("a reading has another shape") from None
+        reading = Reading(*_read(value))
         window = figure_of(key).rpartition(b"|")[0] + b"|"
         if window not in self._figures.windows:
             raise StateError("a reading without its figure")
