@@ -9,12 +9,12 @@ from typing import Final
 
 from pipeline.broker.digests import announce as announce_digest
 from pipeline.broker.digests import in_force_at_ends
-from pipeline.broker.embedded import embedded
 from pipeline.broker.jars import Progress
+from pipeline.broker.resolving import BrokerChoice, Chosen, resolve
 from pipeline.broker.topics import apply
 from pipeline.errors import Refused
 from pipeline.folders import held, is_held, kept_secret, writable
-from pipeline.preflight import require_key
+from pipeline.preflight import require_broker, require_key
 from pipeline.processes import WorkerProcess, start_worker
 from pipeline.settings import Settings
 from pipeline.settings_env import as_environment
@@ -35,6 +35,7 @@ class Stack:
     folder: Path
     anonymize: WorkerProcess
     aggregate: WorkerProcess
+    broker: Chosen
 
     @property
     def brokers(self) -> str:
@@ -49,16 +50,24 @@ class Stack:
 
 @asynccontextmanager
 async def running_stack(
-    settings: Settings, folder: Path, progress: Progress | None = None, *, announce: bool = False
+    settings: Settings,
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    announce: bool = False,
+    choice: BrokerChoice = BrokerChoice.AUTO,
+    kept: bool = False,
 ) -> AsyncIterator[Stack]:
-    """Start the real broker, make the topics, start both workers and wait until they are ready; stop all at the end.
+    """Find or start a broker, make the topics, start both workers and wait until they are ready; stop all at the end.
 
     All ``settings`` are handed on to the workers but the brokers and the data folder, which are the stack's own; so is
-    the key where none is set. Where a metrics port is set, ``aggregate`` has the next one. ``progress`` tells of the
-    jars. ``announce`` goes on with a folder that was begun under another fold digest, which is refused without it.
+    the key where none is set. Where a metrics port is set, ``aggregate`` has the next one. ``choice`` and ``kept`` are
+    as in :func:`resolve`; ``progress`` tells of the jars of an embedded broker. ``announce`` goes on with a folder that
+    was begun under another fold digest, which is refused without it.
     Refuses before anything is started where the folder is unusable or another process holds it.
     """
-    _refuse_unfit(settings)
+    given = settings.brokers if choice is BrokerChoice.AUTO else None
+    _refuse_unfit(settings, own=given is None)
     writable(folder, _DO)
     with held(folder, "footfall up", _DO):
         if settings.pseudonym_secret() is None:
@@ -66,21 +75,23 @@ async def running_stack(
         if settings.control_keys() is None:
             settings = settings.model_copy(update={"control_key_file": kept_secret(folder / "control.key")})
         async with AsyncExitStack() as ending:
-            brokers = await ending.enter_async_context(embedded(folder / "broker", progress))
-            settings = settings.model_copy(update={"brokers": brokers, "data_dir": folder / "data"})
+            broker = await ending.enter_async_context(resolve(folder / "broker", choice, given, progress, kept=kept))
+            settings = settings.model_copy(update={"brokers": broker.address, "data_dir": folder / "data"})
+            await require_broker(settings)
             await apply(settings)
             announced = await _look_at_digests(settings, announce=announce)
             workers: list[WorkerProcess] = []
-            for kind, given in _environments(settings):
-                workers.append(start_worker(kind, given, folder / "logs", bound=True))
+            for kind, variables in _environments(settings):
+                workers.append(start_worker(kind, variables, folder / "logs", bound=True))
                 ending.push_async_callback(workers[-1].stop)
                 if announced:  # what the second reads must be under its digest
                     await workers[-1].ready()
             for worker in workers:
                 await worker.ready()
-            noted = {"brokers": brokers, "workers": [worker.metrics_address for worker in workers]}
+            noted = {"brokers": broker.address, "workers": [worker.metrics_address for worker in workers]}
             (folder / _NOTED).write_text(json.dumps(noted), "utf-8")
-            yield Stack(settings, folder, *workers)
+            anonymize, aggregate = workers
+            yield Stack(settings, folder, anonymize, aggregate, broker)
 
 
 async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:
@@ -100,9 +111,9 @@ async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:
     return False
 
 
-def _refuse_unfit(settings: Settings) -> None:
+def _refuse_unfit(settings: Settings, *, own: bool) -> None:
     """What a cluster has and one broker with two workers on this machine cannot have."""
-    if (settings.replication or 1) > 1:
+    if own and (settings.replication or 1) > 1:
         raise Refused(
             f"FOOTFALL_REPLICATION is {settings.replication}, but one broker is started here", "unset it here"
         )

@@ -1,22 +1,34 @@
-"""The real broker that the tests start: one for the session, a fresh topic prefix for each test."""
+"""The real broker that the tests use: one for the session, a fresh topic prefix for each test.
 
+``TEST_BROKER`` says which: ``auto`` (a container where Docker answers, else the embedded one; also where it is not
+set), ``container``, ``embedded``, or ``host:port`` of a broker that runs. Tests that stop brokers, or take several
+nodes or further listeners, start embedded ones of their own whatever it says.
+"""
+
+import asyncio
+import os
 import secrets
 from collections.abc import Iterator
 
 import pytest
 
-from pipeline.broker.embedded import EmbeddedBroker
+from pipeline.broker.resolving import BrokerChoice, resolve
 
 
 @pytest.fixture(scope="session")
 def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """``host:port`` of an Apache Kafka of this session's own; tests that use it are marked ``broker``."""
-    broker = EmbeddedBroker(tmp_path_factory.mktemp("kafka"))
-    address = broker.start()
-    try:
-        yield address
-    finally:
-        broker.stop()
+    """``host:port`` of an Apache Kafka for this session; tests that use it are marked ``broker``."""
+    wanted = os.environ.get("TEST_BROKER", BrokerChoice.AUTO)
+    given = wanted if ":" in wanted else None
+    choice = BrokerChoice.AUTO if given else BrokerChoice(wanted)
+    with asyncio.Runner() as runner:
+        broker = resolve(tmp_path_factory.mktemp("kafka"), choice, given)
+        chosen = runner.run(broker.__aenter__())
+        print(f"broker {chosen.address}: {chosen.line}")  # shown with a test that fails
+        try:
+            yield chosen.address
+        finally:
+            runner.run(broker.__aexit__(None, None, None))
 
 
 @pytest.fixture

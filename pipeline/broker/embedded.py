@@ -27,9 +27,18 @@ from pipeline.broker.jars import Progress, ready_jars
 from pipeline.broker.properties import HOST, Listeners, server_properties
 from pipeline.errors import Refused
 
-__all__ = ["EmbeddedBroker", "Listeners", "cluster", "dies_with_parent", "embedded", "free_ports"]
+__all__ = [
+    "CLUSTER_ID",
+    "EmbeddedBroker",
+    "Listeners",
+    "cluster",
+    "dies_with_parent",
+    "embedded",
+    "free_ports",
+    "serves",
+]
 
-_CLUSTER: Final = "Zm9vdGZhbGwtZW1iZWRkZQ"
+CLUSTER_ID: Final = "Zm9vdGZhbGwtZW1iZWRkZQ"
 """Any 16 bytes in base64; every node of a cluster is formatted with the same."""
 _DATA: Final = "data"
 _PROPERTIES: Final = "server.properties"
@@ -79,6 +88,22 @@ def dies_with_parent() -> Callable[[], None] | None:
             os._exit(1)
 
     return arrange
+
+
+async def serves(address: str, node: int) -> bool:
+    """Whether a broker on this machine answers, and the controller lets it hold partitions."""
+    with socket.socket() as probe:  # asked first, since a client would log every attempt that fails
+        if probe.connect_ex((HOST, int(address.rpartition(":")[2]))):
+            return False
+    admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=5000)
+    try:
+        await admin.start()
+        nodes = (await admin.describe_cluster())["brokers"]
+    except (OSError, KafkaError, TimeoutError):
+        return False
+    finally:
+        await admin.close()
+    return any(found["node_id"] == node for found in nodes)
 
 
 class EmbeddedBroker:
@@ -139,7 +164,7 @@ class EmbeddedBroker:
         (self.folder / "ports.json").write_text(json.dumps([self.port, self.voters[self.node]]), "utf-8")
         if not (self.folder / _DATA / "meta.properties").exists():
             done = subprocess.run(  # noqa: S603 - the runtime and the jars are our own
-                [*_java(jars, "256m"), "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", _PROPERTIES],
+                [*_java(jars, "256m"), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", _PROPERTIES],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 check=False,
@@ -167,15 +192,7 @@ class EmbeddedBroker:
 
     async def serves(self) -> bool:
         """Whether it answers, and the controller lets it hold partitions."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=5000)
-        try:
-            await admin.start()
-            nodes = (await admin.describe_cluster())["brokers"]
-        except (OSError, KafkaError, TimeoutError):
-            return False
-        finally:
-            await admin.close()
-        return any(node["node_id"] == self.node for node in nodes)
+        return await serves(self.address, self.node)
 
     def start(self, progress: Progress | None = None) -> str:
         """Start and wait until it serves; returns its address. Refuses where it ends or takes over three minutes.
@@ -207,7 +224,7 @@ class EmbeddedBroker:
         while loop.time() < until:
             if not self.running:
                 raise Refused("Apache Kafka ended at its start", f"read its log, {self.log}")
-            if self._listens() and await self.serves():
+            if await self.serves():
                 return
             await asyncio.sleep(0.05)
         raise Refused(f"Apache Kafka did not answer within {_START_SECONDS} s", f"read its log, {self.log}")
@@ -233,11 +250,6 @@ class EmbeddedBroker:
     async def stop_async(self, grace: float = 10) -> None:
         """:meth:`stop` for a loop."""
         await asyncio.to_thread(self.stop, grace)
-
-    def _listens(self) -> bool:
-        """Asked first, since a client would log every attempt that fails."""
-        with socket.socket() as probe:
-            return probe.connect_ex((HOST, self.port)) == 0
 
     def _ports(self) -> tuple[int, int]:
         """Those of the last start on this folder where they are free."""

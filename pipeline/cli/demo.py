@@ -1,6 +1,7 @@
 """``footfall demo``: the main job end to end on the real broker, and the proof that it held."""
 
 import asyncio
+import secrets
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -16,10 +17,12 @@ from rich.text import Text
 
 from pipeline.audit.reading import read_partitions
 from pipeline.audit.verdict import Audit, conclude
+from pipeline.broker.resolving import BrokerChoice
+from pipeline.broker.topics import remove
 from pipeline.cli.audit import show_findings
 from pipeline.cli.explain import in_short
 from pipeline.cli.show import bar, console
-from pipeline.cli.up import lively
+from pipeline.cli.up import BROKER_HELP, lively
 from pipeline.errors import Refused
 from pipeline.explain.explanation import Explanation
 from pipeline.explain.reading import explain
@@ -67,10 +70,12 @@ def demo(
     seed: int = typer.Option(1, help="Of the simulation."),
     companies: int = typer.Option(30, min=1, help="Companies to simulate."),
     svg: Path | None = typer.Option(None, help="Also draw what was shown into this file."),
+    broker: BrokerChoice = typer.Option(BrokerChoice.AUTO, help=BROKER_HELP),
 ) -> None:
     """Run everything once: broker, both workers, a simulated fortnight; compare with the oracle, look for leaks.
 
-    Exit 0 only if every figure is equal and no planted personal data was found. Stops all it started.
+    Exit 0 only if every figure is equal and no planted personal data was found. Stops all it started. On brokers that
+    are set it has a topic prefix of its own, and removes its topics.
     """
     settings = lively(load_settings())
     if svg is not None:
@@ -84,19 +89,23 @@ def demo(
         pii_canaries=True,
     )
     console.record = svg is not None
-    held = asyncio.run(_demo(settings, plan))
+    held = asyncio.run(_demo(settings, plan, broker))
     if svg is not None:
         console.save_svg(str(svg), title="footfall demo")
     raise typer.Exit(0 if held else 1)
 
 
-async def _demo(settings: Settings, plan: Plan) -> bool:
+async def _demo(settings: Settings, plan: Plan, choice: BrokerChoice) -> bool:
+    if settings.brokers is not None and choice is BrokerChoice.AUTO:  # nothing simulated beside real events
+        prefix = f"{settings.topic_prefix}-demo-{secrets.token_hex(4)}"
+        settings = settings.model_copy(update={"topic_prefix": prefix})
     with _scratch() as name:
         with bar("broker") as report:
-            running = running_stack(settings, Path(name), report)
+            running = running_stack(settings, Path(name), report, choice=choice)
             stack = await running.__aenter__()
         try:
             settings = stack.settings
+            console.print(f"broker: {stack.broker.line}", highlight=False, markup=False)
             run = _Run(plan)
             await _process(settings, stack, run)
             judgement = await _judge(settings)
@@ -106,6 +115,9 @@ async def _demo(settings: Settings, plan: Plan) -> bool:
             return judgement.equal and not search.places and not books.audit.findings and books.figure.sound
         finally:
             await running.__aexit__(None, None, None)
+            if stack.broker.given:
+                for topic in TOPICS:
+                    await remove(stack.settings, topic_name(stack.settings.topic_prefix, topic))
 
 
 def _refuse_unwritable(svg: Path) -> None:

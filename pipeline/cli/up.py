@@ -9,12 +9,15 @@ import time
 import typer
 from pydantic import SecretStr
 
+from pipeline.broker.resolving import BrokerChoice
 from pipeline.cli.show import bar, console
 from pipeline.settings import Settings, load_settings
 from pipeline.settings_env import as_environment
 from pipeline.stack import Stack, running_stack
 
-__all__ = ["up"]
+__all__ = ["BROKER_HELP", "lively", "up"]
+
+BROKER_HELP = "auto: that of FOOTFALL_BROKERS, else a container where Docker answers, else the embedded one."
 
 _OWN = {"BROKERS"} | {name.upper() for name in Settings.model_fields if "_key_file" in name}
 """Settings that are up's own where they are not set, and are told in any case."""
@@ -25,15 +28,16 @@ def up(
         None, min=1, help="Seconds between emissions to the sink; 1 where FOOTFALL_EMIT_INTERVAL is not set."
     ),
     announce: bool = typer.Option(False, "--announce", help="Go on although release or settings changed."),
+    broker: BrokerChoice = typer.Option(BrokerChoice.AUTO, help=BROKER_HELP),
 ) -> None:
-    """Start a broker, the topics and both workers, print their addresses, and keep them until Ctrl-C.
+    """Find or start a broker, the topics and both workers, print their addresses, and keep them until Ctrl-C.
 
     Data stays in FOOTFALL_DATA_DIR (.footfall), so the next start goes on with it. Both workers have all the settings
     that are set here. A partition where nothing happens closes all past months five minutes after the start: what is
     published of them later counts as corrections.
     """
     given = load_settings() if emit_interval is None else load_settings(emit_interval=emit_interval)
-    asyncio.run(_up(given, lively(given), announce=announce))
+    asyncio.run(_up(given, lively(given), announce=announce, choice=broker))
 
 
 def lively(settings: Settings) -> Settings:
@@ -43,12 +47,12 @@ def lively(settings: Settings) -> Settings:
     return settings.model_copy(update={"emit_interval": dt.timedelta(seconds=1)})
 
 
-async def _up(given: Settings, settings: Settings, *, announce: bool) -> None:
+async def _up(given: Settings, settings: Settings, *, announce: bool, choice: BrokerChoice) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     folder = settings.data_dir.absolute() / "up"
     with bar("broker", to_stderr=True) as report:
-        running = running_stack(settings, folder, report, announce=announce)
+        running = running_stack(settings, folder, report, announce=announce, choice=choice, kept=True)
         stack = await running.__aenter__()
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -71,12 +75,12 @@ def _tell(given: Settings, stack: Stack) -> None:
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    say(f"broker     {stack.brokers}")
+    say(f"broker     {stack.brokers} ({stack.broker.line})")
     for worker in stack.workers:
         say(f"{worker.kind:<10} {worker.metrics_url}")
     say(f"logs       {stack.folder / 'logs'}")
     if given.brokers not in (None, stack.brokers):
-        say(f"FOOTFALL_BROKERS={given.brokers} is not used here: the broker above is up's own.")
+        say(f"FOOTFALL_BROKERS={given.brokers} is not used here: --broker asks for another.")
     say("In another terminal:")
     say(f"  export {exported(given, stack.settings)}")
     for name in _secrets(given):
