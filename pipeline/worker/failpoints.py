@@ -1,14 +1,8 @@
-"""Points of a worker's way at which a test kills it, as ``kill -9`` does: nothing happens unless a test asks for it."""
+"""Named points in a worker's work where a crash could matter; tests kill workers there (``tests/faults/killing``)."""
 
-import os
-import signal
-from collections import Counter
-from collections.abc import Callable
 from typing import Final
 
-from pipeline.errors import Refused
-
-__all__ = ["FAILPOINTS", "failpoint"]
+__all__ = ["FAILPOINTS", "reached"]
 
 FAILPOINTS: Final = (
     "mending",
@@ -25,21 +19,8 @@ FAILPOINTS: Final = (
     "commit",
     "committed",
 )
-"""Before and after each step that a crash could fall beside, in the order of a worker's life."""
+"""Before and after each such step, in the order in which a worker gets to them."""
 
 
-def failpoint(setting: str | None) -> Callable[[str], None]:
-    """What is called at every point: ``NAME`` or ``NAME:COUNT`` kills the process when it gets there that often."""
-    if setting is None:
-        return lambda _name: None
-    wanted, _, count = setting.partition(":")
-    if wanted not in FAILPOINTS or not (count or "1").isdigit():
-        raise Refused(f"FOOTFALL_FAILPOINT knows no {wanted}", "unset it: it is for tests alone")
-    passed: Counter[str] = Counter()
-
-    def at(name: str) -> None:
-        passed[name] += 1
-        if name == wanted and passed[name] >= int(count or "1"):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return at
+def reached(_name: str) -> None:
+    """Called at each point; does nothing, unless a test has put another function in its place."""

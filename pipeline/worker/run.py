@@ -26,7 +26,7 @@ from pipeline.settings import Settings
 from pipeline.worker.appender import Appender
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.ending import end
-from pipeline.worker.failpoints import failpoint
+from pipeline.worker.failpoints import reached
 from pipeline.worker.held import WholeEnds
 from pipeline.worker.lease import Lease, LeaseLostError
 from pipeline.worker.lines import log_to_stdout
@@ -80,7 +80,6 @@ class _Worker:
         self._log = structlog.get_logger().bind(worker=kind)
         self._stop = asyncio.Event()
         self._commits: dict[int, int] = {}
-        self._at = failpoint(settings.failpoint)
         lease = settings.session_timeout.total_seconds() * _LEASE_SHARE
         self._lease = Lease(lease, lambda: end(LeaseLostError(lease)))
         self._operations = Operations()
@@ -129,7 +128,7 @@ class _Worker:
             self._commits.get,
             end,
             self._accept_gap,
-            at=self._at,
+            at=reached,
             store=opened,
             whole_end=self._ends.end,
         )
@@ -225,7 +224,7 @@ class _Worker:
         if not tps:
             return True
         consumer: Any = app.consumer
-        self._at("commit")
+        reached("commit")
         taken = bool(await consumer._thread.commit(tps))  # noqa: SLF001 - Faust's own commit wants its acknowledgements
-        self._at("committed")
+        reached("committed")
         return taken

@@ -46,15 +46,14 @@ _OLD_HOURS = 12
 
 @dataclass(eq=False)
 class Place:
-    """Where a worker of ``kind`` runs, one process after the other; ``variables`` are those of its environment.
-
-    ``more`` are settings of the next start alone, ``stays`` of every one.
+    """Where a worker of ``kind`` runs, one process after the other, with ``settings`` and ``variables`` of its
+    environment; ``first`` are variables of the first process alone.
     """
 
     kind: str
-    more: dict[str, str]
-    stays: Mapping[str, str]
-    variables: Mapping[str, str] | None = None
+    settings: Mapping[str, str]
+    variables: Mapping[str, str]
+    first: Mapping[str, str]
     wanted: bool = True
     worker: WorkerProcess | None = None
 
@@ -96,12 +95,12 @@ class Rig:
         self,
         kind: str,
         *,
-        stays: Mapping[str, str] = MappingProxyType({}),
-        variables: Mapping[str, str] | None = None,
-        **more: str,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        variables: Mapping[str, str] = MappingProxyType({}),
+        first: Mapping[str, str] = MappingProxyType({}),
     ) -> Place:
         """One more worker of a kind, started again whenever it ends; see :class:`Place`."""
-        place = Place(kind, more, stays, variables)
+        place = Place(kind, settings, variables, first)
         self.places.append(place)
         self._keeping.append(asyncio.create_task(self._keep(place)))
         return place
@@ -112,8 +111,8 @@ class Rig:
             await self._may_start.wait()
             if not place.wanted:
                 return
-            given = {"BROKERS": behind, **place.stays} | place.more
-            place.worker, place.more = self.bench.start(place.kind, variables=place.variables, **given), {}
+            variables, place.first = {**place.variables, **place.first}, {}
+            place.worker = self.bench.start(place.kind, variables=variables, BROKERS=behind, **place.settings)
             code = await asyncio.to_thread(place.worker.process.wait)
             self.ends[code] += 1
             await asyncio.sleep(_RESTART_SECONDS)

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.worker.failpoints import FAILPOINTS
 from tests.broker.bench import DEADLINE, Bench, run
+from tests.faults.points import killed_at
 
 pytestmark = pytest.mark.broker
 
@@ -35,7 +36,7 @@ def test_a_kill_at_the_point_changes_no_figure(
 ) -> None:
     async def scenario(bench: Bench) -> None:
         for each in ("anonymize", "aggregate"):
-            bench.start(each, **({"FAILPOINT": point} if each == kind else {}))
+            bench.start(each, variables=killed_at(point) if each == kind else None)
         doomed = next(worker for worker in bench.workers if worker.kind == kind)
         feeding = asyncio.create_task(_feed_slowly(bench))
         assert await asyncio.to_thread(doomed.process.wait, DEADLINE) == -signal.SIGKILL
@@ -67,7 +68,7 @@ def test_a_recovery_that_is_killed_again_and_again_ends_equal(brokers: str, pref
         await bench.feed(2, 500)
         for point in ("mending", "mending:3", "mended"):
             for kind in ("anonymize", "aggregate"):
-                doomed = bench.start(kind, FAILPOINT=point)
+                doomed = bench.start(kind, variables=killed_at(point))
                 assert await asyncio.to_thread(doomed.process.wait, DEADLINE) == -signal.SIGKILL
         bench.start("anonymize")
         bench.start("aggregate")

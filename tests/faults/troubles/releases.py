@@ -67,7 +67,7 @@ async def upgrade_announced(rig: Rig, choose: random.Random) -> None:
     )
     old = [place for place in rig.places if place.kind in kinds]
     await _announced(rig, changed)
-    new = [rig.keep(place.kind, stays=changed) for place in old]
+    new = [rig.keep(place.kind, settings=changed) for place in old]
     for _ in range(choose.randint(0, 3)):
         await asyncio.sleep(choose.uniform(0, 2))
         victim = choose.choice([*old, *new])

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 
 from pipeline.worker.failpoints import FAILPOINTS
+from tests.faults.points import killed_at
 from tests.faults.proxy import PRODUCE, Rules
 from tests.faults.rig import Rig
 from tests.faults.troubles.choosing import SESSION_SECONDS, any_kind, any_worker
@@ -28,7 +29,7 @@ async def worker_killed(rig: Rig, choose: random.Random) -> None:
 
 async def worker_killed_at_a_point(rig: Rig, choose: random.Random) -> None:
     """FP2 to FP5: ``kill -9`` at a named point, also of its recovery; one more worker that does not last."""
-    place = rig.keep(any_kind(choose), FAILPOINT=f"{choose.choice(FAILPOINTS)}:{choose.randint(1, 3)}")
+    place = rig.keep(any_kind(choose), first=killed_at(f"{choose.choice(FAILPOINTS)}:{choose.randint(1, 3)}"))
     await asyncio.sleep(choose.uniform(4, 8))
     await rig.leave(place)
 
