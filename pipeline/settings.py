@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -25,77 +26,100 @@ from pipeline.settings_env import added_by_kubernetes
 from pipeline.settings_values import Address, Brokers, Duration, OwnPath, without_password
 from schemas.deciding import Deciding, fold_digest
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["DECIDING_SETTINGS", "Settings", "load_settings"]
 
 PREFIX: Final = "FOOTFALL_"
 CONFIG: Final = "FOOTFALL_CONFIG"
 """Names the TOML file; the one variable that is no setting."""
 _SECRETS: Final = frozenset({"pseudonym_key", "control_key", "control_key_previous"})
+_KEYS_OF_THE_DIGEST: Final = ("pseudonym_key", "control_key")
+DECIDING_SETTINGS: Final = frozenset(
+    [each.name for each in fields(Deciding)] + [key + end for key in _KEYS_OF_THE_DIGEST for end in ("", "_file")]
+)
+"""The settings that decide figures: a change of one is announced with ``topics fold``."""
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 _PREFIX_PATTERN: Final = re.compile("[A-Za-z0-9._-]{1,150}")
 
 
 class Settings(BaseSettings):
-    """Everything that can be set, frozen; build it with :func:`load_settings`."""
+    """Everything that can be set, frozen; build it with :func:`load_settings`.
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    The docstring of each setting is its sentence in ``docs/settings.md``.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     brokers: Brokers = None
-    """``host:port``, several separated by commas; an IPv6 address in brackets."""
+    """Kafka brokers as ``host:port``, several separated by commas; an IPv6 address in brackets."""
     topic_prefix: str = "footfall"
+    """The beginning of every name of a topic and of a consumer group."""
     partitions: int = Field(default=8, ge=1, le=10_000)
-    """Of every topic that ``topics apply`` makes; fixed from then on."""
+    """Partitions of every topic that ``topics apply`` makes; fixed from then on."""
     replication: int | None = Field(default=None, ge=1, le=32_767)
-    """Of every topic that ``topics apply`` makes; None leaves it to the broker."""
+    """Replicas of every topic that ``topics apply`` makes; not set leaves it to the broker."""
     data_dir: OwnPath = Path(".footfall")
+    """The folder for state on disk, and for what ``up`` and ``demo`` keep."""
     catalogue: OwnPath | None = None
     """A TOML file with event types and metrics beside the built-in ones."""
     store: Literal["memory", "rocksdb"] = "memory"
-    """Where a worker keeps state that grows with people and sources; on disk it lies under the data folder."""
+    """Where a worker keeps state that grows with users and sources: ``memory``, or ``rocksdb`` in the data folder."""
     pseudonym_key: SecretStr | None = None
+    """64 hex digits that pseudonyms are made with; for ``anonymize`` alone, and never changed."""
     pseudonym_key_file: OwnPath | None = None
+    """A file that holds the pseudonym key, in place of the key itself."""
     control_key: SecretStr | None = None
     """64 hex digits that sign ticks and control records; apart from the pseudonym key, and not for ``aggregate``."""
     control_key_file: OwnPath | None = None
+    """A file that holds the control key, in place of the key itself."""
     control_key_previous: SecretStr | None = None
-    """The control key before, while a new one is announced and for as long as raw holds what it signed."""
+    """The control key before, needed while a new one is announced and as long as raw holds what it signed."""
     control_key_previous_file: OwnPath | None = None
+    """A file that holds the control key before, in place of the key itself."""
     emit_interval: Duration = Field(default=dt.timedelta(seconds=10), ge=dt.timedelta(seconds=1))
+    """Time between two emissions of changed figures to the sink; at least a second."""
     grace_hour: Duration = dt.timedelta(hours=1)
+    """How long after its end a window of an hour stays open."""
     grace_day: Duration = dt.timedelta(hours=24)
+    """How long after its end a window of a day or longer stays open."""
     lateness: Duration = dt.timedelta(days=35)
+    """How far an event may lie behind the event watermark; one further behind is rejected as ``too-late``."""
     clock_ahead: Duration = dt.timedelta(minutes=10)
+    """How far an event may lie ahead of its append time; one further ahead is rejected as ``clock-ahead``."""
     idle_after: Duration = dt.timedelta(minutes=5)
+    """How long a partition has no record before a tick closes its windows."""
     max_series: int = Field(default=10_000, ge=1)
-    """Combinations of dimension values that count by name, a metric, company and window."""
+    """Most combinations of dimension values that count by name in a window of a company's metric; further ones are
+    ``~other``."""
     max_sources: int = Field(default=200_000, ge=1)
-    """Sources of a company (the part before ``#``) of which something is remembered."""
+    """Most sources of a company (the part before ``#``) of which something is remembered."""
     max_incarnations: int = Field(default=400_000, ge=1)
-    """Incarnations (whole sources) of a company of which something is remembered."""
+    """Most incarnations (whole sources) of a company of which something is remembered."""
     max_intervals: int = Field(default=1000, ge=1)
-    """Intervals of the sequences seen of one incarnation: gaps in them, and one more."""
+    """Most intervals of the sequences seen of one incarnation: the gaps in them, and one more."""
     max_words: int = Field(default=200_000, ge=1)
-    """Installations and apps of a company whose word of consent is kept."""
+    """Most installations and apps of a company whose word of consent is kept."""
     max_new_companies: int = Field(default=50_000, ge=1)
-    """Companies unknown until then that a partition takes in on one UTC day."""
+    """Most companies unknown until then that a partition takes in on one UTC day."""
     max_users: int = Field(default=1_000_000, ge=1)
-    """Active users of a company and day."""
+    """Most active users of a company and day."""
     max_company_series: int = Field(default=1_000_000, ge=1)
-    """Series of a company over all metrics and windows, and the sources that its distinct figures hold."""
+    """Most series of a company over all metrics and windows, with the sources that its distinct figures hold."""
     record_duplicates: bool = False
+    """Whether duplicates are written to the rejected topic too; they are counted in metrics in any case."""
     session_timeout: Duration = Field(
         default=dt.timedelta(seconds=10), ge=dt.timedelta(seconds=3), le=dt.timedelta(minutes=5)
     )
+    """How long a worker may be silent before its partitions go to another; ``PT3S`` to ``PT5M``."""
     standby: int = Field(default=1, ge=0, le=10)
-    """Other workers, where there are any, that keep a copy of each partition's state; 0 saves their memory."""
+    """How many other workers, where there are any, keep a copy of each partition's state; 0 saves their memory."""
     metrics_host: Address = "127.0.0.1"
-    """A name or address of this machine; 0.0.0.0 is all of them."""
+    """The name or address of this machine at which a worker's metrics are served; ``0.0.0.0`` is all of them."""
     metrics_port: int = Field(default=9464, ge=0, le=65_535)
-    """0 takes any free port."""
+    """The port at which a worker's metrics are served; 0 takes any free one."""
     workers: Brokers = None
-    """``host:port`` of the metrics of each worker, several separated by commas, for ``doctor`` to ask."""
-    failpoint: str | None = None
-    """For tests alone: where the worker kills itself."""
+    """The metrics of each worker as ``host:port``, several separated by commas, for ``doctor`` to ask."""
 
     @field_validator("partitions", "replication", "max_series", "standby", "metrics_port", mode="before")
     @classmethod
@@ -140,23 +164,8 @@ class Settings(BaseSettings):
 
     def deciding(self) -> Deciding:
         """What decides beside the log and the keys; refuses a catalogue that cannot be taken."""
-        return Deciding(
-            lateness=self.lateness // _MILLISECOND,
-            clock_ahead=self.clock_ahead // _MILLISECOND,
-            grace_hour=self.grace_hour // _MILLISECOND,
-            grace_day=self.grace_day // _MILLISECOND,
-            idle_after=self.idle_after // _MILLISECOND,
-            max_series=self.max_series,
-            max_sources=self.max_sources,
-            max_incarnations=self.max_incarnations,
-            max_intervals=self.max_intervals,
-            max_words=self.max_words,
-            max_new_companies=self.max_new_companies,
-            max_users=self.max_users,
-            max_company_series=self.max_company_series,
-            partitions=self.partitions,
-            catalogue=catalogue_of(self.catalogue),
-        )
+        given = {each.name: _number(getattr(self, each.name)) for each in fields(Deciding) if each.name != "catalogue"}
+        return Deciding(**given, catalogue=catalogue_of(self.catalogue))
 
     def without_keys(self) -> Self:
         """The same, as a worker is given it that must hold no key."""
@@ -214,6 +223,11 @@ class Settings(BaseSettings):
         secret, control = self.pseudonym_secret(), self.control_keys()
         fingerprint = "" if secret is None else Pseudonyms(secret).fingerprint()
         return fold_digest(self.deciding(), fingerprint, "" if control is None else control.mark)
+
+
+def _number(value: int | dt.timedelta) -> int:
+    """A deciding setting as a number; durations in milliseconds."""
+    return value // _MILLISECOND if isinstance(value, dt.timedelta) else value
 
 
 class _Environment(EnvSettingsSource):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, TypeAdapter
 
-__all__ = ["added_by_kubernetes", "as_environment"]
+__all__ = ["added_by_kubernetes", "as_environment", "as_text"]
 
 _LINK: Final = re.compile(r"(tcp|udp|sctp)://(.+):([0-9]{1,5})")
 _LINKED: Final = re.compile(r"(.+?)_PORT(?:_([0-9]{1,5})_(TCP|UDP|SCTP))?")
@@ -17,7 +17,7 @@ _PART: Final = re.compile(r"(.+?)_PORT_([0-9]{1,5})_(TCP|UDP|SCTP)_(PROTO|PORT|A
 _NUMBERED: Final = re.compile("(.+?)_SERVICE_PORT(?:_[A-Z0-9_]+)?")
 _SERVICE_HOST: Final = "_SERVICE_HOST"
 _LAST_PORT: Final = 65_535
-_MILLISECOND: Final = dt.timedelta(milliseconds=1)
+_DURATION: Final = TypeAdapter(dt.timedelta)
 
 
 def added_by_kubernetes(environment: Mapping[str, str]) -> set[str]:
@@ -75,15 +75,17 @@ def as_environment(settings: BaseModel) -> dict[str, str]:
     Paths are absolute, so that a child in another folder reads the same.
     """
     values = {name.upper(): getattr(settings, name) for name in type(settings).model_fields}
-    return {name: _text(value) for name, value in values.items() if value is not None}
+    return {
+        name: as_text(value.absolute() if isinstance(value, Path) else value)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """The text that stands for a setting's value in the environment."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    if isinstance(value, Path):
-        return str(value.absolute())
     if isinstance(value, dt.timedelta):
-        whole, rest = divmod(value // _MILLISECOND, 1000)
-        return f"{whole}.{rest:03}"
-    return str(value)
+        return str(_DURATION.dump_python(value, mode="json"))
+    return str(value).lower() if isinstance(value, bool) else str(value)

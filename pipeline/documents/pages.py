@@ -1,13 +1,10 @@
 """For people: pages in Markdown, each a table made from the catalogue that the program itself runs on."""
 
-import ast
-import inspect
 import json
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
-from pipeline import settings as settings_module
-from pipeline.settings import Settings
+from pipeline.settings import DECIDING_SETTINGS, Settings
+from pipeline.settings_env import as_text
 from schemas.catalogue.metrics import METRICS, Metric
 from schemas.catalogue.types import EVENT_TYPES, Basis, EventType
 from schemas.examples import BadExample, bad_examples, good_examples
@@ -142,37 +139,32 @@ def topics_page() -> str:
 
 
 def settings_page() -> str:
-    """Every setting with its default and, where there is one, its sentence."""
-    said = _sentences()
-    rows = []
-    for name, field in Settings.model_fields.items():
-        default = "none" if field.default is None else str(field.default)
-        rows.append((f"`FOOTFALL_{name.upper()}`", default, said.get(name, "")))
+    """Every setting: its sentence, its default as it can be pasted, and whether it decides figures."""
+    rows = [
+        (
+            f"`FOOTFALL_{name.upper()}`",
+            "not set" if field.default is None else f"`{as_text(field.default)}`",
+            "yes" if name in DECIDING_SETTINGS else "no",
+            (field.description or "").replace("``", "`").replace("\n", " "),
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+    head = ("setting", "default", "decides figures", "what it is")
     return (
         f"{GENERATED}# Settings\n\nThe environment goes before the TOML file that `FOOTFALL_CONFIG` names"
         " (`footfall.toml` in the working folder without it), with the names in lower case and without the prefix."
-        " Durations are ISO 8601 or seconds. An unknown variable is refused, since it may be a setting misspelt; what"
-        " Kubernetes adds for a Service called `footfall…` (`FOOTFALL_PORT=tcp://10.0.0.1:9464`,"
+        " Durations are ISO 8601 (`PT10S`, `PT1H`, `P35D`) or seconds; `true` and `false` say yes and no. A default can"
+        " be set as it is shown; *not set* means that there is none. An unknown variable is refused, since it may be a"
+        " setting misspelt; what Kubernetes adds for a Service called `footfall…` (`FOOTFALL_PORT=tcp://10.0.0.1:9464`,"
         " `FOOTFALL_SERVICE_HOST` and their like) is told by its form and left alone.\n\n"
         "Two keys of 64 hex digits each, which must differ, for example from `openssl rand -hex 32`. The *pseudonym"
         " key* makes pseudonyms and never changes. The *control key* signs what workers and operators write to raw,"
         " ticks and control records; whatever claims to be one and is not signed is a rejection (`forged-control`) and"
         " changes nothing. `worker anonymize` needs both; `topics fold`, `oracle`, `verify`, `explain` and"
-        " `replay --source raw` need the control key; `worker aggregate` refuses to hold either. Changing what decides,"
-        " the control key too:"
-        f" [upgrades.md](upgrades.md).\n\n{table(('setting', 'default', ''), rows)}"
+        " `replay --source raw` need the control key; `worker aggregate` refuses to hold either. Settings that"
+        " decide figures must be the same for every worker; a change of one is announced:"
+        f" [upgrades.md](upgrades.md).\n\n{table(head, rows)}"
     )
-
-
-def _sentences() -> dict[str, str]:
-    """The docstring below each field of :class:`Settings`."""
-    tree = ast.parse(inspect.getsource(settings_module))
-    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings")
-    found = {}
-    for field, text in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            found[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
-    return found
 
 
 def operations_page() -> str:

@@ -96,6 +96,11 @@ def test_an_unknown_variable_is_refused_with_the_nearest_name(monkeypatch: pytes
     assert "FOOTFALL_TOPIC_PREFIX" in line
 
 
+def test_no_setting_kills_a_worker_and_none_is_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOOTFALL_FAILPOINT", "commit")
+    assert refusal().startswith("unknown environment variable FOOTFALL_FAILPOINT: remove it")
+
+
 def test_an_unknown_or_bad_key_of_the_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "footfall.toml"
     path.write_text("partition = 3\n")

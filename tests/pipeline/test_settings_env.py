@@ -99,17 +99,19 @@ def test_other_programs_variables_are_let_be(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def other_than_default(name: str) -> object:
-    """A value of a setting that is not its default, by its type."""
+    """A value of a setting that is not its default, by its type; a catalogue is made in the working folder."""
     field = Settings.model_fields[name]
     given = {
         "brokers": "a:1,[::1]:2",
         "workers": "b:1",
         "metrics_host": "::",
         "topic_prefix": "other",
-        "failpoint": "commit",
     }
     if name in given:
         return given[name]
+    if name == "catalogue":
+        Path("own, ü.toml").write_text('[types."file.made"]\ntitle = "A file was made"\nbasis = "contract"\n')
+        return "own, ü.toml"
     kinds = {field.annotation, *get_args(field.annotation)}
     if "rocksdb" in kinds:
         return "rocksdb"
