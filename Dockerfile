@@ -3,7 +3,7 @@ FROM python:3.12 AS build
 WORKDIR /opt/footfall
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
-COPY requirements.lock pyproject.toml README.md ./
+COPY requirements.lock pyproject.toml README.md LICENSE ./
 RUN python -m pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY schemas schemas
 COPY agents agents

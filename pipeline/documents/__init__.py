@@ -1,10 +1,11 @@
 """The documents that follow from the schemas: ``python -m pipeline.documents`` writes them, ``--check`` compares.
 
-``pages`` and ``requirements`` make the Markdown pages, ``machine`` JSON Schema and AsyncAPI, each as text.
+``pages``, ``requirements`` and ``decisions`` make Markdown pages, ``machine`` JSON Schema and AsyncAPI, each as text.
 """
 
 from pathlib import Path
 
+from pipeline.documents.decisions import decisions_page
 from pipeline.documents.machine import asyncapi, json_schemas
 from pipeline.documents.pages import events_page, metrics_page, operations_page, settings_page, topics_page
 from pipeline.documents.requirements import requirements_page
@@ -14,13 +15,15 @@ __all__ = ["documents", "stale", "write"]
 
 def documents() -> dict[str, str]:
     """Path below ``docs/`` to text, for every generated document."""
+    root = Path(__file__).parents[2]
     found = {
         "events.md": events_page(),
         "metrics.md": metrics_page(),
         "topics.md": topics_page(),
         "settings.md": settings_page(),
         "operations.md": operations_page(),
-        "requirements.md": requirements_page(Path(__file__).parents[2]),
+        "requirements.md": requirements_page(root),
+        "adr/README.md": decisions_page(root / "docs" / "adr"),
         "asyncapi.json": asyncapi(),
     }
     found |= {f"schemas/{name}.schema.json": text for name, text in json_schemas().items()}
