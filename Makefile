@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Where it is set, each of the hundreds of processes that tests start would compile the code anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo picture docs check test faults fuzz bench bench-quick sanitize lint clean
+.PHONY: setup demo picture docs check test faults fuzz bench bench-quick measure sanitize lint clean
 
 setup: .venv/.ready
 
@@ -55,6 +55,11 @@ bench: setup
 EVENTS ?= 1200000
 bench-quick: setup
 	$(BIN)/python -m bench.compare --events $(EVENTS) --runs 1 --no-latency --only "Kafka Streams"
+
+# One of the other measurements behind docs/: NAME is burst, floods, hostile, recovery, scaling or state, without it the
+# worker pair alone and its single steps; options as in `.venv/bin/python -m bench.NAME --help`.
+measure: setup
+	$(BIN)/python -m bench$(if $(NAME),.$(NAME)) $(BENCH)
 
 # The C parts under the address and undefined-behaviour sanitizers, by the tests that hold them to the other forms.
 SANITIZED := build/sanitized

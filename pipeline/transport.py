@@ -20,10 +20,8 @@ from pipeline.kafka.consumer import BatchConsumer
 from pipeline.worker.lease import Lease
 from pipeline.worker.will import LastWill, leaving
 
-__all__ = ["Consumer", "FetchedChunk", "Positions", "Producer", "Transport", "connected", "tell_errors"]
+__all__ = ["Consumer", "FetchedChunk", "Producer", "Transport", "connected", "tell_errors"]
 
-Positions = Callable[[], Awaitable[Mapping[TP, int]]]
-"""Where to read on, for every assigned partition."""
 _HEARTBEATS = 10
 """In a session timeout."""
 _FETCH_BYTES = 4 << 20

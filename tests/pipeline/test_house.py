@@ -1,9 +1,11 @@
 """The files about the project are what they claim: licence, security policy, hooks, hosted CI, index of decisions."""
 
+import ast
 import os
 import re
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,35 @@ def test_hosted_ci_only_calls_the_script_on_pinned_actions() -> None:
     assert [name.partition("@")[0] for name in used] == ["actions/checkout", "actions/setup-python"]
     assert all(re.fullmatch(r".+@[0-9a-f]{40}", name) for name in used)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_every_dependency_is_imported() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    names = {_normal(re.split(r"[^\w.-]", each)[0]) for each in declared}
+    modules = set[str]()
+    for path in (path for package in ("agents", "pipeline", "schemas") for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules.add(node.module.partition(".")[0])
+    provided = packages_distributions()
+    imported = {_normal(name) for module in modules for name in provided.get(module, [])}
+    assert names - imported <= {"cryptography"}, names - imported  # which makes certificates
+
+
+def _normal(name: str) -> str:
+    """A distribution's name as it is compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_a_make_target_runs_every_program_of_bench() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    named = re.search(r"NAME is ([a-z, ]+) or ([a-z]+)", makefile)
+    assert named is not None
+    run = {*named[1].split(", "), named[2], "__main__", *re.findall(r"-m bench\.([a-z]+)", makefile)}
+    programs = {path.stem for path in (ROOT / "bench").glob("*.py") if "\nif __name__ ==" in path.read_text("utf-8")}
+    assert programs == run
 
 
 def test_the_index_names_every_decision_with_its_status(tmp_path: Path) -> None:
