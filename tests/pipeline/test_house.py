@@ -15,7 +15,7 @@ from pipeline.documents.decisions import decisions_page
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_licence_is_the_one_that_the_package_declares() -> None:
@@ -31,6 +31,13 @@ def test_every_link_and_every_path_that_a_page_names_is_there(page: Path) -> Non
     links = [page.parent / link for link in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", text)]
     paths = [ROOT / path for path in re.findall(r"`((?:agents|bench|pipeline|schemas|tests)/[\w/.]+\.\w+)", text)]
     assert [str(path) for path in links + paths if not path.exists()] == []
+
+
+def test_every_module_of_a_requirement_is_there() -> None:
+    told = tomllib.loads((ROOT / "tests" / "requirements.toml").read_text("utf-8"))
+    paths = [path for entry in told.values() for path in re.findall(r"[a-z_/]+/(?:\w+\.py)?", entry.get("module", ""))]
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_the_hooks_are_the_checks_of_make_lint_and_need_no_network() -> None:
