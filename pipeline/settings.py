@@ -5,7 +5,6 @@ is one. Anything unknown or bad is refused in one line that names the setting an
 """
 
 import datetime as dt
-import difflib
 import os
 import re
 import tomllib
@@ -23,12 +22,12 @@ from agents.core.pseudonyms import KeyFormatError, Pseudonyms, parse_key
 from pipeline.errors import Refused
 from pipeline.settings_catalogue import catalogue_of
 from pipeline.settings_env import added_by_kubernetes
-from pipeline.settings_values import Address, Brokers, Duration, OwnPath, without_password
+from pipeline.settings_refusals import PREFIX, bad_setting, unknown_setting
+from pipeline.settings_values import Address, Brokers, Duration, OwnPath
 from schemas.deciding import Deciding, fold_digest
 
 __all__ = ["DECIDING_SETTINGS", "Settings", "load_settings"]
 
-PREFIX: Final = "FOOTFALL_"
 CONFIG: Final = "FOOTFALL_CONFIG"
 """Names the TOML file; the one variable that is no setting."""
 _SECRETS: Final = frozenset({"pseudonym_key", "control_key", "control_key_previous"})
@@ -252,7 +251,8 @@ def load_settings(**overrides: Any) -> Settings:
     environment = _environment()
     for name in sorted(environment):
         if name.removeprefix(PREFIX).lower() not in Settings.model_fields:
-            raise _unknown(f"environment variable {name}", name.removeprefix(PREFIX).lower(), PREFIX)
+            short = name.removeprefix(PREFIX).lower()
+            raise unknown_setting(f"environment variable {name}", short, Settings.model_fields, PREFIX)
     given = _from_file()
     fallback = {name: value for name, value in given.items() if PREFIX + name.upper() not in environment}
     try:
@@ -260,7 +260,7 @@ def load_settings(**overrides: Any) -> Settings:
         settings.deciding()  # refuses a bad catalogue
         return settings
     except ValidationError as error:
-        raise _bad(error, given, environment, overrides) from None
+        raise bad_setting(error, Settings.model_fields, _SECRETS, given, environment, overrides) from None
 
 
 def _from_file() -> dict[str, Any]:
@@ -279,37 +279,5 @@ def _from_file() -> dict[str, Any]:
         raise Refused(f"the settings file {path} is no TOML", f"mend it {position[0] if position else ''}") from None
     for name in values:
         if name not in Settings.model_fields:
-            raise _unknown(f"key {name} in the settings file {path}", name, "")
+            raise unknown_setting(f"key {name} in the settings file {path}", name, Settings.model_fields)
     return values
-
-
-def _unknown(what: str, name: str, prefix: str) -> Refused:
-    near = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=0.5)
-    if not near:
-        return Refused(f"unknown {what}", "remove it, or look the settings up in the documentation")
-    return Refused(f"unknown {what}", f"remove it, or did you mean {prefix}{near[0].upper() if prefix else near[0]}?")
-
-
-def _bad(
-    error: ValidationError, given: Mapping[str, Any], environment: Mapping[str, str], overrides: Mapping[str, Any]
-) -> Refused:
-    """One line for the first bad setting; a value appears in it only if it is no secret."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else "settings"
-    variable = PREFIX + name.upper()
-    if name in overrides:
-        value, where = overrides[name], name
-    elif variable in environment:
-        value, where = environment[variable], variable
-    else:
-        value, where = given.get(name, ""), f"{name} in the settings file"
-    shown = "" if name in _SECRETS else f" ({without_password(str(value))[:60]!r})"
-    if name not in Settings.model_fields:
-        return _unknown(f"setting {name}", name, "")
-    return Refused(f"bad setting {where}{shown}", f"it {_advice(first['msg'])}")
-
-
-def _advice(message: str) -> str:
-    text = re.sub("^Value error, ", "", message)
-    text = re.sub("^Input ", "", text)
-    return text if text.startswith(("must", "should", "is ")) else f"must be mended, {text[:1].lower()}{text[1:]}"
