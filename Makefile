@@ -26,9 +26,10 @@ docs: setup
 	$(BIN)/python -m tests.faults.reliability
 	$(BIN)/python -m bench.report
 
-# The inner loop: style, types, imports and every test that needs no broker.
+# The inner loop: style, types, imports and every test that needs no broker, of those that take long some cases
+# (tests/long.py).
 check: lint
-	$(BIN)/pytest -q --numprocesses 2 --dist loadfile -m "not broker" $(CHECK)
+	$(BIN)/pytest -q --numprocesses 2 --dist loadfile -m "not broker and not long" $(CHECK)
 
 # Two files of tests at a time: most of the time is waiting for brokers and workers to start, stop and time out.
 test: setup

@@ -1,4 +1,4 @@
-"""The real broker that the tests use: one for the session, a fresh topic prefix for each test.
+"""The real broker that the tests use: one for the session, a fresh topic prefix for each test; what takes long.
 
 ``TEST_BROKER`` says which: ``auto`` (a container where Docker answers, else the embedded one; also where it is not
 set), ``container``, ``embedded``, or ``host:port`` of a broker that runs. Tests that stop brokers, or take several
@@ -13,6 +13,13 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.broker.resolving import BrokerChoice, resolve
+from tests.long import mark_long
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before tests are chosen by their marks."""
+    mark_long(items)
 
 
 @pytest.fixture(scope="session")
