@@ -10,7 +10,7 @@ from typing import Any, Final
 from schemas.catalogue.catalogue import BUILT_IN, Catalogue
 from schemas.catalogue.fields import Field, FieldType
 from schemas.catalogue.lines import Lines
-from schemas.catalogue.metrics import Distinct, Kind, Metric, WindowSize
+from schemas.catalogue.metrics import MOST_KEYS, Distinct, Kind, Metric, WindowSize
 from schemas.catalogue.types import Basis, ConsentScope, EventType
 from schemas.limits import DIMENSION_PATTERN
 
@@ -92,7 +92,18 @@ class _Reader:
             self._read_type(name, told)
         for name, told in self._tables(content, "metrics"):
             self._read_metric(name, told)
+        self._bounded()
         return Catalogue(self._types, self._metrics)
+
+    def _bounded(self) -> None:
+        """The metrics of a type may not change more with one record than goes into one batch of the state."""
+        for name in self._types:
+            of_type = [metric for metric in self._metrics.values() if metric.event_type == name and not metric.retired]
+            keys = sum(metric.keys for metric in of_type)
+            if keys > MOST_KEYS:
+                what = f"the metrics of {name} come to {keys} keys an event, more than {MOST_KEYS}"
+                do = "leave out windows, dimensions or metrics: docs/catalogue.md says what each costs"
+                self._wrong(("metrics", of_type[-1].name), what, do)
 
     # ---- mistakes
 

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["METRICS", "Distinct", "Kind", "Metric", "WindowSize"]
+__all__ = ["METRICS", "MOST_KEYS", "Distinct", "Kind", "Metric", "WindowSize"]
+
+
+MOST_KEYS = 14
+"""Of the metrics of one type together, see :attr:`Metric.keys`: what a record of many events changes fits one batch."""
 
 
 class WindowSize(StrEnum):
@@ -65,6 +69,15 @@ class Metric:
     """The field that a sum, gauge or distribution reads."""
     retired: bool = False
     """No longer counted; its figures stay known."""
+
+    @property
+    def keys(self) -> int:
+        """How many keys of the state an event touches that has no dimension value and no source with others in common.
+
+        Figures without dimensions are few; beside a figure each source, reading or bin of a distribution has a key.
+        """
+        beside = self.kind in {Kind.DISTINCT, Kind.GAUGE, Kind.DISTRIBUTION}
+        return len(self.windows) * (bool(self.dimensions) + beside)
 
     def facts(self) -> dict[str, Any]:
         """What of it decides a figure, as JSON takes it."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from agents.core.raw_state import Folded
 from agents.core.records import Part, RawRecord
 from pipeline.worker.appender import BATCH_BYTES, record_weight
 from pipeline.worker.raw_owner import fitting
+from schemas.catalogue.catalogue import Catalogue
+from schemas.catalogue.loading import CatalogueMistakesError, read_catalogue
+from schemas.catalogue.metrics import MOST_KEYS
 from schemas.clean import encode_chunk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
@@ -22,6 +26,7 @@ from tests.core.world import PSEUDONYMS
 
 NOON = 1793534400000 - 1793534400000 % HOUR_MS
 LONG = "c" * 128
+DECIDING = Deciding()
 _FEW = 64
 """Bytes around all records of a batch."""
 Make = Callable[[int], dict[str, Any]]
@@ -80,15 +85,15 @@ def weight(rows: list[tuple[bytes | None, bytes | None]]) -> int:
     return _FEW + sum(record_weight(key, value, ()) for key, value in rows)
 
 
-def all_fit(records: list[RawRecord]) -> list[Folded]:
-    found = chunks(records, Deciding())
+def all_fit(records: list[RawRecord], deciding: Deciding = DECIDING) -> list[Folded]:
+    found = chunks(records, deciding)
     for each in found:
         assert record_weight(None, encode_chunk(each.chunk), ()) + _FEW < BATCH_BYTES
         assert weight([(write.key, write.value) for write in each.writes]) < BATCH_BYTES
         rejected = [(LONG.encode(), encode_rejection(rejection)) for rejection in each.rejections]
         largest = max((weight([row]) for row in [*rejected, *each.ledger]), default=0)
         assert largest < min(int(TOPICS[short].config["max.message.bytes"]) for short in ("rejected", "ledger"))
-    parts: list[Part] = [*AggregateFold(Deciding(), 0).fold(enumerate(each.chunk for each in found))]
+    parts: list[Part] = [*AggregateFold(deciding, 0).fold(enumerate(each.chunk for each in found))]
     assert max(weight([(write.key, write.value) for write in part.writes]) for part in parts) < BATCH_BYTES
     return found
 
@@ -104,3 +109,70 @@ def test_companies_of_one_event_each() -> None:
     keys = [companies(number)["company"].encode() for number in range(5000)]
     found = all_fit([RawRecord(number, NOON, key, values[number]) for number, key in enumerate(keys)])
     assert len(found) == 2
+
+
+METERED = """
+[types."meter.read"]
+title = "A meter was read"
+basis = "contract"
+fields = { place = "dim", reading = "int" }
+"""
+KINDS = {
+    "gauge": """
+[metrics.{name}]
+title = "t"
+kind = "gauge"
+type = "meter.read"
+field = "reading"
+dimensions = ["place"]
+windows = [{windows}]
+""",
+    "distribution": """
+[metrics.{name}]
+title = "t"
+kind = "distribution"
+type = "meter.read"
+field = "reading"
+dimensions = ["place"]
+windows = [{windows}]
+""",
+    "sum": """
+[metrics.{name}]
+title = "t"
+kind = "sum"
+type = "meter.read"
+field = "reading"
+dimensions = ["place"]
+windows = [{windows}]
+""",
+}
+ALL = '"PT1H", "P1D", "P1M"'
+
+
+def most_of(kind: str) -> Catalogue:
+    """As many metrics of a kind as one type may have."""
+    text = METERED + KINDS[kind].format(name="m0", windows=ALL)
+    for number in range(1, 9):
+        for windows in (ALL, '"PT1H", "P1D"', '"PT1H"'):
+            more = text + KINDS[kind].format(name=f"m{number}", windows=windows)
+            with suppress(CatalogueMistakesError):
+                read_catalogue(more)
+                text = more
+                break
+    catalogue = read_catalogue(text)
+    keys = sum(metric.keys for metric in catalogue.metrics.values() if metric.event_type == "meter.read")
+    assert keys == MOST_KEYS
+    return catalogue
+
+
+@pytest.mark.parametrize("company", ["a", LONG], ids=["short", "long"])
+@pytest.mark.parametrize("width", [4, 64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_as_many_metrics_of_a_type_as_there_may_be(kind: str, width: int, company: str) -> None:
+    deciding = Deciding(catalogue=most_of(kind))
+
+    def read(number: int) -> dict[str, Any]:
+        data = {"place": f"{number:0{width}x}", "reading": number, "user": f"{number:x}"}
+        return event(number, "meter.read", company=company, sequence=number, data=data)
+
+    all_fit(batches(read)[:1], deciding)
