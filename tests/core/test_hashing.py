@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from agents.core import compiled_run, tally
-from agents.core.native import tally_columns
+from agents.core.native import key, tally_columns
 from agents.core.records import RawRecord
 from schemas.catalogue.types import EVENT_TYPES
 from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
@@ -62,6 +62,20 @@ def test_it_is_the_hash_of_cpython(hashed: Hash) -> None:
 
 def test_its_key_matters(hashed: Hash) -> None:
     assert len({hashed(first, second, b"name", 4) for first in range(50) for second in range(50)}) == 2500
+
+
+def test_the_key_is_drawn_in_each_process() -> None:
+    code = "from agents.core.native.key import KEY; print(KEY.hex())"
+    told = [subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout for _ in range(2)]
+    assert len(bytes.fromhex(told[0].decode())) == 16
+    assert told[0] != told[1]
+
+
+@pytest.mark.parametrize("name", ["plain", "tally"])
+def test_both_parts_take_the_key_of_the_process(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key, "KEY", b"short")
+    with pytest.raises(RuntimeError, match="no key"):
+        compiled(name, tmp_path)
 
 
 # ---- what was weak before

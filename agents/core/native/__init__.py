@@ -3,8 +3,8 @@
 ``tally.c`` groups events for the second fold. ``plain.c`` is the plain part of the first: ``stored.h`` reads records as
 a fetch brought them, ``records.h`` is a sequence of them, ``short.h`` tells which can only be refused; ``parsed.h``
 reads them into columns, by the fields that ``typed.h`` holds of their types; ``run.h`` folds, asking the state through
-``host.h``; ``table.h`` numbers names, ``text.h`` reads JSON and times, ``siphash.h`` hashes. Whatever is not beyond
-doubt is left to the record-wise fold. Without the
+``host.h``; ``text.h`` reads JSON and times. Both keep what they number in the table of ``table.h``, which hashes with
+``siphash.h`` under the key of ``key.py``. Whatever is not beyond doubt is left to the record-wise fold. Without the
 compiled part everything is as exact, and slower.
 """
 

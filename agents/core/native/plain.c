@@ -251,7 +251,7 @@ static int fill_module(PyObject *module) {
     if (frombytes == NULL) {
         return -1;
     }
-    if (choose_key() < 0) {
+    if (take_key() < 0) {
         return -1;
     }
     PyObject *type = PyType_FromSpec(&plain_spec);

@@ -9,10 +9,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifndef MOST_PROBES
-#define MOST_PROBES 128 /* in a table that is at most half full, where next to no key needs as many */
-#endif
-
 typedef struct {
     uint64_t first, second;
 } HashKey;
@@ -21,7 +17,7 @@ typedef struct {
     uint64_t a, b, c, d;
 } Sip;
 
-static HashKey hash_key; /* another in each process, see `choose_key` */
+static HashKey hash_key; /* another in each process, see `take_key` */
 
 static inline uint64_t turned(uint64_t word, int by) {
     return word << by | word >> (64 - by);
@@ -72,16 +68,16 @@ static inline uint64_t sip_end(Sip sip, const char *at, size_t size, size_t befo
     return sip.a ^ sip.b ^ sip.c ^ sip.d;
 }
 
-/* Choose the key at random; -1 with an exception. */
-static int choose_key(void) {
-    PyObject *os = PyImport_ImportModule("os");
-    PyObject *bytes = os ? PyObject_CallMethod(os, "urandom", "n", (Py_ssize_t)sizeof(hash_key)) : NULL;
-    Py_XDECREF(os);
+/* Take the process's key (agents/core/native/key.py); -1 with an exception. */
+static int take_key(void) {
+    PyObject *holder = PyImport_ImportModule("agents.core.native.key");
+    PyObject *bytes = holder ? PyObject_GetAttrString(holder, "KEY") : NULL;
+    Py_XDECREF(holder);
     const int held = bytes && PyBytes_Check(bytes) && PyBytes_GET_SIZE(bytes) == (Py_ssize_t)sizeof(hash_key);
     if (held) {
         memcpy(&hash_key, PyBytes_AS_STRING(bytes), sizeof(hash_key));
     } else if (!PyErr_Occurred()) {
-        PyErr_SetString(PyExc_RuntimeError, "no random bytes");
+        PyErr_SetString(PyExc_RuntimeError, "no key of tables");
     }
     Py_XDECREF(bytes);
     return held ? 0 : -1;

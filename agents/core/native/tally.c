@@ -1,15 +1,13 @@
 /* The compiled form of agents/core/tally.py: the events of a stretch of a clean chunk, grouped by what they have in common.
-   A property test holds both forms to the same answer. Hashes are keyed (siphash.h), and a look-up probes a bounded number
-   of places: where that does not do, there is no answer, and the form in Python gives it. */
+   A property test holds both forms to the same answer. Where too many groups collide (table.h) there is no answer, and the
+   form in Python gives it. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include <stdlib.h>
-
-#include "siphash.h"
+#include "table.h"
 
 enum { TIMES, COMPANY, SHAPE, USER, SOURCE, COLUMNS };
-enum { HOUR_MS = 3600000, DAY_HOURS = 24, FIRST_ROOM = 256, NO_MEMORY = -1, CROWDED = -2 };
+enum { HOUR_MS = 3600000, DAY_HOURS = 24 };
 
 /* Hour or day and shape or user, company and source: two numbers of 32 bits in each half. */
 typedef struct {
@@ -21,11 +19,10 @@ typedef struct {
     int64_t first, last, size;
 } Group;
 
-/* Groups in the order of their first event, found by their key. */
+/* Groups in the order of their first event. */
 typedef struct {
-    Group *groups;
-    uint32_t *slots; /* number + 1 of a group, 0 where free */
-    uint32_t count, room, mask, latest;
+    Table table;
+    uint32_t latest;
 } Groups;
 
 static inline Key key_of(int64_t when, int64_t what, int64_t company, int64_t source) {
@@ -36,70 +33,41 @@ static inline int are_same(Key key, Key other) {
     return key.high == other.high && key.low == other.low;
 }
 
-static inline uint32_t hash_of(Key key) {
+static inline uint64_t hash_of(Key key) {
     Sip sip = sip_begin();
     sip_word(&sip, key.high);
     sip_word(&sip, key.low);
-    return (uint32_t)sip_end(sip, "", 0, sizeof(Key));
+    return sip_end(sip, "", 0, sizeof(Key));
 }
 
-static int grow(Groups *all) {
-    const uint32_t room = all->room ? all->room * 2 : FIRST_ROOM;
-    Group *groups = realloc(all->groups, room * sizeof(Group));
-    if (groups == NULL) {
-        return -1;
-    }
-    all->groups = groups;
-    uint32_t *slots = calloc((size_t)room * 2, sizeof(uint32_t));
-    if (slots == NULL) {
-        return -1;
-    }
-    free(all->slots);
-    all->slots = slots;
-    all->room = room;
-    all->mask = room * 2 - 1;
-    for (uint32_t number = 0; number < all->count; number++) {
-        uint32_t slot = hash_of(groups[number].key) & all->mask;
-        while (slots[slot]) {
-            slot = (slot + 1) & all->mask;
-        }
-        slots[slot] = number + 1;
-    }
-    return 0;
+static uint64_t hash_of_group(const void *entry) {
+    return hash_of(((const Group *)entry)->key);
 }
 
-/* Put the event at index `at` into the group of `key`; 0, NO_MEMORY or CROWDED. */
+static inline int are_same_groups(const void *entry, const void *other) {
+    return are_same(((const Group *)entry)->key, ((const Group *)other)->key);
+}
+
+static const Kind GROUPS = {sizeof(Group), 256, hash_of_group, are_same_groups};
+
+static inline Group *group_at(const Groups *all, uint32_t number) {
+    return (Group *)all->table.entries + number;
+}
+
+/* Put the event at index `at` into the group of `key`; 0, NO_ROOM or CROWDED. */
 static inline int put(Groups *all, Key key, int64_t at) {
-    if (all->count && are_same(all->groups[all->latest].key, key)) {
-        all->groups[all->latest].last = at;
-        all->groups[all->latest].size++;
-        return 0;
-    }
-    if (all->count == all->room && grow(all) < 0) {
-        return NO_MEMORY;
-    }
-    uint32_t slot = hash_of(key) & all->mask;
-    for (int probes = 0; all->slots[slot]; slot = (slot + 1) & all->mask, probes++) {
-        Group *known = &all->groups[all->slots[slot] - 1];
-        if (are_same(known->key, key)) {
-            known->last = at;
-            known->size++;
-            all->latest = all->slots[slot] - 1;
-            return 0;
+    const uint32_t before = all->table.count;
+    if (before == 0 || !are_same(group_at(all, all->latest)->key, key)) {
+        const int64_t number = put_entry(&all->table, &GROUPS, hash_of(key), &(Group){key, at, at, 0});
+        if (number < 0) {
+            return (int)number;
         }
-        if (probes >= MOST_PROBES) {
-            return CROWDED;
-        }
+        all->latest = (uint32_t)number;
     }
-    all->groups[all->count] = (Group){key, at, at, 1};
-    all->latest = all->count;
-    all->slots[slot] = ++all->count;
+    Group *group = group_at(all, all->latest);
+    group->last = at;
+    group->size++;
     return 0;
-}
-
-static void forget(Groups *all) {
-    free(all->groups);
-    free(all->slots);
 }
 
 /* ---- what is given */
@@ -142,7 +110,7 @@ static int fill(const Given *given, Groups *counts, Groups *users, Groups *insta
         if (!failed && installed[shape]) {
             failed = put(installs, key_of(hour, shape, company, source), at);
         }
-        if (failed == NO_MEMORY) {
+        if (failed == NO_ROOM) {
             PyErr_NoMemory();
         }
         if (failed) {
@@ -170,9 +138,9 @@ static PyObject *tuple_of(int size, const int64_t *numbers) {
 enum { OF_COUNTS, OF_USERS, OF_INSTALLS };
 
 static PyObject *list_of(const Groups *all, int kind) {
-    PyObject *list = PyList_New(all->count);
-    for (uint32_t index = 0; list && index < all->count; index++) {
-        const Group *group = &all->groups[index];
+    PyObject *list = PyList_New(all->table.count);
+    for (uint32_t index = 0; list && index < all->table.count; index++) {
+        const Group *group = group_at(all, index);
         const int64_t when = (int64_t)(group->key.high >> 32), what = (int64_t)(uint32_t)group->key.high;
         const int64_t company = (int64_t)(group->key.low >> 32), source = (int64_t)(uint32_t)group->key.low;
         const int64_t numbers[3][5] = {{company, what, when, group->size, group->last},
@@ -222,9 +190,9 @@ static PyObject *answer(const Given *given) {
     for (int index = 0; index < 3; index++) {
         Py_XDECREF(found[index]);
     }
-    forget(&counts);
-    forget(&users);
-    forget(&installs);
+    free_table(&counts.table);
+    free_table(&users.table);
+    free_table(&installs.table);
     return all;
 }
 
@@ -262,7 +230,7 @@ static PyMethodDef module_methods[] = {
 };
 
 static int begin_module(PyObject *Py_UNUSED(module)) {
-    return choose_key();
+    return take_key();
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -5,19 +5,9 @@
 #ifndef FOOTFALL_TEXT_H
 #define FOOTFALL_TEXT_H
 
-#include <stdint.h>
-#include <string.h>
-
-typedef struct {
-    const char *at;
-    uint32_t size;
-} Slice;
+#include "slice.h"
 
 enum { MOST_LEVELS = 32, MOST_NAME = 256 };
-
-static inline int same(Slice a, Slice b) {
-    return a.size == b.size && memcmp(a.at, b.at, a.size) == 0;
-}
 
 static inline int is_word(Slice slice, const char *word, uint32_t size) {
     return slice.size == size && memcmp(slice.at, word, size) == 0;
