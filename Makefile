@@ -4,7 +4,8 @@ BIN := .venv/bin
 # Where it is set, each of the hundreds of processes that tests start would compile the code anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo picture docs check test faults fuzz bench bench-quick measure sanitize lint clean
+.PHONY: setup demo picture docs check test faults fuzz fuzz-faults fuzz-broker bench bench-quick measure sanitize lint
+.PHONY: clean
 
 setup: .venv/.ready
 
@@ -45,8 +46,26 @@ faults: setup
 
 # Record batches that no client writes, changed at random, through a real broker; options as in
 # `.venv/bin/python -m tests.fuzz_batches --help`.
-fuzz: setup
+fuzz-broker: setup
 	$(BIN)/python -m tests.fuzz_batches $(FUZZ)
+
+# The C parts beside the forms in Python, under sanitizers, on inputs that libFuzzer draws towards code not reached yet, for
+# SECONDS. What is found is a file below build/fuzz/found, which `make fuzz REPEAT=FILE` tries once more (ADR 0027).
+SECONDS ?= 60
+FUZZ_TOOLS := build/fuzz/tools
+fuzz: setup $(FUZZ_TOOLS)/.ready
+	$(BIN)/python -m tests.fuzz $(if $(REPEAT),--repeat $(REPEAT),--seconds $(SECONDS))
+
+# Faults put into copies of the C code on purpose, each to be found by it within SECONDS.
+fuzz-faults: setup $(FUZZ_TOOLS)/.ready
+	$(BIN)/python -m tests.fuzz.faults --seconds $(SECONDS)
+
+# Not for the environment: it has wheels for Linux on x86-64 alone, and is of no use elsewhere.
+$(FUZZ_TOOLS)/.ready: tests/fuzz/requirements.lock
+	rm -rf $(FUZZ_TOOLS)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+		--target $(FUZZ_TOOLS) -r tests/fuzz/requirements.lock
+	touch $@
 
 # Speed on this machine beside other systems, as one table; options as in `.venv/bin/python -m bench.compare --help`.
 bench: setup

@@ -1,4 +1,4 @@
-"""Batches changed at random, by a seed, through the real broker; ``make fuzz`` sends more."""
+"""Batches changed at random, by a seed, through the real broker; ``make fuzz-broker`` sends more."""
 
 import asyncio
 from pathlib import Path
