@@ -33,13 +33,11 @@ static inline int64_t find_name(const Table *table, Slice name) {
         return NOT_THERE;
     }
     const uint64_t hash = hash_name(0, name);
-    for (uint32_t slot = (uint32_t)hash & table->mask; table->slots[slot]; slot = (slot + 1) & table->mask) {
-        const Name *known = &table->names[table->slots[slot] - 1];
-        if (known->hash == hash && same(known->name, name)) {
-            return table->slots[slot] - 1;
-        }
+    const uint32_t held = table->slots[slot_of(table, &NAMES, hash, &(Name){hash, name, 0}, INT_MAX)];
+    if (held == 0) {
+        return NOT_THERE;
     }
-    return NOT_THERE;
+    return held - 1;
 }
 
 /* As `number_of`, with more room where names collide. */
