@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +25,9 @@ __all__ = ["FOLDER", "Run", "fuzz"]
 
 FOLDER: Final = building.ROOT / "build" / "fuzz"
 _LINE: Final = re.compile(r"#(\d+)\s.*?cov: (\d+) .*?corp: (\d+)/(\S+)")
+_REPORT: Final = re.compile("ERROR: AddressSanitizer|runtime error:|Traceback|ERROR: libFuzzer")
 _EVERY: Final = 5.0
-_LINES: Final = 60
+_LINES: Final = 30
 _HANGS: Final = 120
 """Seconds after which an input is found to hang; so many that a busy machine is none."""
 
@@ -44,7 +44,8 @@ class Run:
     cpu: float = 0.0
     """Seconds of the processor that the process had, which on a busy machine are fewer."""
     found: bytes | None = None
-    said: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES))
+    said: list[str] = field(default_factory=list)
+    """How the report of what was found begins."""
 
     def __str__(self) -> str:
         speed = self.inputs / max(self.seconds, 1e-9)
@@ -57,7 +58,9 @@ class Run:
             self.inputs, self.places, self.kept = int(told[1]), int(told[2]), int(told[3])
             self.size = told[4]
         else:
-            self.said.append(line)
+            if _REPORT.search(line):
+                self.said.clear()
+            self.said += [line] if len(self.said) < _LINES else []
 
 
 def _cpu() -> float:
