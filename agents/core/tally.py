@@ -12,13 +12,13 @@ from agents.core.native import tally_columns
 from schemas.clean import CleanChunk
 from schemas.limits import HOUR_MS
 
-__all__ = ["Group", "Sums", "Tally", "events_of", "sums_of", "tally", "tally_in_python"]
+__all__ = ["Group", "Tally", "events_of", "tally", "tally_in_python"]
 
 _DAY_HOURS = 24
 Group = tuple[int, int, int]
 """Company and shape as numbers of a chunk, hour."""
-Sums = dict[Group, list[tuple[int, int]]]
-"""Of each measure of a group its sum, and the index of the last event that added to it."""
+_MOST_WIDTH = 255
+"""Measures of an event that the compiled form takes."""
 
 
 class Tally(NamedTuple):
@@ -30,6 +30,11 @@ class Tally(NamedTuple):
     """Company, user, day; the index of the first event. Only of events by which their user was active."""
     installs: list[tuple[int, int, int, int, int]]
     """Company, shape, source, hour; the index of the first event. Only of shapes that count their source."""
+    sums: list[tuple[int, ...]]
+    """Of each group of ``counts``, by measure: the sum, the index of the last event that adds to it, -1 without one.
+
+    Empty where no shape has measures. An absent measure adds nothing.
+    """
 
 
 def tally(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: bytes) -> Tally:
@@ -37,10 +42,11 @@ def tally(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: byte
 
     Raises IndexError where a column points past its dictionary: no fold wrote such a chunk.
     """
-    if tally_columns is not None:
-        columns = (chunk.times, chunk.company, chunk.shape, chunk.user, chunk.source)
-        sizes = (len(chunk.companies), len(chunk.users), len(chunk.sources))
-        found = tally_columns(columns, begin, end, active, installs, sizes)
+    widths = [shape.measures for shape in chunk.shapes]
+    if tally_columns is not None and max(widths, default=0) <= _MOST_WIDTH:
+        columns = (chunk.times, chunk.company, chunk.shape, chunk.user, chunk.source, chunk.measures)
+        sizes = (len(chunk.companies), len(chunk.users), len(chunk.sources), _position(chunk, begin))
+        found = tally_columns(columns, begin, end, active, installs, bytes(widths), sizes)
         if found is not None:  # None where groups collide past the bound
             return Tally(*found)
     return tally_in_python(chunk, begin, end, active, installs)
@@ -62,11 +68,34 @@ def tally_in_python(chunk: CleanChunk, begin: int, end: int, active: bytes, inst
         for at, ((of, kind, hour), source) in enumerate(zip(groups, chunk.source[begin:end], strict=True), begin):
             if installs[kind]:
                 sources.setdefault((of, kind, source, hour), at)
+    sums = _sums_of(chunk, groups, begin)
     return Tally(
         [(*group, sizes[group], last) for group, last in lasts.items()],
         [(*key, at) for key, at in users.items()],
         [(*key, at) for key, at in sources.items()],
+        [tuple(sums[group]) for group in lasts] if sums else [],
     )
+
+
+def _sums_of(chunk: CleanChunk, groups: Sequence[Group], begin: int) -> dict[Group, list[int]]:
+    found: dict[Group, list[int]] = {}
+    widths, position = [shape.measures for shape in chunk.shapes], _position(chunk, begin)
+    for at, group in enumerate(groups if any(widths) else (), begin):
+        width = widths[group[1]]
+        held = found.setdefault(group, [0, -1] * width)
+        for place in range(width):
+            amount = chunk.measures[position + place]
+            if amount > 0:
+                held[2 * place] += amount
+                held[2 * place + 1] = at
+        position += width
+    return found
+
+
+def _position(chunk: CleanChunk, begin: int) -> int:
+    """Where the measures of the event at index ``begin`` begin."""
+    widths = [shape.measures for shape in chunk.shapes]
+    return sum([widths[shape] for shape in chunk.shape[:begin]]) if begin > 0 and any(widths) else 0
 
 
 def events_of(groups: Collection[Group], chunk: CleanChunk, begin: int, end: int) -> dict[Group, list[int]]:
@@ -77,24 +106,3 @@ def events_of(groups: Collection[Group], chunk: CleanChunk, begin: int, end: int
         if group in events:
             events[group].append(at)
     return events
-
-
-def sums_of(chunk: CleanChunk, begin: int, end: int, summed: Sequence[bool], begins: Sequence[int]) -> Sums:
-    """The sums of the events from index ``begin`` to before ``end``, by group, of the shapes that are ``summed``.
-
-    ``begins`` is as :func:`schemas.clean.measures_begin` gives it. An absent measure adds nothing.
-    """
-    sums: Sums = {}
-    if not any(summed):
-        return sums
-    for at in range(begin, end):
-        shape = chunk.shape[at]
-        if not summed[shape]:
-            continue
-        group = (chunk.company[at], shape, chunk.times[at] // HOUR_MS)
-        amounts = chunk.measures[begins[at] : begins[at + 1]]
-        held = sums.setdefault(group, [(0, -1)] * len(amounts))
-        for place, amount in enumerate(amounts):
-            if amount > 0:
-                held[place] = (held[place][0] + amount, at)
-    return sums

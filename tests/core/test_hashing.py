@@ -155,8 +155,8 @@ def test_groups_past_the_bound_are_grouped_in_python(tmp_path: Path, monkeypatch
     crowded = compiled("tally", tmp_path, "-DMOST_PROBES=0").tally
     chunk = chunk_of(groups_of_few_slots(1000))
     wanted = tally.tally(chunk, 0, 1000, bytes(1000), bytes(1000))
-    columns = (chunk.times, chunk.company, chunk.shape, chunk.user, chunk.source)
-    assert crowded(columns, 0, 1000, bytes(1000), bytes(1000), (1, 1, 1)) is None
+    columns = (chunk.times, chunk.company, chunk.shape, chunk.user, chunk.source, chunk.measures)
+    assert crowded(columns, 0, 1000, bytes(1000), bytes(1000), bytes(1000), (1, 1, 1, 0)) is None
     assert tally_columns is not None
     monkeypatch.setattr(tally, "tally_columns", crowded)
     assert tally.tally(chunk, 0, 1000, bytes(1000), bytes(1000)) == wanted

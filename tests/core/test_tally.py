@@ -20,26 +20,29 @@ ROW = st.tuples(
     st.integers(0, 4),
     st.integers(-1, 5),
     st.integers(0, 2),
+    st.lists(st.integers(-1, 3) | st.integers(0, 10**12) | st.sampled_from([2**62, 2**63 - 1]), min_size=2, max_size=2),
 )
+WIDTHS = (0, 1, 2, 0, 2)
+Row = tuple[int, int, int, int, int, list[int]]
 
 
-def chunk_of(rows: list[tuple[int, int, int, int, int]]) -> CleanChunk:
-    times, company, shape, user, source = map(list, zip(*rows, strict=True)) if rows else ([], [], [], [], [])
+def chunk_of(rows: list[Row]) -> CleanChunk:
+    """Each with as many of its measures as its shape has."""
+    times, company, shape, user, source, told = map(list, zip(*rows, strict=True)) if rows else ([],) * 6
+    measures = [each for kind, row in zip(shape, told, strict=True) for each in row[: WIDTHS[kind % 5]]]
     names = [f"c{number}" for number in range(4)]
-    shapes = [Shape("chat.created", (str(number),)) for number in range(5)]
+    shapes = [Shape("chat.created", (str(number),), width) for number, width in enumerate(WIDTHS)]
     users, sources = [bytes([number]) for number in range(6)], [bytes([number]) for number in range(3)]
     offsets = list(range(len(rows)))
     return CleanChunk(
         CLEAN_VERSION, 0, len(rows), 0, 0, "d", 0, names, shapes, users, sources,
-        *map(column, (offsets, times, offsets, company, shape, user, source)),
+        *map(column, (offsets, times, offsets, company, shape, user, source, measures)),
     )  # fmt: skip
 
 
 @NEEDS_COMPILER
 @given(st.lists(ROW, max_size=60), st.binary(min_size=5, max_size=5), st.binary(min_size=5, max_size=5), st.data())
-def test_both_forms_come_to_the_same(
-    rows: list[tuple[int, int, int, int, int]], active: bytes, installs: bytes, data: st.DataObject
-) -> None:
+def test_both_forms_come_to_the_same(rows: list[Row], active: bytes, installs: bytes, data: st.DataObject) -> None:
     begin = data.draw(st.integers(0, len(rows)))
     end = data.draw(st.integers(begin, len(rows)))
     chunk = chunk_of(rows)
@@ -48,21 +51,30 @@ def test_both_forms_come_to_the_same(
 
 @pytest.mark.parametrize("form", [tally_in_python, pytest.param(tally, marks=NEEDS_COMPILER)])
 def test_many_groups_are_counted(form: type[Tally]) -> None:
-    rows = [(at * 977 * HOUR_MS % LATEST, at % 4, at % 5, at % 7 - 1, at % 3) for at in range(5000)]
+    rows = [(at * 977 * HOUR_MS % LATEST, at % 4, at % 5, at % 7 - 1, at % 3, [at % 9, 1]) for at in range(5000)]
     found = form(chunk_of(rows), 100, 5000, b"\1\0\1\1\0", b"\0\0\1\0\1")
     kept = [*enumerate(rows)][100:]
-    sizes = Counter((company, shape, time // HOUR_MS) for _, (time, company, shape, _, _) in kept)
+    sizes = Counter((company, shape, time // HOUR_MS) for _, (time, company, shape, *_) in kept)
     assert {group[:3]: group[3] for group in found.counts} == sizes
+    sums: Counter[tuple[int, int, int]] = Counter()
+    for _, (time, company, shape, _, _, (first, second)) in kept:
+        sums[company, shape, time // HOUR_MS] += (0, first, first + second, 0, first + second)[shape]
+    told = zip(found.counts, found.sums, strict=True)
+    assert {group[:3]: sum(held[::2]) for group, held in told} == {group: sums[group] for group in sizes}
     assert [rows[last][1:3] for *_, last in found.counts] == [group[:2] for group in found.counts]
     days = {
         (company, user, time // DAY_MS)
-        for _, (time, company, shape, user, _) in kept
+        for _, (time, company, shape, user, *_) in kept
         if user >= 0 and shape in {0, 2, 3}
     }
     assert {user[:3] for user in found.users} == days
     assert [at for *_, at in found.users] == sorted(at for *_, at in found.users)
     assert len(found.installs) == len(
-        {(company, shape, source, time // HOUR_MS) for _, (time, company, shape, _, source) in kept if shape in {2, 4}}
+        {
+            (company, shape, source, time // HOUR_MS)
+            for _, (time, company, shape, _, source, _) in kept
+            if shape in {2, 4}
+        }
     )
 
 
@@ -70,27 +82,25 @@ def test_many_groups_are_counted(form: type[Tally]) -> None:
 @pytest.mark.parametrize(
     ("row", "error"),
     [
-        ((0, 4, 0, 0, 0), IndexError),
-        ((0, -1, 0, 0, 0), IndexError),
-        ((0, 0, 5, 0, 0), IndexError),
-        ((0, 0, 0, 6, 0), IndexError),
-        ((0, 0, 0, -2, 0), IndexError),
-        ((0, 0, 0, 0, 3), IndexError),
-        ((-1, 0, 0, 0, 0), IndexError),
-        ((2**63, 0, 0, 0, 0), OverflowError),
-        ((2**62, 0, 0, 0, 0), IndexError),
+        ((0, 4, 0, 0, 0, [0, 0]), IndexError),
+        ((0, -1, 0, 0, 0, [0, 0]), IndexError),
+        ((0, 0, 5, 0, 0, [0, 0]), IndexError),
+        ((0, 0, 0, 6, 0, [0, 0]), IndexError),
+        ((0, 0, 0, -2, 0, [0, 0]), IndexError),
+        ((0, 0, 0, 0, 3, [0, 0]), IndexError),
+        ((-1, 0, 0, 0, 0, [0, 0]), IndexError),
+        ((2**63, 0, 0, 0, 0, [0, 0]), OverflowError),
+        ((2**62, 0, 0, 0, 0, [0, 0]), IndexError),
     ],
 )
-def test_the_compiled_form_reads_nothing_past_its_dictionaries(
-    row: tuple[int, int, int, int, int], error: type[Exception]
-) -> None:
+def test_the_compiled_form_reads_nothing_past_its_dictionaries(row: Row, error: type[Exception]) -> None:
     with pytest.raises(error):
         tally(chunk_of([row]), 0, 1, bytes(5), bytes(5))
 
 
 @NEEDS_COMPILER
 def test_the_compiled_form_takes_no_columns_of_another_length() -> None:
-    chunk = chunk_of([(0, 0, 0, 0, 0)])
+    chunk = chunk_of([(0, 0, 0, 0, 0, [0, 0])])
     assert IS_BUILT
     with pytest.raises(TypeError):
         tally(chunk, 0, 2, bytes(5), bytes(5))
@@ -99,4 +109,18 @@ def test_the_compiled_form_takes_no_columns_of_another_length() -> None:
     with pytest.raises(ValueError, match="shape"):
         tally(chunk, 0, 1, bytes(5), bytes(4))
     with pytest.raises(TypeError):
-        tally_columns(([0], [0], [0], [0], (0,)), 0, 1, bytes(1), bytes(1), (1, 1, 1))  # type: ignore[arg-type]
+        tally_columns(([0], [0], [0], [0], (0,), []), 0, 1, bytes(1), bytes(1), bytes(1), (1, 1, 1, 0))  # type: ignore[arg-type]
+
+
+@NEEDS_COMPILER
+def test_the_compiled_form_reads_no_measures_that_are_not_there() -> None:
+    chunk = chunk_of([(0, 0, 2, 0, 0, [5, 6])])
+    del chunk.measures[1]
+    with pytest.raises(IndexError):
+        tally(chunk, 0, 1, bytes(5), bytes(5))
+
+
+@NEEDS_COMPILER
+def test_sums_past_63_bits_are_added_up_in_python() -> None:
+    chunk = chunk_of([(0, 0, 1, 0, 0, [2**63 - 1, 0])] * 3)
+    assert tally(chunk, 0, 3, bytes(5), bytes(5)).sums == [(3 * (2**63 - 1), 2)]

@@ -25,7 +25,7 @@ from schemas.limits import HOUR_MS
 from tests.control_kit import signed
 from tests.core.random_log import START
 from tests.core.test_plain_run import fetched
-from tests.core.test_tally import LATEST, chunk_of
+from tests.core.test_tally import LATEST, Row, chunk_of
 from tests.fuzz.comparing import CATALOGUES, DECODERS, PLACES, Folds, alike, answer, group
 
 __all__ = ["BATCHES", "BEHIND", "COLUMNS", "KEYED", "OWN_TYPES", "RECORDS", "STARTS", "STEPS", "TALLY", "UNREADABLE"]
@@ -166,30 +166,31 @@ def _look_at(records: "Records[RawRecord]", wanted: list[RawRecord], chosen: int
             alike("a refusal at once", (refused, reason, path), (wanted[begin].offset, refusal.reason, refusal.path))
 
 
-# ---- rows of a chunk: a begin and an end, which shapes are active and count sources, then six bytes a row
+# ---- rows of a chunk: a begin and an end, which shapes are active and count sources, then eight bytes a row
 
 
 def _tally(data: bytes) -> None:
     begin, end, active, installs = data[:4].ljust(4, b"\x00")
-    rows = [_row(data[at : at + 6]) for at in range(4, len(data) - 5, 6)]
+    rows = [_row(data[at : at + 8]) for at in range(4, len(data) - 7, 8)]
     begin = -1 if begin == 255 else begin % (len(rows) + 1)
     end = len(rows) + 1 if end == 255 else len(rows) - end % (len(rows) + 1)
     bits = [bytes([told >> at & 1 for at in range(5)]) for told in (active, installs)]
     group(chunk_of(rows), begin, end, *bits)
 
 
+_MEASURES: Final = {255: -1, 254: 2**63 - 1, 253: 2**62, 252: 10**12}
 _OUTSIDE: Final = (-2, -1, 3, 4, 5, 6, 7, 8)
 """Where the dictionaries of a chunk end, and beyond."""
 
 
-def _row(told: bytes) -> tuple[int, int, int, int, int]:
+def _row(told: bytes) -> Row:
     hour = told[0] << 8 | told[1]
     time = {0xFFFF: -1, 0xFFFE: 2**62, 0xFFFD: LATEST}.get(hour, hour * 1_200_000)
     company, shape, user, source = (
         each % count - less if each < 248 else _OUTSIDE[each - 248]
-        for each, count, less in zip(told[2:], (4, 5, 7, 3), (0, 0, 1, 0), strict=True)
+        for each, count, less in zip(told[2:6], (4, 5, 7, 3), (0, 0, 1, 0), strict=True)
     )
-    return time, company, shape, user, source
+    return time, company, shape, user, source, [_MEASURES.get(each, each) for each in told[6:]]
 
 
 # ---- columns

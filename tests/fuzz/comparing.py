@@ -7,36 +7,22 @@ from typing import Any, Final
 
 from agents.core import anonymizing, compiled_run
 from agents.core.anonymizing import AnonymizeFold
-from agents.core.fast_decode import FastDecoder
+from agents.core.fast_decode import reader_of
 from agents.core.records import RawRecord
 from agents.core.tally import tally, tally_in_python
 from schemas.catalogue.catalogue import BUILT_IN
-from schemas.catalogue.loading import read_catalogue
 from schemas.clean import CleanChunk, decode_chunk, encode_chunk
 from schemas.deciding import Deciding
 from tests.control_kit import KEYS, PSEUDONYMS, TOPIC, digest_of
 from tests.core.random_log import BOUNDED, DECIDING
+from tests.meters import METERS
 
 __all__ = ["CATALOGUES", "DECODERS", "PLACES", "DifferenceError", "Folds", "alike", "answer", "group"]
 
 PLACES: Final = ((Deciding(), 1), (DECIDING, 2), (BOUNDED, 2), (replace(BOUNDED, partitions=1), 1))
 _DIGESTS: Final = {id(deciding): digest_of(deciding) for deciding, _ in PLACES}
-_OWN: Final = """
-[types."file.uploaded"]
-title = "t"
-basis = "contract"
-fields = { kind = "dim", visibility = ["private", "shared"], region = "dim?", version = "version?" }
-[types."file.opened"]
-title = "t"
-basis = "opt-out"
-fields = { kind = "dim?", role = "dim?", assistant = "dim?", module = "dim?", a = "dim?", b = "dim?", c = "dim?" }
-[types."file.weighed"]
-title = "t"
-basis = "contract"
-fields = { kind = "dim", bytes = "int" }
-"""
-CATALOGUES: Final = (BUILT_IN, read_catalogue(_OWN))
-DECODERS: Final = tuple(FastDecoder(each.types).decode for each in CATALOGUES)
+CATALOGUES: Final = (BUILT_IN, METERS)
+DECODERS: Final = tuple(reader_of(each).decode for each in CATALOGUES)
 
 
 class DifferenceError(AssertionError):
@@ -68,9 +54,9 @@ class Folds:
     def __init__(
         self, deciding: Deciding, partition: int, partitions: int, catalogue: int, size: int, most: int
     ) -> None:
-        self._deciding = deciding
-        self._place = {"partition": partition, "partitions": partitions, "types": CATALOGUES[catalogue].types}
-        self._decode = DECODERS[catalogue]
+        self._deciding = replace(deciding, catalogue=CATALOGUES[catalogue])
+        self._digest = _DIGESTS[id(deciding)]
+        self._place = {"partition": partition, "partitions": partitions}
         self._size = size
         anonymizing.CHUNK_BYTES = compiled_run.CHUNK_BYTES = most
 
@@ -91,12 +77,11 @@ class Folds:
         fold = AnonymizeFold(
             self._deciding,
             PSEUDONYMS,
-            self._decode,
             topic=TOPIC,
-            digest=_DIGESTS[id(self._deciding)],
+            digest=self._digest,
             control=KEYS,
             record_duplicates=True,
-            **self._place,  # type: ignore[arg-type]
+            **self._place,
         )
         fold.is_compiled = compiled
         found = []
@@ -118,7 +103,9 @@ def group(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: byte
             (chunk.user, -1, len(chunk.users)),
             (chunk.source, 0, len(chunk.sources)),
         )
-        fine = all(least <= each < most for column, least, most in bounds for each in column[begin:end])
+        fine = all(shape < len(chunk.shapes) for shape in chunk.shape[:begin]) and all(
+            least <= each < most for column, least, most in bounds for each in column[begin:end]
+        )
         wanted = tally_in_python(chunk, begin, end, active, installs) if fine else IndexError
     found = answer(lambda: tally(chunk, begin, end, active, installs), TypeError, ValueError, IndexError)
     alike("groups", found, wanted)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from agents.core.count_figures import Figures
 from agents.core.figure import Figure
 from agents.core.kinds.part import Changes, Stretch
-from agents.core.tally import Group, events_of, sums_of
+from agents.core.tally import Group, events_of
 
 __all__ = ["Additive"]
 
@@ -28,20 +28,18 @@ class Additive:
         chunk, plans = stretch.chunk, stretch.plans
         companies, offsets, closings = chunk.companies, chunk.offsets, chunk.closings
         figures_of, touched = self._figures.counted, self._changes.touched
-        sums = sums_of(chunk, stretch.part.begin, stretch.part.end, [bool(plan.sums) for plan in plans], stretch.begins)
         late: list[tuple[Group, Figure, int]] = []
-        for company, shape, hour, size, last in stretch.part.tally.counts:
+        tally = stretch.part.tally
+        for number, (company, shape, hour, size, last) in enumerate(tally.counts):
             offset, closing, plan = offsets[last], closings[last], plans[shape]
             for figure in figures_of(companies[company], hour, plan.counts):
                 if figure.change(size, offset, closing):
                     late.append(((company, shape, hour), figure, -1))
                 touched[figure] = None
             if plan.sums:
-                added = sums[company, shape, hour]
-                for figure, place in zip(
-                    figures_of(companies[company], hour, plan.sums), plan.sums.places, strict=True
-                ):
-                    amount, at = added[place]
+                added, found = tally.sums[number], figures_of(companies[company], hour, plan.sums)
+                for figure, place in zip(found, plan.sums.places, strict=True):
+                    amount, at = added[2 * place], added[2 * place + 1]
                     if amount and figure.change(amount, offsets[at], closings[at]):
                         late.append(((company, shape, hour), figure, place))
                     touched[figure] = None

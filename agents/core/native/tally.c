@@ -6,7 +6,7 @@
 
 #include "table.h"
 
-enum { TIMES, COMPANY, SHAPE, USER, SOURCE, COLUMNS };
+enum { TIMES, COMPANY, SHAPE, USER, SOURCE, MEASURES, COLUMNS };
 enum { HOUR_MS = 3600000, DAY_HOURS = 24 };
 
 /* Hour or day and shape or user, company and source: two numbers of 32 bits in each half. */
@@ -19,10 +19,16 @@ typedef struct {
     int64_t first, last, size;
 } Group;
 
-/* Groups in the order of their first event. */
+/* What the events of a group add by one of their measures, and the last that adds anything. */
+typedef struct {
+    int64_t sum, last;
+} Sum;
+
+/* Groups in the order of their first event; of each `width` sums. */
 typedef struct {
     Table table;
-    uint32_t latest;
+    uint32_t latest, width, sum_room;
+    Sum *sums;
 } Groups;
 
 static inline Key key_of(int64_t when, int64_t what, int64_t company, int64_t source) {
@@ -70,13 +76,39 @@ static inline int put(Groups *all, Key key, int64_t at) {
     return 0;
 }
 
+/* Add the measures of the event at index `at` to the sums of the latest group; 0, NO_ROOM, or CROWDED past 63 bits. */
+static int add_measures(Groups *all, const int64_t *measures, uint32_t count, int64_t at) {
+    if (all->latest >= all->sum_room) {
+        const uint32_t room = all->table.room;
+        Sum *sums = realloc(all->sums, (size_t)room * all->width * sizeof(Sum));
+        if (sums == NULL) {
+            return NO_ROOM;
+        }
+        for (size_t index = (size_t)all->sum_room * all->width; index < (size_t)room * all->width; index++) {
+            sums[index] = (Sum){0, -1};
+        }
+        all->sums = sums;
+        all->sum_room = room;
+    }
+    Sum *sums = &all->sums[(size_t)all->latest * all->width];
+    for (uint32_t place = 0; place < count; place++) {
+        if (measures[place] > 0) {
+            if (__builtin_add_overflow(sums[place].sum, measures[place], &sums[place].sum)) {
+                return CROWDED; /* the form in Python has no bound */
+            }
+            sums[place].last = at;
+        }
+    }
+    return 0;
+}
+
 /* ---- what is given */
 
 typedef struct {
     Py_buffer columns[COLUMNS];
     Py_ssize_t begin, end;
-    Py_buffer active, installs;
-    long long companies, users, sources;
+    Py_buffer active, installs, widths; /* a byte a shape */
+    long long companies, users, sources, position; /* where the measures of the first event begin */
 } Given;
 
 /* The number in a column, from `least` to before `bound`; raises IndexError. */
@@ -92,6 +124,10 @@ static inline int take(const Given *given, int column, Py_ssize_t at, long long 
 /* 0, CROWDED, or -1 with an exception. */
 static int fill(const Given *given, Groups *counts, Groups *users, Groups *installs) {
     const char *active = given->active.buf, *installed = given->installs.buf;
+    const unsigned char *widths = given->widths.buf;
+    const int64_t *measures = given->columns[MEASURES].buf;
+    int64_t position = given->position;
+    const int64_t measured = given->columns[MEASURES].len / (Py_ssize_t)sizeof(int64_t);
     const int64_t shapes = given->active.len;
     const long long latest = (long long)INT32_MAX * HOUR_MS;
     for (Py_ssize_t at = given->begin; at < given->end; at++) {
@@ -104,6 +140,14 @@ static int fill(const Given *given, Groups *counts, Groups *users, Groups *insta
         }
         const int64_t hour = time / HOUR_MS;
         int failed = put(counts, key_of(hour, shape, company, 0), at);
+        if (!failed && widths[shape]) {
+            if (measured - position < widths[shape]) {
+                PyErr_SetString(PyExc_IndexError, "there are fewer measures than the shapes say");
+                return -1;
+            }
+            failed = add_measures(counts, &measures[position], widths[shape], at);
+            position += widths[shape];
+        }
         if (!failed && user >= 0 && active[shape]) {
             failed = put(users, key_of(hour / DAY_HOURS, user, company, 0), at);
         }
@@ -156,16 +200,32 @@ static PyObject *list_of(const Groups *all, int kind) {
     return list;
 }
 
+/* Of each group its sums, each with the index of its last event, one after the other; empty where there are none. */
+static PyObject *list_of_sums(const Groups *all, const unsigned char *widths) {
+    PyObject *list = PyList_New(all->width ? all->table.count : 0);
+    for (uint32_t index = 0; list && index < (all->width ? all->table.count : 0); index++) {
+        const int width = widths[(uint32_t)group_at(all, index)->key.high];
+        PyObject *tuple = tuple_of(2 * width, (const int64_t *)&all->sums[(size_t)index * all->width]);
+        if (tuple == NULL) {
+            Py_CLEAR(list);
+            break;
+        }
+        PyList_SET_ITEM(list, index, tuple);
+    }
+    return list;
+}
+
 static int is_usable(const Given *given) {
     for (int column = 0; column < COLUMNS; column++) {
         const Py_buffer *held = &given->columns[column];
         if (held->itemsize != sizeof(int64_t) || held->format == NULL || strcmp(held->format, "q") != 0 ||
-            held->len / held->itemsize < given->end) {
+            (column != MEASURES && held->len / held->itemsize < given->end)) {
             PyErr_SetString(PyExc_TypeError, "columns are arrays of 64-bit numbers, of one length");
             return 0;
         }
     }
-    if (given->begin < 0 || given->installs.len != given->active.len || given->active.len > INT32_MAX ||
+    if (given->begin < 0 || given->position < 0 || given->installs.len != given->active.len ||
+        given->widths.len != given->active.len || given->active.len > INT32_MAX ||
         given->companies > INT32_MAX || given->users > INT32_MAX || given->sources > INT32_MAX) {
         PyErr_SetString(PyExc_ValueError, "a chunk of another shape");
         return 0;
@@ -175,7 +235,11 @@ static int is_usable(const Given *given) {
 
 static PyObject *answer(const Given *given) {
     Groups counts = {0}, users = {0}, installs = {0};
-    PyObject *found[3] = {NULL, NULL, NULL}, *all = NULL;
+    PyObject *found[4] = {NULL, NULL, NULL, NULL}, *all = NULL;
+    const unsigned char *widths = given->widths.buf;
+    for (Py_ssize_t shape = 0; shape < given->widths.len; shape++) {
+        counts.width = widths[shape] > counts.width ? widths[shape] : counts.width;
+    }
     const int failed = is_usable(given) ? fill(given, &counts, &users, &installs) : -1;
     if (failed == CROWDED) {
         all = Py_NewRef(Py_None);
@@ -183,30 +247,34 @@ static PyObject *answer(const Given *given) {
         found[0] = list_of(&counts, OF_COUNTS);
         found[1] = list_of(&users, OF_USERS);
         found[2] = list_of(&installs, OF_INSTALLS);
-        if (found[0] && found[1] && found[2]) {
-            all = PyTuple_Pack(3, found[0], found[1], found[2]);
+        found[3] = list_of_sums(&counts, widths);
+        if (found[0] && found[1] && found[2] && found[3]) {
+            all = PyTuple_Pack(4, found[0], found[1], found[2], found[3]);
         }
     }
-    for (int index = 0; index < 3; index++) {
+    for (int index = 0; index < 4; index++) {
         Py_XDECREF(found[index]);
     }
     free_table(&counts.table);
+    free(counts.sums);
     free_table(&users.table);
     free_table(&installs.table);
     return all;
 }
 
 PyDoc_STRVAR(tally_doc,
-    "tally(columns, begin, end, active, installs, sizes) -> (counts, users, installs) or None\n\n"
-    "See agents/core/tally.py. `columns` are the columns times, company, shape, user and source; `active` and `installs`\n"
-    "one byte a shape; `sizes` how many companies, users and sources there are. None where too many groups collide.");
+    "tally(columns, begin, end, active, installs, widths, sizes) -> (counts, users, installs, sums) or None\n\n"
+    "See agents/core/tally.py. `columns` are the columns times, company, shape, user, source and measures; `active`,\n"
+    "`installs` and `widths` one byte a shape; `sizes` how many companies, users and sources there are, and where the\n"
+    "measures of the event at `begin` begin. None where too many groups collide, or a sum is past 63 bits.");
 
 static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *arguments) {
     Given given = {0};
     PyObject *columns[COLUMNS], *found = NULL;
-    if (!PyArg_ParseTuple(arguments, "(OOOOO)nny*y*(LLL)", &columns[TIMES], &columns[COMPANY], &columns[SHAPE],
-                          &columns[USER], &columns[SOURCE], &given.begin, &given.end, &given.active, &given.installs,
-                          &given.companies, &given.users, &given.sources)) {
+    if (!PyArg_ParseTuple(arguments, "(OOOOOO)nny*y*y*(LLLL)", &columns[TIMES], &columns[COMPANY], &columns[SHAPE],
+                          &columns[USER], &columns[SOURCE], &columns[MEASURES], &given.begin, &given.end, &given.active,
+                          &given.installs, &given.widths, &given.companies, &given.users, &given.sources,
+                          &given.position)) {
         return NULL;
     }
     int held = 0;
@@ -221,6 +289,7 @@ static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *arguments) {
     }
     PyBuffer_Release(&given.active);
     PyBuffer_Release(&given.installs);
+    PyBuffer_Release(&given.widths);
     return found;
 }
 

@@ -1,14 +1,15 @@
 from array import array
 
+Columns = tuple[array[int], array[int], array[int], array[int], array[int], array[int]]
+Five = tuple[int, int, int, int, int]
+
 def tally(
-    columns: tuple[array[int], array[int], array[int], array[int], array[int]],
+    columns: Columns,
     begin: int,
     end: int,
     active: bytes,
     installs: bytes,
-    sizes: tuple[int, int, int],
+    widths: bytes,
+    sizes: tuple[int, int, int, int],
     /,
-) -> (
-    tuple[list[tuple[int, int, int, int, int]], list[tuple[int, int, int, int]], list[tuple[int, int, int, int, int]]]
-    | None
-): ...
+) -> tuple[list[Five], list[tuple[int, int, int, int]], list[Five], list[tuple[int, ...]]] | None: ...
