@@ -11,7 +11,7 @@ from schemas.limits import DAY_MS, HOUR_MS, SECOND_MS
 
 __all__ = ["FOLD_VERSION", "KEY_DIGITS", "Deciding", "deciding_facts", "deciding_part", "fold_digest", "key_parts"]
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Raised with every change of the fold that changes a figure, or that the release before could not go on from.
 
 What was begun by version 2 or an earlier one is not gone on with: its records of control bore no tag.

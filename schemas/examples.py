@@ -9,11 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from schemas.reasons import Reason
 
-__all__ = ["BadExample", "bad_examples", "good_examples", "merge_patch"]
+__all__ = ["EXAMPLE_CATALOGUE", "BadExample", "bad_examples", "good_examples", "merge_patch"]
+
+
+EXAMPLE_CATALOGUE: Final = Path(__file__).with_name("examples") / "catalogue.toml"
+"""A catalogue of one's own with metrics of several kinds, as ``FOOTFALL_CATALOGUE`` names one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class PartitionCorrections:
         named = correction.id.startswith(f"{correction.company}|{correction.metric}|")
         if not at_home or not named or key != correction.id.encode():
             self._find(FindingKind.STRANGE, correction, f"offset {offset} of the corrections lies where it must not")
-        if correction.difference != correction.new - correction.old or not correction.difference:
+        if correction.difference != correction.new - correction.old:
             self._find(FindingKind.CORRECTION, correction, f"{_name(correction)}: new less old is not the difference")
         if correction.revision != 2 * correction.cause.offset + 1:
             self._find(FindingKind.CORRECTION, correction, f"{_name(correction)} is not the revision of its cause")

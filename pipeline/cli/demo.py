@@ -4,9 +4,10 @@ import asyncio
 import secrets
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import typer
 from rich.console import Group
@@ -38,6 +39,8 @@ from pipeline.simulate.publish import publish
 from pipeline.sink import SinkView
 from pipeline.stack import Stack, running_stack
 from pipeline.verify import render
+from schemas.catalogue.catalogue import BUILT_IN
+from schemas.examples import EXAMPLE_CATALOGUE
 from schemas.ledger import decode_entry
 from schemas.times import instant
 from schemas.topics import TOPICS, topic_name
@@ -78,6 +81,8 @@ def demo(
     are set it has a topic prefix of its own, and removes its topics.
     """
     settings = lively(load_settings())
+    if settings.catalogue is None:
+        settings = settings.model_copy(update={"catalogue": EXAMPLE_CATALOGUE})
     if svg is not None:
         _refuse_unwritable(svg)
     plan = Plan(
@@ -87,6 +92,7 @@ def demo(
         events=events,
         partitions=settings.partitions,
         pii_canaries=True,
+        catalogue=settings.deciding().catalogue,
     )
     console.record = svg is not None
     held = asyncio.run(_demo(settings, plan, broker))
@@ -241,6 +247,21 @@ def _audit_text(audit: Audit, judgement: Judgement, stack: Stack) -> str:
     )
 
 
+def _own_meters(settings: Settings, figures: Iterable[Mapping[str, Any]]) -> str:
+    """The largest figure of each metric that is not built in."""
+    largest: dict[str, Mapping[str, Any]] = {}
+    for figure in figures:
+        name = figure["metric"]
+        if name not in BUILT_IN.metrics and figure["value"] >= largest.get(name, figure)["value"]:
+            largest[name] = figure
+    lines = [f"{figure['id']} = {figure['value']:,} {_unit(figure['unit'])}".rstrip() for figure in largest.values()]
+    return "\n".join([*lines, f"declared in {settings.catalogue}"]) if lines else ""
+
+
+def _unit(unit: str) -> str:
+    return {"By": "bytes", "s": "seconds"}.get(unit, "")
+
+
 def _summary(run: _Run, judgement: Judgement, search: LeakSearch, stack: Stack, books: _Books) -> None:
     expected = judgement.expected
     for differences in filter(None, (judgement.differences, judgement.corrections_wrong)):
@@ -254,6 +275,8 @@ def _summary(run: _Run, judgement: Judgement, search: LeakSearch, stack: Stack, 
     table.add_row("figures", f"{len(expected.figures):,}, {verdict}")
     unlike = len(judgement.corrections_wrong)
     balanced = f"[red]{unlike:,} differences[/red]" if unlike else "final plus corrections is current"
+    if own := _own_meters(stack.settings, expected.figures.values()):
+        table.add_row("your own meters", own)
     table.add_row("corrections", f"{len(expected.corrections):,}, {balanced}")
     table.add_row("counted", f"{expected.counted:,} events of {run.records:,} records")
     reasons = sorted(expected.by_reason.items(), key=lambda item: -item[1])

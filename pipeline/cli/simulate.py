@@ -58,6 +58,7 @@ def command(
         batches=batches,
         misplaced=misplaced,
         pii_canaries=pii_canaries,
+        catalogue=settings.deciding().catalogue,
     )
     if publish_them:
         count = asyncio.run(_publish(settings, plan, rate))

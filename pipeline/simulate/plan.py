@@ -10,7 +10,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from agents.core.home import home
+from pipeline.simulate.made import made_data
 from pipeline.simulate.world import Company, canaries, companies
+from schemas.catalogue.catalogue import BUILT_IN, Catalogue
 from schemas.examples import bad_examples, good_examples
 from schemas.limits import DAY_MS
 from schemas.times import instant
@@ -30,6 +32,8 @@ _NAMES: Final = (
     ("user.created", 1),
 )
 """Good examples by name, and how often each is sent."""
+_OWN_WEIGHT: Final = 6
+"""Of each type that is not built in."""
 _FAR_BACK: Final = 2000
 
 
@@ -51,6 +55,7 @@ class Plan:
     batches: float = 0.02
     misplaced: float = 0.01
     pii_canaries: bool = False
+    catalogue: Catalogue = BUILT_IN
 
     def canaries(self) -> list[str]:
         """Every planted text, for a search; whatever is personal in the records holds one of them."""
@@ -74,7 +79,9 @@ def simulate(plan: Plan) -> Iterator[SimRecord]:
     rng = random.Random(plan.seed)  # noqa: S311 - a simulation
     world = companies(rng, plan.seed, plan.companies, plan.users, canaries_on=plan.pii_canaries)
     volume = list(accumulate(company.weight for company in world))
-    names, weights = [name for name, _ in _NAMES], list(accumulate(weight for _, weight in _NAMES))
+    own = [name for name in plan.catalogue.accepted if name not in BUILT_IN.types]
+    named = [*_NAMES, *((name, _OWN_WEIGHT) for name in own)]
+    names, weights = [name for name, _ in named], list(accumulate(weight for _, weight in named))
     start = plan.end - plan.days * DAY_MS
     sent: list[SimRecord] = []
     made = 0
@@ -113,6 +120,11 @@ def _event(rng: random.Random, plan: Plan, company: Company, name: str, time: in
     if rng.random() < 0.0005:
         scope = rng.choice(("platform", "app"))
         return event | {"type": "consent.changed", "data": {"scope": scope, "granted": rng.random() < 0.5}}
+    if name not in good_examples():
+        data = made_data(rng, plan.catalogue.types[name], time)
+        if rng.random() < 0.5:
+            data["user"] = rng.choices(company.users, cum_weights=company.activity)[0]
+        return event | {"type": name, "data": data}
     good = good_examples()[name]
     event["type"] = good["type"]
     event["data"] = data = {**good["data"], **company.data(rng, good["type"])}
