@@ -177,14 +177,14 @@ class _Reader:
         if not isinstance(told, dict):
             self._wrong(path, "fields is no table", 'write fields = { NAME = "dim" }')
             return ()
-        found = [self._field(name, rule, (*path, name)) for name, rule in told.items()]
-        return tuple(field for field in found if field is not None)
+        return tuple([self._field(name, rule, (*path, name)) for name, rule in told.items()])
 
-    def _field(self, name: str, rule: object, path: tuple[str, ...]) -> Field | None:
+    def _field(self, name: str, rule: object, path: tuple[str, ...]) -> Field:
+        """The field; after a mistake one that lets its metrics be looked at."""
         if not _NAME.fullmatch(name) or name == "user":
             do = "every type has it already" if name == "user" else "use lower case letters, digits and _"
             self._wrong(path, f"{name} is no name of a field", do)
-            return None
+            return Field(name)
         if isinstance(rule, list):
             return self._choice(name, rule, path)
         optional = isinstance(rule, str) and rule.endswith("?")
@@ -192,16 +192,16 @@ class _Reader:
         if kind not in _FIELD_TYPES:
             do = _instead(kind, _FIELD_TYPES) if kind else f"use one of {', '.join(_FIELD_TYPES)}, or a list of choices"
             self._wrong(path, f"{name} is of no type that is known", do)
-            return None
+            return Field(name)
         return Field(name, FieldType(kind), required=not optional)
 
-    def _choice(self, name: str, choices: list[Any], path: tuple[str, ...]) -> Field | None:
+    def _choice(self, name: str, choices: list[Any], path: tuple[str, ...]) -> Field:
         if not choices or len({*map(str, choices)}) < len(choices):
             self._wrong(path, f"the choices of {name} are not a list of different texts", "name each once")
-            return None
+            return Field(name)
         if not all(isinstance(each, str) and _DIMENSION.fullmatch(each) for each in choices):
             self._wrong(path, f"a choice of {name} is no dimension value", f"each matches {DIMENSION_PATTERN}")
-            return None
+            return Field(name)
         return Field(name, FieldType.CHOICE, tuple(choices))
 
     def _passive(self, told: object, fields: Collection[Field], path: tuple[str, ...]) -> tuple[str, str] | str | None:
