@@ -112,6 +112,7 @@ class AggregateFold:
                 raise StateError("a key of no known kind")
         for key, value in beside:
             self._restore_beside(key, value)
+        self._require_whole()
         self.figures.show(self.entry)
         self._graves.add(expired)
         return expired
@@ -144,6 +145,17 @@ class AggregateFold:
         figure.detail = detail_of(metric.kind, more)
         if last > self.entry.emitted_fence:
             self.figures.dirty[figure] = None
+
+    def _require_whole(self) -> None:
+        """Refuse figures of which what is held beside them is not all there."""
+        held = {metric.kind for metric in self.plan.metrics.values()}
+        if not held & {Kind.GAUGE, Kind.DISTRIBUTION}:
+            return
+        for window in self.figures.windows.values():
+            if window.metric.kind in {Kind.GAUGE, Kind.DISTRIBUTION}:
+                part = self.gauges if window.metric.kind is Kind.GAUGE else self.distributions
+                if not all(part.is_whole(figure) for figure in window.figures()):
+                    raise StateError("a figure without all that it is made of")
 
     def _restore_beside(self, key: bytes, value: bytes) -> None:
         """Take up a key of what is held beside figures that are there."""

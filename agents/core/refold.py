@@ -8,7 +8,7 @@ end. What is told, and in which order, is a function of the log alone.
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import starmap
+from itertools import chain, starmap
 from typing import Final, NamedTuple
 
 from agents.core.count_state import Entry, StateError, name_of, span_expired
@@ -132,8 +132,15 @@ class Refold:
         ]
 
     def unshown(self) -> Iterator[Figure]:
-        """The figures of the period's sliding windows whose last day has not begun: counted, but not told yet."""
-        for figure in self._fold.figures.unshown(self.entry.closing_watermark):
+        """Figures of the period that the state holds and no sink tells.
+
+        Those of sliding windows whose last day has not begun, and those that nothing has changed yet: their dimension
+        values are known, which decides where later events count.
+        """
+        figures, closing = self._fold.figures, self.entry.closing_watermark
+        shown = (window for window in figures.windows.values() if window.span.shows <= closing)
+        silent = (figure for window in shown for figure in window.figures() if figure.last < 0)
+        for figure in chain(figures.unshown(closing), silent):
             window = figure.window
             told = self.period.includes(window.span)
             if told and not self.is_untold(window.company, window.metric.name, window.span):

@@ -13,6 +13,7 @@ from agents.core.ahead import read_ahead
 from agents.core.count_figures import Figures
 from agents.core.count_plan import Plan
 from agents.core.count_state import Entry, read_figure, span_expired
+from agents.core.figure import Figure
 from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.records import StateWrite
 from agents.core.refold import Told
@@ -77,7 +78,7 @@ class Promotion:
                 self.compared.add(key, decision.verdict, wanted, live)
         note_surplus(self.compared, self._judge, alone, self._deciding)
         for figure in self._judge.refold.unshown():
-            wanted = Standing(figure.revision(NEVER), figure.value, Status.PROVISIONAL)
+            wanted = _unshown(figure)
             decision = self._decide(figure.id, wanted)
             self.lacking += decision.seed
             self._seeds = self._seeds or decision.seed
@@ -186,7 +187,7 @@ class Promotion:
         await replay_partition(self._folding, self._stretch, self._name, _appending_nothing, put)
         refold = self._folding.refolds[partition]
         for figure in refold.unshown():
-            if self._held.get(figure.id) is None:
+            if self._decide(figure.id, _unshown(figure)).seed:
                 writing.state += refold.state_of(figure, self._entry.fence)
         await writing.flush()
         await writing.look(reader, partition)
@@ -238,6 +239,11 @@ class _Writing:
 
 def _foreign() -> Refused:
     return Refused("worker aggregate wrote while figures were promoted", "stop it, and promote again before it starts")
+
+
+def _unshown(figure: Figure) -> Standing:
+    """How a figure stands that no sink tells."""
+    return Standing(figure.revision(NEVER), figure.value, Status.PROVISIONAL)
 
 
 async def _appending_nothing() -> None:

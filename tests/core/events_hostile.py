@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.declared import good_data, near_value
-from tests.meters import METERS
+from tests.meters import EVERY_FIELD
 
 __all__ = ["DAMAGED", "EVENT", "FIELDS", "GOOD", "NEAR", "ODD"]
 
@@ -26,17 +26,17 @@ ODD = st.one_of(
     st.sampled_from(
         [2**63, 2**63 - 1, 1e400, 5.0, "", "0", "01", "a", "A.b-c_d", "~other", "x" * 300, "é" * 513, "\x00"]
     ),
-    st.sampled_from(["1.0", *METERS.types]),
+    st.sampled_from(["1.0", *EVERY_FIELD.types]),
     st.sampled_from(["2026-02-29T00:00:00Z", "2024-02-29T23:59:59.999999+23:59", "1999-12-31T23:59:59-00:01"]),
     st.sampled_from(["2026-11-01T10:00:00.Z", "2999-12-31T23:59:59-00:01", "٢٠٢٦-11-01T10:00:00Z"]),
     st.lists(st.integers(), max_size=2),
     st.text(max_size=3),
 )
-DECLARED = [field for entry in METERS.types.values() for field in entry.fields]
+DECLARED = [field for entry in EVERY_FIELD.types.values() for field in entry.fields]
 FIELDS = ["user", *dict.fromkeys(field.name for field in DECLARED)]
 NEAR = st.sampled_from(DECLARED).flatmap(near_value)
 DATA = st.dictionaries(st.sampled_from([*FIELDS, "other"]), ODD | NEAR, max_size=5)
-TYPED = st.sampled_from([*METERS.types.values()]).flatmap(
+TYPED = st.sampled_from([*EVERY_FIELD.types.values()]).flatmap(
     lambda entry: st.tuples(st.just(entry.name), good_data(entry).map(lambda data: {"user": "u"} | data) | DATA)
 )
 EVENT = st.builds(

@@ -132,7 +132,7 @@ def test_a_short_shape_tells_what_it_can() -> None:
     assert is_short(shape, BUILT_IN.types)
     plan = Plan(BUILT_IN).of(shape)
     assert plan.untold == {"installations"}
-    assert [metric.name for metric, _ in plan.sources.pairs] == ["active_installations"]
+    assert [target.metric.name for target in plan.sources.pairs] == ["active_installations"]
     assert Plan(BUILT_IN).of(Shape("app.started", ("web", "1", "prod"))).untold == frozenset()
     assert not is_short(Shape("chat.created", ()), BUILT_IN.types)
     passive = Plan(BUILT_IN).of(Shape("message.sent", ()))

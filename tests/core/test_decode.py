@@ -16,7 +16,7 @@ from schemas.limits import MAX_RECORD_BYTES
 from schemas.reasons import Reason
 from tests.core.events_hostile import DAMAGED, EVENT, FIELDS, GOOD, NEAR, ODD
 from tests.declared import good_data
-from tests.meters import METERS
+from tests.meters import EVERY_FIELD
 
 
 def record(value: object, key: bytes | None = b"acme") -> RawRecord:
@@ -25,7 +25,7 @@ def record(value: object, key: bytes | None = b"acme") -> RawRecord:
 
 def alike(raw: RawRecord) -> None:
     """Both read the record alike."""
-    one, other = reader_of(METERS).decode(raw), decode_strictly(raw, METERS.types)
+    one, other = reader_of(EVERY_FIELD).decode(raw), decode_strictly(raw, EVERY_FIELD.types)
     assert (one.events, one.refusals) == (other.events, other.refusals)
 
 

@@ -268,3 +268,15 @@ def test_events_of_a_retired_type_are_unknown() -> None:
     log.put((0, "s", "file.uploaded", upload("a", 5)))
     assert not log.figures()
     assert [each.reason.value for each in log.world.rejected] == ["unknown-type"]
+
+
+@pytest.mark.parametrize("kind", [b"g", b"d"])
+def test_a_figure_without_all_that_it_is_made_of_is_refused(kind: bytes) -> None:
+    log = Log()
+    log.put((0, "s1", "file.uploaded", upload("a", 5)), (0, "s1", "call.ended", call(5)))
+    log.figures()
+    rows = log.world.state["second", 0]
+    lost = next(key for key, _ in rows if key[:1] == kind)
+    log.world.state["second", 0] = [row for row in rows if row[0] != lost]
+    with pytest.raises(StateError, match="without all that it is made of"):
+        log.world.second_fold(0)

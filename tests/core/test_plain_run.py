@@ -20,12 +20,12 @@ from tests.core.events_hostile import DAMAGED, EVENT, GOOD
 from tests.core.random_log import BOUNDED, DECIDING, PARTITIONS, random_log
 from tests.core.world import PSEUDONYMS
 from tests.kafka_batches import record
-from tests.meters import METERS
+from tests.meters import EVERY_FIELD
 
 NEEDS_COMPILER = pytest.mark.skipif(not IS_BUILT, reason="the compiled part is not built: there is no C compiler")
 
 
-METERED = Deciding(catalogue=METERS)
+METERED = Deciding(catalogue=EVERY_FIELD)
 
 
 def fold_of(deciding: Deciding, partition: int, partitions: int, *, compiled: bool) -> AnonymizeFold:

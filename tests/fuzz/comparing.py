@@ -15,13 +15,13 @@ from schemas.clean import CleanChunk, decode_chunk, encode_chunk
 from schemas.deciding import Deciding
 from tests.control_kit import KEYS, PSEUDONYMS, TOPIC, digest_of
 from tests.core.random_log import BOUNDED, DECIDING
-from tests.meters import METERS
+from tests.meters import EVERY_FIELD
 
 __all__ = ["CATALOGUES", "DECODERS", "PLACES", "DifferenceError", "Folds", "alike", "answer", "group"]
 
 PLACES: Final = ((Deciding(), 1), (DECIDING, 2), (BOUNDED, 2), (replace(BOUNDED, partitions=1), 1))
 _DIGESTS: Final = {id(deciding): digest_of(deciding) for deciding, _ in PLACES}
-CATALOGUES: Final = (BUILT_IN, METERS)
+CATALOGUES: Final = (BUILT_IN, EVERY_FIELD)
 DECODERS: Final = tuple(reader_of(each).decode for each in CATALOGUES)
 
 

@@ -12,12 +12,14 @@ import orjson
 import pytest
 import structlog
 
+from agents.core.joins import StateError
 from pipeline.reading import StoredRecord
 from pipeline.settings import load_settings
 from pipeline.worker import clean_owner, owner
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant, parse_time
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
+from tests.meters import METERS_FILE
 from tests.protocol.hostile import HARMS
 from tests.protocol.memory import Waiting
 from tests.protocol.simulation import KINDS, Fate, NoRestError, Simulation
@@ -31,6 +33,7 @@ SETTINGS = load_settings(
     partitions=PARTITIONS,
     lateness=timedelta(milliseconds=DECIDING.lateness),
     max_series=DECIDING.max_series,
+    catalogue=METERS_FILE,
     record_duplicates=True,
 )
 _TROUBLES = [
@@ -187,8 +190,8 @@ def made(seed: int, store: Callable[[int], Any] = lambda _partition: None) -> tu
     simulation = Simulation(SETTINGS, store)
     try:
         told = asyncio.run(drive(simulation, drawn_load(seed), random.Random(f"schedule {seed}")))
-    except NoRestError as error:
-        told = [f"no rest: {error}"]
+    except (NoRestError, StateError) as error:
+        told = [f"no rest, or a state that cannot be: {error}"]
     return simulation, told
 
 

@@ -74,16 +74,17 @@ def _touched(
     for record in log:
         judge.offset, closed, watermark = record.offset, judge.closed, judge.closing_watermark
         for event in judge.read(record, {}):
-            books.enter(event, record.offset, closed, watermark, deciding)
+            books.enter(event, watermark, deciding)
             if event.consent is None:
                 judge.touched[b"p"] = record.offset
             day = event.time // DAY_MS
-            if event.user is not None and _activates(event):
+            if event.user is not None and _activates(event, deciding.catalogue.types[event.type]):
                 user = b"a" + event.company.encode() + b"|" + pseudonyms.user(event.company, event.user)
                 if day not in judge.days[user]:
                     judge.days[user].add(day)
                     second[user] = second[b"w" + event.company.encode()] = record.offset
                     through[event.company] = max(through.get(event.company, -1), day, watermark // DAY_MS)
+        books.end_record(record.offset, closed, watermark)
     oldest = judge.event_watermark - deciding.lateness
     for user, days in judge.days.items():
         if (max(days) + _USER_DAYS) * DAY_MS <= oldest:

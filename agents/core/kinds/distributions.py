@@ -72,6 +72,10 @@ class Distributions:
             raise StateError("bins without their figure")
         figure.detail.counts.update(counts)
 
+    def is_whole(self, figure: Figure) -> bool:
+        """Whether its bins are all there."""
+        return isinstance(figure.detail, Bins) and sum(figure.detail.counts.values()) == figure.value
+
     def writes(self, fence: int) -> Iterator[tuple[bytes, bytes]]:
         """See :class:`KindPart`."""
         for figure, segment in self._touched:

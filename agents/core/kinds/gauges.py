@@ -135,6 +135,12 @@ class Gauges:
             raise StateError("a reading without its figure")
         self._windows.setdefault(window, {})[key] = reading
 
+    def is_whole(self, figure: Figure) -> bool:
+        """Whether its readings are all there."""
+        readings = [each.value for each in self._of(figure).values()]
+        detail = figure.detail
+        return isinstance(detail, Readings) and (len(readings), sum(readings)) == (detail.sources, figure.value)
+
     def writes(self, fence: int) -> Iterator[tuple[bytes, bytes]]:
         """See :class:`KindPart`."""
         for key, reading in self._touched.items():
@@ -143,10 +149,16 @@ class Gauges:
 
     def of(self, figure: Figure, fence: int) -> Iterator[tuple[bytes, bytes]]:
         """What the state holds of one figure beside it."""
-        is_other = OTHER in figure.values
-        for key, reading in self._windows.get(figure.window.id, {}).items():
-            if reading.is_other is is_other and (is_other or figure_of(key) == figure.id):
-                yield key, seal(fence, reading)
+        for key, reading in self._of(figure).items():
+            yield key, seal(fence, reading)
+
+    def _of(self, figure: Figure) -> dict[bytes, Reading]:
+        is_other, held = OTHER in figure.values, self._windows.get(figure.window.id, {})
+        return {
+            key: reading
+            for key, reading in held.items()
+            if reading.is_other is is_other and (is_other or figure_of(key) == figure.id)
+        }
 
     def forget(self, window: Window) -> list[bytes]:
         """The window has expired; the keys that die."""
