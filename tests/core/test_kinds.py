@@ -108,12 +108,12 @@ def test_a_sum_has_no_bound() -> None:
     log.world.aggregate(0)
     figure = log.world.second_fold(0).figures.find(f"acme|bytes_uploaded|P1M|{HOUR}|kind=a")
     assert figure is not None
-    figure.value *= 1000  # as years of it would be
+    figure.value *= 10**6  # as years of it would be
     name = b"f" + figure.id
     fold.restore([*log.world._joined("second", 0).items(), (name, seal(19, figure.state()))])
     again = fold.figures.find(figure.id.decode())
     assert again is not None
-    assert again.value == 20 * per_record * MOST_INT * 1000 > 2**63
+    assert again.value == 20 * per_record * MOST_INT * 10**6 > 2**64
     assert json.loads(again.record(0))["value"] == again.value
 
 

@@ -16,14 +16,19 @@ from agents.core.company_bounds import Held, bounds_key
 from agents.core.consent import Consent
 from agents.core.count_state import Entry
 from agents.core.fast_decode import AT_ONCE
+from agents.core.figure import Window
 from agents.core.joins import ENTRY_KEY
+from agents.core.kinds.distributions import SEGMENT, bins_key
+from agents.core.kinds.gauges import reading_key
 from agents.core.members import member_key
 from agents.core.raw_state import STORED, RawEntry
+from agents.core.windows import span_of
 from schemas.aggregates import Status
 from schemas.bounds import Bound
-from schemas.catalogue.metrics import Kind, WindowSize
+from schemas.catalogue.metrics import METRICS, Kind, WindowSize
 from schemas.clean import CleanChunk, Shape
 from schemas.corrections import CauseKind
+from schemas.deciding import Deciding
 from schemas.ledger import BLOCK_OUTCOMES, COUNTED, OUTCOME_CODES, REASONS_BY_CODE, REJECTED_ORDER, pack_outcome
 from schemas.limits import HOUR_MS
 from schemas.reasons import DECISION_ORDER, Outcome, Reason
@@ -46,7 +51,16 @@ OUTCOMES = {
     "over-bound": 14,
 }
 """In the state's accounts, and hashed into the ledger."""
-HELD = {"USERS": 0, "COUNTS": 1, "DISTINCT": 2, "SOURCES": 3}
+HELD = {
+    "USERS": 0,
+    "COUNTS": 1,
+    "DISTINCT": 2,
+    "SOURCES": 3,
+    "SUMS": 4,
+    "GAUGES": 5,
+    "DISTRIBUTIONS": 6,
+    "READINGS": 7,
+}
 """Places in what a company holds."""
 REJECTED = (
     *("unreadable", "forged-control", "too-large", "not-json", "not-cloudevents", "unknown-type", "bad-field"),
@@ -68,9 +82,9 @@ RAW_ENTRY = (
 )
 CHUNK = (
     *("version", "first", "last", "event_watermark", "closing_watermark", "digest", "number", "companies", "shapes"),
-    *("users", "sources", "offsets", "times", "closings", "company", "shape", "user", "source"),
+    *("users", "sources", "offsets", "times", "closings", "company", "shape", "user", "source", "measures"),
 )
-"""Of version 2: another order, or a field more, is another version."""
+"""Of version 3: another order, or a field more, is another version."""
 NAMES: Mapping[type[str], set[str]] = {
     Kind: {"count", "sum", "distinct", "gauge", "distribution"},
     Status: {"provisional", "final", "corrected"},
@@ -143,7 +157,7 @@ def test_places_in_the_entry_of_a_partition(kind: type[Entry | RawEntry], pinned
 
 def test_places_in_a_chunk() -> None:
     assert tuple(field.name for field in msgspec.structs.fields(CleanChunk)) == CHUNK
-    assert tuple(field.name for field in msgspec.structs.fields(Shape)) == ("type", "values")
+    assert tuple(field.name for field in msgspec.structs.fields(Shape)) == ("type", "values", "measures")
 
 
 @pytest.mark.parametrize("kind", NAMES, ids=lambda kind: kind.__name__)
@@ -159,8 +173,11 @@ def test_kinds_of_keys() -> None:
     books = Books(0)
     books.begin(HOUR_MS, -1, [])
     assert books._key("acme") == b"b" + HOUR_MS.to_bytes(8, "big") + b"acme"
-    keys = (member_key(b"id", b"x"), bounds_key("acme"), ahead_key("acme"))
-    assert keys == (b"mid|x", b"xacme", b"wacme")
+    keys = (member_key(b"id", b"x"), bounds_key("acme"), ahead_key("acme"), bins_key(b"id", 3))
+    assert keys == (b"mid|x", b"xacme", b"wacme", b"did|3")
+    window = Window("acme", METRICS["feedback"], span_of(WindowSize.DAY, 0, Deciding()), b"id|")
+    assert reading_key(window, ("positive",), b"x") == b"gid|sentiment=positive|x"
+    assert SEGMENT == 32
 
 
 def test_what_the_compiled_part_tells_by_number() -> None:

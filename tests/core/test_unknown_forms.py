@@ -15,7 +15,6 @@ from agents.core.company_bounds import bounds_key, newest_day
 from agents.core.consent import Consent
 from agents.core.count_state import Entry, read_figure
 from agents.core.counting import AggregateFold
-from agents.core.fast_decode import decode
 from agents.core.joins import ENTRY_KEY, JoinedLog, StateError, payload_of, seal
 from agents.core.raw_state import RawEntry
 from agents.core.source import read_head
@@ -164,7 +163,7 @@ def test_a_reason_of_a_later_release_is_refused(record: bytes, read: Callable[[b
 
 
 def anonymize(*rows: tuple[bytes, bytes], entry: bytes | None = None) -> None:
-    fold = AnonymizeFold(DEC, PSEUDONYMS, decode, topic="raw", partition=0, partitions=1, digest="d")
+    fold = AnonymizeFold(DEC, PSEUDONYMS, topic="raw", partition=0, partitions=1, digest="d")
     entry = RawEntry(9, 1, 1, 1, 0, 0, 1).write() if entry is None else entry
     fold.restore([(ENTRY_KEY, entry), *rows])
 
@@ -195,7 +194,7 @@ VALUES: list[tuple[bytes, object, list[tuple[bytes, bytes]]]] = [
     (b"m" + CHATS.encode() + b"|" + b"p" * 16, None, [FIGURE_ROW]),
     (b"aacme|" + b"p" * 16, (20_000, b"\x01"), []),
     (b"wacme", (20_000, {}), []),
-    (bounds_key("acme"), [(20_000, 1, 0, 0, 0)], []),
+    (bounds_key("acme"), [(20_000, 1, 0, 0, 0, 1, 1, 1, 1)], []),
 ]
 
 
@@ -266,7 +265,7 @@ def test_a_value_that_stays_in_a_store_is_refused_when_it_is_read() -> None:
     joined = JoinedLog(store)
     for key, value in ((SOURCE, seal(9, (3, -1, None, None, 1))), (ENTRY_KEY, RawEntry(9, 1, 1, 1, 0, 0, 1).write())):
         joined.apply(key, value)
-    fold = AnonymizeFold(DEC, PSEUDONYMS, decode, topic="raw", partition=0, partitions=1, digest="d")
+    fold = AnonymizeFold(DEC, PSEUDONYMS, topic="raw", partition=0, partitions=1, digest="d")
     fold.take_up(joined)
     with pytest.raises(StateError, match="a source has another shape"):
         fold._state.sources.knows(b"acme", 1)

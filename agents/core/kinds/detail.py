@@ -81,5 +81,5 @@ def detail_of(kind: Kind, state: tuple[int, ...] = ()) -> Detail | None:
     elif kind is Kind.DISTRIBUTION:
         made = Bins(*state[:3])
     if len(state) not in {0, 0 if made is None else len(made.state())}:
-        raise StateError("a figure has the shape of another kind")
+        raise StateError("a figure has another shape")
     return made
