@@ -9,10 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.core.compiled_run import CompiledRun
-from agents.core.fast_decode import decode
+from agents.core.fast_decode import reader_of
 from agents.core.raw_state import RawState
 from agents.core.records import RawRecord
 from agents.core.source import NO_TIME
+from schemas.catalogue.catalogue import BUILT_IN, Catalogue
 from schemas.catalogue.fields import MOST_INT
 from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
@@ -56,7 +57,13 @@ def know(state: RawState, company: str, source: str) -> None:
 
 def taken(value: bytes) -> list[int]:
     """Times of the events that the compiled part takes of a record, whose sources are known."""
-    state = RawState(Deciding(clock_ahead=10**15, lateness=10**9), PSEUDONYMS, 0, 1)
+    return taken_of(value, BUILT_IN)
+
+
+def taken_of(value: bytes, catalogue: Catalogue) -> list[int]:
+    """As :func:`taken`, under a catalogue."""
+    state = RawState(Deciding(clock_ahead=10**15, lateness=10**9, catalogue=catalogue), PSEUDONYMS, 0, 1)
+    decode = reader_of(catalogue).decode
     names = {event.source for event in decode(RawRecord(0, NOON, b"acme", value)).events}
     for name in names:
         know(state, "acme", name)
