@@ -6,18 +6,20 @@ it, else an older version could win a join. Only keys whose expiry cannot be dou
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from agents.core.pseudonyms import Pseudonyms
 from pipeline.oracle.control import Controls
-from pipeline.oracle.counting import Books, _activates
+from pipeline.oracle.counting import Books, _activates, _concerns
 from pipeline.oracle.form import RawEvent
 from pipeline.oracle.judging import Judge
 from pipeline.reading import StoredRecord
+from schemas.aggregates import aggregate_id, dimensions_text
+from schemas.catalogue.metrics import Kind, WindowSize
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
-from schemas.times import parse_time
+from schemas.times import bounds, parse_time, start_of
 
 __all__ = ["unfenced"]
 
@@ -75,6 +77,7 @@ def _touched(
         judge.offset, closed, watermark = record.offset, judge.closed, judge.closing_watermark
         for event in judge.read(record, {}):
             books.enter(event, watermark, deciding)
+            second.update(dict.fromkeys(_readings(event, deciding, pseudonyms), record.offset))
             if event.consent is None:
                 judge.touched[b"p"] = record.offset
             day = event.time // DAY_MS
@@ -97,8 +100,24 @@ def _touched(
         is_ahead = figure["window"]["size"] in _SLIDING and end // DAY_MS - 1 > through[figure["company"]]
         if end > oldest and not is_ahead:
             second[b"f" + identity.encode()] = figure["revision"] // 2
+    for key in [key for key in second if key[:1] == b"g"]:
+        _, _, size, start, *_ = key.split(b"|", 4)
+        if bounds(WindowSize(size.decode()), parse_time(start.decode()))[1] <= oldest:
+            del second[key]
     gone = set(judge.forgotten())
     return {key: offset for key, offset in judge.touched.items() if key not in gone}, second
+
+
+def _readings(event: RawEvent, deciding: Deciding, pseudonyms: Pseudonyms) -> Iterator[bytes]:
+    """The keys of an event's readings, also where a later one holds."""
+    for metric in deciding.catalogue.metrics.values():
+        if metric.kind is not Kind.GAUGE or not _concerns(metric, event) or metric.field not in event.numbers:
+            continue
+        told = dimensions_text(metric.dimensions, tuple(event.values[name] for name in metric.dimensions))
+        source = pseudonyms.source(event.company, event.base)
+        for size in metric.windows:
+            start = start_of(size, event.time)
+            yield b"g" + aggregate_id(event.company, metric.name, size, start, told).encode() + b"|" + source
 
 
 def _fences(records: Iterable[StoredRecord]) -> dict[bytes, int]:
