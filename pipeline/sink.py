@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 from rich.text import Text
@@ -12,10 +12,18 @@ from pipeline.printable import printable
 from pipeline.reading import StoredRecord
 from pipeline.unknown import known
 from schemas.aggregates import decode_aggregate
+from schemas.catalogue.catalogue import BUILT_IN, Catalogue
+from schemas.catalogue.metrics import Kind
 
-__all__ = ["COLUMNS", "SinkView"]
+__all__ = ["COLUMNS", "Columns", "SinkView", "own_columns"]
 
-COLUMNS: Mapping[str, tuple[str, str]] = {
+Columns = Mapping[str, tuple[str, str]]
+"""By heading a metric and a window size, whose figures are shown.
+
+What adds up (counts, sums, readings of distributions) is added up over all windows, of anything else the latest window
+is shown; both over all dimensions.
+"""
+COLUMNS: Final[Columns] = {
     "chats": ("chats_created", "P1M"),
     "user messages": ("user_messages", "P1M"),
     "assistant messages": ("assistant_messages", "P1M"),
@@ -24,13 +32,20 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "WAU": ("wau", "P7D"),
     "MAU": ("mau", "P30D"),
 }
-"""Columns of the table: counts are summed over all windows of the size, active users are the latest day's."""
+_ADD_UP: Final = frozenset({Kind.COUNT, Kind.SUM, Kind.DISTRIBUTION})
+
+
+def own_columns(catalogue: Catalogue) -> Columns:
+    """A column for each metric that is not built in, of its longest window."""
+    own = [metric for name, metric in catalogue.metrics.items() if name not in BUILT_IN.metrics]
+    return {metric.name.replace("_", " "): (metric.name, metric.windows[-1].value) for metric in own}
 
 
 class SinkView:
     """Upserts by id; a record of a lower revision than the one held changes nothing."""
 
-    def __init__(self, topic: str | None = None) -> None:
+    def __init__(self, topic: str | None = None, columns: Columns = COLUMNS) -> None:
+        self.columns = columns
         self.records: dict[str, dict[str, Any]] = {}
         self.read = 0
         self._topic = topic
@@ -52,34 +67,36 @@ class SinkView:
                 self.records[figure["id"]] = figure
 
     def by_company(self) -> dict[str, dict[str, int]]:
-        """Company to column to value; active users of the last day that has a figure."""
-        sums: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0))
+        """Company to column to value."""
+        sums: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(self.columns, 0))
         latest: dict[tuple[str, str], str] = {}
-        wanted = {(metric, size): column for column, (metric, size) in COLUMNS.items()}
+        wanted = {(metric, size): column for column, (metric, size) in self.columns.items()}
         for figure in self.records.values():
             column = wanted.get((figure["metric"], figure["window"]["size"]))
             if column is None:
                 continue
-            company = figure["company"]
-            if figure["kind"] == "count":
+            company, end = figure["company"], figure["window"]["end"]
+            if figure["kind"] not in _ADD_UP and end > latest.get((company, column), ""):
+                latest[company, column] = end
+                sums[company][column] = 0
+            if figure["kind"] in _ADD_UP or end == latest[company, column]:
                 sums[company][column] += figure["value"]
-            elif figure["window"]["end"] > latest.get((company, column), ""):
-                latest[company, column] = figure["window"]["end"]
-                sums[company][column] = figure["value"]
         return dict(sums)
 
     def table(self, rows: int = 30, title: str = "") -> Table:
-        """The companies with most messages first, at most ``rows`` of them."""
+        """The companies with most in the second column first, or in the only one; at most ``rows`` of them."""
+        columns = self.columns
         table = Table(title=title or None, caption=f"{len(self.records):,} figures from {self.read:,} records")
         table.add_column("company", no_wrap=True)
-        for column in COLUMNS:
+        for column in columns:
             table.add_column(column, justify="right")
         companies = self.by_company()
-        order = sorted(companies, key=lambda name: (-companies[name]["user messages"], name))
+        by = [*columns][min(1, len(columns) - 1)] if columns else ""
+        order = sorted(companies, key=lambda name: (-companies[name].get(by, 0), name))
         for name in order[:rows]:
-            table.add_row(Text(printable(name)), *(f"{companies[name][column]:,}" for column in COLUMNS))
+            table.add_row(Text(printable(name)), *(f"{companies[name][column]:,}" for column in columns))
         if len(order) > rows:
-            table.add_row(f"… {len(order) - rows} more", *("" for _ in COLUMNS))
+            table.add_row(f"… {len(order) - rows} more", *("" for _ in columns))
         return table
 
 

@@ -6,10 +6,11 @@ import typer
 from rich.live import Live
 
 from pipeline.cli.show import console
+from pipeline.errors import Refused
 from pipeline.preflight import require_broker
 from pipeline.reading import follow
 from pipeline.settings import Settings, load_settings
-from pipeline.sink import SinkView
+from pipeline.sink import COLUMNS, Columns, SinkView, own_columns
 from schemas.topics import topic_name
 
 __all__ = ["watch"]
@@ -18,15 +19,20 @@ __all__ = ["watch"]
 def watch(
     rows: int = typer.Option(30, min=1, help="Companies to show."),
     once: bool = typer.Option(False, "--once", help="Show what is there and end."),
+    own: bool = typer.Option(False, "--own", help="Show the metrics of FOOTFALL_CATALOGUE."),
 ) -> None:
     """Show companies by chats, messages, prompts and active users, live from the sink."""
-    asyncio.run(_watch(load_settings(), rows, once))
+    settings = load_settings()
+    columns = own_columns(settings.deciding().catalogue) if own else COLUMNS
+    if not columns:
+        raise Refused("no metric is declared beside the built-in ones", "set FOOTFALL_CATALOGUE, or leave --own out")
+    asyncio.run(_watch(settings, columns, rows, once))
 
 
-async def _watch(settings: Settings, rows: int, once: bool) -> None:
+async def _watch(settings: Settings, columns: Columns, rows: int, once: bool) -> None:
     brokers = await require_broker(settings)
     topic = topic_name(settings.topic_prefix, "aggregates")
-    view = SinkView(topic)
+    view = SinkView(topic, columns)
     with Live(view.table(rows), console=console, refresh_per_second=4) as live:
         async for batch in follow(brokers, topic, whole=once):
             view.apply(batch)

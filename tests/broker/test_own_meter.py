@@ -57,6 +57,7 @@ async def test_the_guide_is_followed(brokers: str, prefix: str, tmp_path: Path) 
         await bench.start("aggregate").ready()
         await follow("simulate")
         assert "equal" in await follow("verify")
+        assert "bytes uploaded" in await follow("watch", "--own", "--once")
         assert "file.uploaded" in await follow("catalogue", "show", "--own")
         assert not left
 
