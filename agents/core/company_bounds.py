@@ -63,7 +63,9 @@ def _read(value: bytes) -> list[list[int]]:
 
 def _row(day: int, counts: Sequence[int]) -> list[int]:
     """Without what is not held behind what always stands there."""
-    size = max([_LEAST_KINDS, *(kind + 1 for kind, count in enumerate(counts) if count)])
+    size = len(counts)
+    while size > _LEAST_KINDS and not counts[size - 1]:
+        size -= 1
     return [day, *counts[:size]]
 
 

@@ -96,7 +96,7 @@ class FastDecoder:
         if entry is None or not is_company(raw.company) or raw.source[0] == "#" or (raw.installation or "i")[0] == "#":
             raise _DoubtError
         values = tuple([getattr(data, name) for name in entry.allowed])
-        if not self.shapes.is_known(raw.type, values) or not self.shapes.may_hold(raw.type, data):
+        if not self.shapes.is_known(raw.type, values) or not (entry.is_shape or self.shapes.may_hold(raw.type, data)):
             raise _DoubtError
         sequence = raw.sequence
         return Event(
@@ -109,9 +109,9 @@ class FastDecoder:
             parse_sequence(sequence) if isinstance(sequence, str) else sequence,
             raw.source if raw.installation is None else raw.installation,
             data.user,
-            entry.filled(values),
+            values if None not in values else entry.filled(values),
             (data.scope, data.granted) if raw.type == CONSENT else None,
-            entry.amounts([getattr(data, name) for name in entry.measured]),
+            entry.amounts([getattr(data, name) for name in entry.measured]) if entry.measured else (),
         )
 
 

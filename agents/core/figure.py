@@ -3,13 +3,14 @@
 from agents.core.kinds.detail import detail_of
 from agents.core.windows import Span
 from schemas.aggregates import Status, dimensions_text, encode_aggregate
-from schemas.catalogue.metrics import Metric
+from schemas.catalogue.metrics import Kind, Metric
 from schemas.limits import OTHER
 
 __all__ = ["Figure", "Window"]
 
 
 _MOST_PACKED = (1 << 63) - 1
+_GAUGE, _DISTRIBUTION = Kind.GAUGE, Kind.DISTRIBUTION
 
 
 class Window:
@@ -77,7 +78,8 @@ class Figure:
         self.values = values
         self.id = window.id + dimensions_text(window.metric.dimensions, values).encode() if values else window.id
         self.value = 0
-        self.detail = detail_of(window.metric.kind)
+        kind = window.metric.kind
+        self.detail = detail_of(kind) if kind is _GAUGE or kind is _DISTRIBUTION else None  # most have none
         self.last = -1
         self.corrected = False
         self.sent = -1
@@ -97,7 +99,9 @@ class Figure:
     def state(self) -> tuple[object, ...]:
         """What the state holds of it; MessagePack has no number past 64 bits."""
         value = self.value if self.value <= _MOST_PACKED else str(self.value)
-        return (value, self.last, self.corrected, *(() if self.detail is None else self.detail.state()))
+        if self.detail is None:
+            return (value, self.last, self.corrected)
+        return (value, self.last, self.corrected, *self.detail.state())
 
     def revision(self, closing: int) -> int:
         """The revision under this closing watermark."""

@@ -87,6 +87,11 @@ class EventType:
         """Values of the measures as numbers, with what stands for an absent one."""
         return tuple([ABSENT if value is None else int(value) for value in values])
 
+    @cached_property
+    def is_shape(self) -> bool:
+        """Whether every field that it declares is a dimension, so that a shape tells all that there is to check."""
+        return len(self.allowed) == len(self.fields)
+
     @property
     def is_plain(self) -> bool:
         """Whether every field that it declares passes on."""

@@ -10,6 +10,10 @@ from agents.core.tally import Group, events_of
 __all__ = ["Additive"]
 
 
+_Late = tuple[Group, Figure, int]
+"""A group that found a figure closed, and the place of the measure that it adds, -1 where it is counted."""
+
+
 class Additive:
     """See :class:`agents.core.kinds.part.KindPart`."""
 
@@ -25,28 +29,39 @@ class Additive:
         The closing watermark never falls, so where any event of a group came after closing its last did, and only
         then its single events are looked at. Groups come in the order of their first event, as ``max_series`` asks.
         """
-        chunk, plans = stretch.chunk, stretch.plans
-        companies, offsets, closings = chunk.companies, chunk.offsets, chunk.closings
-        figures_of, touched = self._figures.counted, self._changes.touched
-        late: list[tuple[Group, Figure, int]] = []
-        tally = stretch.part.tally
-        for number, (company, shape, hour, size, last) in enumerate(tally.counts):
-            offset, closing, plan = offsets[last], closings[last], plans[shape]
-            for figure in figures_of(companies[company], hour, plan.counts):
-                if figure.change(size, offset, closing):
-                    late.append(((company, shape, hour), figure, -1))
-                touched[figure] = None
-            if plan.sums:
-                added, found = tally.sums[number], figures_of(companies[company], hour, plan.sums)
-                for figure, place in zip(found, plan.sums.places, strict=True):
-                    amount, at = added[2 * place], added[2 * place + 1]
-                    if amount and figure.change(amount, offsets[at], closings[at]):
-                        late.append(((company, shape, hour), figure, place))
-                    touched[figure] = None
+        late = self._count(stretch)
+        if any(plan.sums for plan in stretch.plans):
+            late += self._add(stretch)
         if late:
             self._note(late, stretch)
 
-    def _note(self, late: Sequence[tuple[Group, Figure, int]], stretch: Stretch) -> None:
+    def _count(self, stretch: Stretch) -> list[_Late]:
+        chunk, plans = stretch.chunk, stretch.plans
+        companies, offsets, closings = chunk.companies, chunk.offsets, chunk.closings
+        figures_of, touched = self._figures.counted, self._changes.touched
+        late: list[_Late] = []
+        for company, shape, hour, size, last in stretch.part.tally.counts:
+            offset, closing = offsets[last], closings[last]
+            for figure in figures_of(companies[company], hour, plans[shape].counts):
+                if figure.change(size, offset, closing):
+                    late.append(((company, shape, hour), figure, -1))
+                touched[figure] = None
+        return late
+
+    def _add(self, stretch: Stretch) -> list[_Late]:
+        chunk, plans, tally = stretch.chunk, stretch.plans, stretch.part.tally
+        late: list[_Late] = []
+        for (company, shape, hour, _, _), added in zip(tally.counts, tally.sums, strict=True):
+            sums = plans[shape].sums
+            found = self._figures.counted(chunk.companies[company], hour, sums) if sums else ()
+            for figure, place in zip(found, sums.places, strict=True):
+                amount, at = added[2 * place], added[2 * place + 1]
+                if amount and figure.change(amount, chunk.offsets[at], chunk.closings[at]):
+                    late.append(((company, shape, hour), figure, place))
+                self._changes.touched[figure] = None  # a counted event makes its combination known
+        return late
+
+    def _note(self, late: Sequence[_Late], stretch: Stretch) -> None:
         chunk, part = stretch.chunk, stretch.part
         events = events_of({group for group, _, _ in late}, chunk, part.begin, part.end)
         for group, figure, place in late:
