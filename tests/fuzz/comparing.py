@@ -95,6 +95,8 @@ class Folds:
 def group(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: bytes) -> None:
     active, installs = active[: len(chunk.shapes)], installs[: len(chunk.shapes)]
     wanted: object = TypeError if end > len(chunk.offsets) else ValueError if begin < 0 else None
+    if begin > 0 and any(shape >= len(chunk.shapes) for shape in chunk.shape[:begin]):
+        wanted = IndexError  # nothing says where the measures of the first event begin
     if wanted is None:
         bounds = (
             (chunk.times, 0, 1 << 52),
@@ -103,9 +105,7 @@ def group(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: byte
             (chunk.user, -1, len(chunk.users)),
             (chunk.source, 0, len(chunk.sources)),
         )
-        fine = all(shape < len(chunk.shapes) for shape in chunk.shape[:begin]) and all(
-            least <= each < most for column, least, most in bounds for each in column[begin:end]
-        )
+        fine = all(least <= each < most for column, least, most in bounds for each in column[begin:end])
         wanted = tally_in_python(chunk, begin, end, active, installs) if fine else IndexError
     found = answer(lambda: tally(chunk, begin, end, active, installs), TypeError, ValueError, IndexError)
     alike("groups", found, wanted)
