@@ -1,5 +1,6 @@
 """``footfall catalogue``: check a catalogue of one's own, show what counts, compare with what is in force."""
 
+import asyncio
 from pathlib import Path
 
 import typer
@@ -7,16 +8,20 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.broker.digests import other_facts
 from pipeline.cli.show import console
 from pipeline.errors import Refused
+from pipeline.preflight import require_broker, require_topics
 from pipeline.printable import printable
-from pipeline.settings import load_settings
+from pipeline.settings import Settings, load_settings
 from pipeline.settings_catalogue import catalogue_text
+from pipeline.worker.recovery import LogReader
 from schemas.catalogue.catalogue import BUILT_IN, Catalogue
 from schemas.catalogue.difference import ChangeKind, changes
 from schemas.catalogue.loading import CatalogueMistakesError, read_catalogue
 from schemas.catalogue.metrics import Kind, Metric
 from schemas.catalogue.types import EventType
+from schemas.deciding import deciding_part
 
 __all__ = ["app"]
 
@@ -69,9 +74,14 @@ def show(own: bool = typer.Option(False, "--own", help="Only what is not built i
 
 @app.command()
 def diff(file: Path = _FILE) -> None:
-    """Compare a catalogue with the one under these settings; exit code 1 where a change would be refused."""
-    in_force = load_settings().deciding().catalogue
-    found = list(changes(in_force, _read(file)))
+    """Compare a catalogue with the one under these settings; exit code 1 where a change would be refused.
+
+    Where FOOTFALL_BROKERS is set, these settings must be the ones in force there.
+    """
+    settings, new = load_settings(), _read(file)
+    if settings.brokers is not None:
+        asyncio.run(_require_in_force(settings))
+    found = list(changes(settings.deciding().catalogue, new))
     if not found:
         console.print("it is the catalogue under these settings")
         return
@@ -83,6 +93,15 @@ def diff(file: Path = _FILE) -> None:
     console.print(table)
     if any(change.kind is ChangeKind.REFUSED for change in found):
         raise typer.Exit(1)
+
+
+async def _require_in_force(settings: Settings) -> None:
+    await require_broker(settings)
+    await require_topics(settings)
+    async with LogReader(settings.brokers or "") as reader:
+        refused = await other_facts(reader, settings, deciding_part(settings.digest()))
+    if refused is not None:
+        raise refused
 
 
 def _read(file: Path) -> Catalogue:

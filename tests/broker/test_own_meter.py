@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.examples import EXAMPLE_CATALOGUE
 from schemas.limits import DAY_MS
 from schemas.times import instant
 from tests.broker.bench import Bench, run
@@ -57,6 +58,11 @@ async def test_the_guide_is_followed(brokers: str, prefix: str, tmp_path: Path) 
         await bench.start("aggregate").ready()
         await follow("simulate")
         assert "equal" in await follow("verify")
+        other = await bench.footfall(
+            "catalogue", "diff", str(path), **(bench.keys | {"CATALOGUE": str(EXAMPLE_CATALOGUE)})
+        )
+        assert other.code == 2
+        assert "use the release and the settings" in other.err
         assert "bytes uploaded" in await follow("watch", "--own", "--once")
         assert "file.uploaded" in await follow("catalogue", "show", "--own")
         assert not left
