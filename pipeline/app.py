@@ -13,8 +13,9 @@ from agents.aggregate import aggregate
 from agents.anonymize import anonymize
 from pipeline.flow import FLOW
 from pipeline.kafka.batch import Batch
+from pipeline.kafka.connection import Connection
+from pipeline.kafka.transport import Consumer
 from pipeline.settings import Settings
-from pipeline.transport import Consumer
 from pipeline.worker.lease import Lease
 from pipeline.worker.manager import Owners
 from pipeline.worker.placing import StatePlacing
@@ -49,8 +50,9 @@ _Event = faust.Event
 
 
 class FootfallApp(faust.App):
-    """A Faust app that knows where its state reads on, and its lease; :mod:`pipeline.transport` asks for both."""
+    """A Faust app that knows where its state reads on, and its lease; :mod:`pipeline.kafka.transport` asks for both."""
 
+    footfall_connection: Connection
     footfall_failed: Callable[[BaseException], None]
     footfall_lease: Lease
     footfall_owners: Owners
@@ -90,11 +92,11 @@ def build_app(
 
     ``brokers`` must be set; ``failed`` ends the process with what went wrong.
     """
-    stage = FLOW[kind]
+    stage, connection = FLOW[kind], settings.connection()
     session = settings.session_timeout.total_seconds()
     app = FootfallApp(
         f"{settings.topic_prefix}-{kind}",
-        broker=[f"footfall://{address}" for address in (settings.brokers or "").split(",")],
+        broker=[f"footfall://{address}" for address in connection.brokers.split(",")],
         datadir=str(settings.data_dir / kind),
         autodiscover=False,
         web_enabled=False,
@@ -113,6 +115,7 @@ def build_app(
         stream_recovery_delay=0.0,
         consumer_auto_offset_reset="none",
     )
+    app.footfall_connection = connection
     app.footfall_failed = failed
     app.footfall_lease = lease
     app.footfall_owners = owners

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.verify import Difference, DifferenceKind
 from schemas.aggregates import Status
 from schemas.corrections import Correction, decode_correction

@@ -9,6 +9,7 @@ from pipeline.broker.admin import admin
 from pipeline.broker.begun import pinned_partitions, refused_partitions
 from pipeline.broker.topics import Difference, compared, failed, standing
 from pipeline.errors import Refused
+from pipeline.kafka.connection import Connection
 from pipeline.settings import Settings
 
 __all__ = [
@@ -30,12 +31,13 @@ _KEY_SETTINGS: Final = tuple(
 )
 
 
-async def require_broker(settings: Settings) -> str:
-    """The address of brokers that answer; refuses where none is set or none answers within 8 s."""
+async def require_broker(settings: Settings) -> Connection:
+    """The connection to brokers that answer; refuses where none is set or none answers within 8 s."""
     if settings.brokers is None:
         raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker, or try footfall demo")
-    async with admin(settings.brokers):
-        return settings.brokers
+    connection = settings.connection()
+    async with admin(connection):
+        return connection
 
 
 async def require_topics(settings: Settings) -> None:

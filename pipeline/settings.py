@@ -20,6 +20,7 @@ from agents.core.activity import days_kept
 from agents.core.control import ControlKeys
 from agents.core.pseudonyms import KeyFormatError, Pseudonyms, parse_key
 from pipeline.errors import Refused
+from pipeline.kafka.connection import Connection
 from pipeline.settings_env import added_by_kubernetes
 from pipeline.settings_values import Address, Brokers, Duration, OwnPath, without_password
 from schemas.deciding import Deciding, fold_digest
@@ -153,6 +154,12 @@ class Settings(BaseSettings):
             max_company_series=self.max_company_series,
             partitions=self.partitions,
         )
+
+    def connection(self) -> Connection:
+        """How the brokers are reached; refuses where none are set."""
+        if self.brokers is None:
+            raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker")
+        return Connection(self.brokers)
 
     def without_keys(self) -> Self:
         """The same, as a worker is given it that must hold no key."""

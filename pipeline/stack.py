@@ -14,11 +14,11 @@ from pipeline.broker.jars import Progress
 from pipeline.broker.topics import apply
 from pipeline.errors import Refused
 from pipeline.folders import held, is_held, kept_secret, writable
+from pipeline.kafka.reader import LogReader
 from pipeline.preflight import require_key
 from pipeline.processes import WorkerProcess, start_worker
 from pipeline.settings import Settings
 from pipeline.settings_env import as_environment
-from pipeline.worker.recovery import LogReader
 
 __all__ = ["Stack", "noted_workers", "running_stack"]
 
@@ -90,7 +90,7 @@ async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:
         return False
     if announce:
         return bool((await announce_digest(settings, keys)).partitions)
-    async with LogReader(settings.brokers or "") as reader:
+    async with LogReader(settings.connection()) as reader:
         for end in await in_force_at_ends(reader, settings, keys.control):
             if end is not None and end.digest != settings.digest():
                 raise Refused(

@@ -12,8 +12,9 @@ from agents.core.count_state import Entry
 from agents.core.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError
 from agents.core.raw_state import RawEntry
 from pipeline.errors import Refused
+from pipeline.kafka.reader import LogReader
 from pipeline.settings import Settings
-from pipeline.worker.recovery import LogReader, last_entry
+from pipeline.worker.recovery import last_entry
 from schemas.clean import OtherVersionError
 from schemas.topics import topic_name
 
@@ -87,7 +88,7 @@ async def pinned_partitions(settings: Settings, there: Mapping[str, int]) -> int
     topics = {short: topic_name(settings.topic_prefix, short) for short in ("anonymize-state", "aggregate-state")}
     if not there.keys() & topics.values():
         return None
-    async with LogReader(settings.brokers or "") as reader:
+    async with LogReader(settings.connection()) as reader:
         for short, topic in topics.items():
             try:
                 for partition in range(there.get(topic, 0)):

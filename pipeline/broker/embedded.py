@@ -20,12 +20,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pipeline.broker.jars import Progress, ready_jars
 from pipeline.broker.properties import HOST, Listeners, server_properties
 from pipeline.errors import Refused
+from pipeline.kafka.clients import admin_client
 
 __all__ = ["EmbeddedBroker", "Listeners", "cluster", "dies_with_parent", "embedded", "free_ports"]
 
@@ -167,7 +167,7 @@ class EmbeddedBroker:
 
     async def serves(self) -> bool:
         """Whether it answers, and the controller lets it hold partitions."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=5000)
+        admin = admin_client(self.address, request_ms=5000)
         try:
             await admin.start()
             nodes = (await admin.describe_cluster())["brokers"]

@@ -6,9 +6,9 @@ from typing import Final
 
 from pipeline.broker.rights import Right, group_of, topic_rights
 from pipeline.doctor.findings import Finding, Verdict
+from pipeline.kafka.reader import LogReader
 from pipeline.preflight import replication_warning, require_topics
 from pipeline.settings import Settings
-from pipeline.worker.recovery import LogReader
 from schemas.topics import TOPICS, topic_name
 
 __all__ = ["clock", "replication", "rights", "topics"]
@@ -49,9 +49,9 @@ async def clock(settings: Settings, reader: LogReader) -> Finding:
 
 async def rights(settings: Settings) -> Finding:
     """Whether this user may do what the workers do: with topics what the table says, with their groups read."""
-    brokers = settings.brokers or ""
+    where = settings.connection()
     try:
-        allowed = await topic_rights(brokers, [topic_name(settings.topic_prefix, short) for short in TOPICS])
+        allowed = await topic_rights(where, [topic_name(settings.topic_prefix, short) for short in TOPICS])
         lacking = [
             f"{right.name.capitalize()} on topic {topic} for worker {worker}"
             for topic, right, worker in _needed(settings)
@@ -59,7 +59,7 @@ async def rights(settings: Settings) -> Finding:
         ]
         for worker in _WORKERS:
             group = f"{settings.topic_prefix}-{worker}"
-            if Right.READ not in (await group_of(brokers, group)).rights:
+            if Right.READ not in (await group_of(where, group)).rights:
                 lacking.append(f"Read on group {group} for worker {worker}")
     except NotImplementedError:
         return Finding("rights", Verdict.SKIPPED, "these brokers do not tell what a user may do")

@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from pipeline.doctor.findings import Finding, Verdict
+from pipeline.kafka.reader import LogReader
 from pipeline.settings import Settings
-from pipeline.worker.recovery import LogReader
 from schemas.clean import decode_chunk
 from schemas.limits import HOUR_MS
 from schemas.reasons import Reason

@@ -8,10 +8,10 @@ from enum import StrEnum
 import msgspec
 
 from pipeline.explain.making import Making
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle.control import Controls
 from pipeline.oracle.form import RawEvent, read_record
 from pipeline.oracle.judging import Judge
-from pipeline.reading import StoredRecord
 from schemas.clean import Shape
 from schemas.deciding import Deciding
 from schemas.ledger import COUNTED, REASONS_BY_CODE, LedgerEntry, decode_entry

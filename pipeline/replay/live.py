@@ -11,8 +11,9 @@ from agents.core.joins import ENTRY_KEY
 from agents.core.refold import Period, Refold
 from agents.core.windows import Span
 from pipeline.broker.admin import admin, coordinated
+from pipeline.kafka.reader import LogReader
 from pipeline.settings import Settings
-from pipeline.worker.recovery import LogReader, last_entry
+from pipeline.worker.recovery import last_entry
 from schemas.aggregates import Status
 from schemas.deciding import Deciding
 from schemas.topics import topic_name
@@ -131,7 +132,7 @@ async def live_figures(
 async def has_members(settings: Settings) -> bool:
     """Whether worker aggregate runs, as its group sees it; refuses where the broker does not tell."""
     group = f"{settings.topic_prefix}-aggregate"
-    async with admin(settings.brokers or "") as client:
+    async with admin(settings.connection()) as client:
 
         async def members() -> bool:
             (answer,) = await client.describe_consumer_groups([group])

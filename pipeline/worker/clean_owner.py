@@ -17,10 +17,10 @@ from agents.core.joins import JoinedLog
 from agents.core.records import LateChange, RawRecord
 from pipeline.broker.begun import refused_chunk
 from pipeline.errors import Refused
+from pipeline.kafka.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import parts
 from pipeline.kafka.trusted import admitted
-from pipeline.worker.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
 from schemas.clean import CleanChunk, decode_chunk

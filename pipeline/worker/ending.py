@@ -8,7 +8,7 @@ import structlog
 from aiokafka import errors as kafka
 
 from pipeline.errors import Refused, StoreError
-from pipeline.worker.appender import ForeignWriteError, ProduceError
+from pipeline.kafka.appender import ForeignWriteError, ProduceError
 from pipeline.worker.lease import LeaseLostError
 from pipeline.worker.lines import named, where
 

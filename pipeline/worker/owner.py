@@ -17,14 +17,15 @@ from agents.core.standby import Standby
 from agents.core.store import OwnStore
 from pipeline.broker.begun import refused_state
 from pipeline.errors import Refused
+from pipeline.kafka.appender import Appender, SoleLog
 from pipeline.kafka.batch import Batch
+from pipeline.kafka.reader import LogReader
 from pipeline.operations import Operations
 from pipeline.settings import Settings
-from pipeline.worker.appender import Appender, SoleLog
 from pipeline.worker.held import Held
 from pipeline.worker.intake import STALL_SECONDS, Intake
 from pipeline.worker.lease import Lease
-from pipeline.worker.recovery import LogReader, Recovered, joined_entry, last_entry, recover
+from pipeline.worker.recovery import Recovered, joined_entry, last_entry, recover
 from pipeline.worker.releases import NOBODY, Stand, Turn, Way, lies
 from schemas.operational import RecoveryWay
 from schemas.topics import topic_name

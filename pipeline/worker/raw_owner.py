@@ -14,9 +14,9 @@ from agents.core.native import Records
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
+from pipeline.kafka.appender import OUTPUT_BATCH_BYTES
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import HEADER_WEIGHT, parts, weight_of
-from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
 from schemas.clean import encode_chunk

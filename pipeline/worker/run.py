@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiokafka import TopicPartition
@@ -20,10 +20,13 @@ from pipeline.broker.admin import admin, coordinated
 from pipeline.broker.topics import failed
 from pipeline.errors import Refused
 from pipeline.flow import FLOW
+from pipeline.kafka.appender import Appender
+from pipeline.kafka.patches.frames import take_frames_whole
+from pipeline.kafka.reader import LogReader
+from pipeline.kafka.transport import Consumer
 from pipeline.operations import Operations, Pages
 from pipeline.preflight import Keys, Kind, replication_warning, require_broker, require_key, require_topics
 from pipeline.settings import Settings
-from pipeline.worker.appender import Appender
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.ending import end
 from pipeline.worker.failpoints import failpoint
@@ -33,8 +36,6 @@ from pipeline.worker.lines import log_to_stdout
 from pipeline.worker.manager import Owners
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.raw_owner import RawOwner
-from pipeline.worker.receiving import take_frames_whole
-from pipeline.worker.recovery import LogReader
 from pipeline.worker.standbys import Standbys
 from pipeline.worker.tuning import tune
 from pipeline.worker.turns import Turns
@@ -110,7 +111,7 @@ class _Worker:
             await pages.start(settings.metrics_host, settings.metrics_port)
             self._heed_signals()
             if await turns.enter(self._stop):
-                self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
+                self._log.info("starting", metrics_port=pages.port, brokers=str(brokers), digest=settings.digest())
                 with LastWill() as will:
                     await self._serve(build_app(kind, settings, owners, self._lease, will, end), owners, turns)
             await pages.stop()
@@ -154,7 +155,7 @@ class _Worker:
     async def _committed(self) -> dict[int, int]:
         group = f"{self._settings.topic_prefix}-{self._kind}"
         topic = topic_name(self._settings.topic_prefix, FLOW[self._kind].source)
-        async with admin(self._settings.brokers or "") as client:
+        async with admin(self._settings.connection()) as client:
             found: Mapping[TopicPartition, OffsetAndMetadata] = await coordinated(
                 f"offsets of group {group}", lambda: client.list_consumer_group_offsets(group)
             )
@@ -224,8 +225,7 @@ class _Worker:
         tps = {TP(app.footfall_topic, number): at for number, at in positions.items() if at > 0}
         if not tps:
             return True
-        consumer: Any = app.consumer
         self._at("commit")
-        taken = bool(await consumer._thread.commit(tps))  # noqa: SLF001 - Faust's own commit wants its acknowledgements
+        taken = await cast("Consumer", app.consumer).commit_positions(tps)
         self._at("committed")
         return taken

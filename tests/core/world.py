@@ -10,7 +10,7 @@ from agents.core.emission import Emission
 from agents.core.fast_decode import decode
 from agents.core.joins import JoinedLog
 from agents.core.records import RawRecord, StateWrite
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from schemas.clean import CleanChunk, decode_chunk, encode_chunk
 from schemas.deciding import Deciding
 from schemas.rejections import Rejection

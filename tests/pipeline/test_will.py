@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.kafka.patches.group import leaving
 from pipeline.worker.executor import read_last
-from pipeline.worker.will import leaving
 
 WORKER = textwrap.dedent("""
     import os, signal, sys

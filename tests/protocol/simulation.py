@@ -22,9 +22,9 @@ from agents.core.raw_state import RawEntry
 from agents.core.records import RawRecord
 from agents.core.standby import Standby
 from pipeline.errors import Refused
-from pipeline.reading import StoredRecord
+from pipeline.kafka.appender import ForeignWriteError, ProduceError
+from pipeline.kafka.reader import StoredRecord
 from pipeline.settings import Settings
-from pipeline.worker.appender import ForeignWriteError, ProduceError
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Context
 from pipeline.worker.releases import Others

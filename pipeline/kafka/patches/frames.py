@@ -13,7 +13,7 @@ from typing import SupportsIndex, cast
 
 from aiokafka.conn import AIOKafkaConnection
 
-from pipeline.substituting import looking_up
+from pipeline.kafka.patches.substituting import looking_up
 
 __all__ = ["FrameReader", "take_frames_whole"]
 
@@ -124,7 +124,7 @@ class FrameReader(asyncio.StreamReader):
 def take_frames_whole() -> None:
     """Have every connection of the client that is made from now on read through :class:`FrameReader`.
 
-    Its method finds another reader (:mod:`pipeline.substituting`).
+    Its method finds another reader (:mod:`pipeline.kafka.patches.substituting`).
     """
     streams = SimpleNamespace(StreamReader=FrameReader, StreamWriter=asyncio.StreamWriter)
     AIOKafkaConnection.connect = looking_up(AIOKafkaConnection.connect, {"asyncio": streams})

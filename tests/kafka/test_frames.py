@@ -8,7 +8,7 @@ from aiokafka.conn import AIOKafkaConnection, create_conn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.worker.receiving import FrameReader, take_frames_whole
+from pipeline.kafka.patches.frames import FrameReader, take_frames_whole
 
 PIECES = st.lists(st.binary(min_size=1, max_size=9), max_size=12)
 COUNTS = st.lists(st.integers(0, 15), max_size=12)
