@@ -10,7 +10,7 @@ from pipeline.broker.begun import pinned_partitions, refused_partitions
 from pipeline.broker.topics import Difference, compared, failed, standing
 from pipeline.errors import Refused
 from pipeline.kafka.connection import Connection
-from pipeline.settings import Settings
+from pipeline.settings import KEY_FIELDS, Settings
 
 __all__ = [
     "Keys",
@@ -26,9 +26,6 @@ __all__ = [
 Kind = Literal["anonymize", "aggregate"]
 """The two workers."""
 _SAFE_REPLICATION: Final = 3
-_KEY_SETTINGS: Final = tuple(
-    f"{name}{suffix}" for name in ("PSEUDONYM_KEY", "CONTROL_KEY", "CONTROL_KEY_PREVIOUS") for suffix in ("", "_FILE")
-)
 
 
 async def require_broker(settings: Settings) -> Connection:
@@ -79,10 +76,10 @@ class Keys(NamedTuple):
 def require_key(kind: Kind, settings: Settings) -> Keys | None:
     """Both keys for ``anonymize``, which refuses without one; ``aggregate`` refuses with one."""
     if kind == "aggregate":
-        for name in _KEY_SETTINGS:
-            if getattr(settings, name.lower()) is not None:
+        for name in KEY_FIELDS:
+            if getattr(settings, name) is not None:
                 raise Refused(
-                    f"FOOTFALL_{name} is set for worker aggregate, which must not hold it",
+                    f"FOOTFALL_{name.upper()} is set for worker aggregate, which must not hold it",
                     "unset it there; worker anonymize has it",
                 )
         return None

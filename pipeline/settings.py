@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from agents.core.activity import days_kept
 from agents.core.control import ControlKeys
@@ -22,23 +22,25 @@ from agents.core.pseudonyms import KeyFormatError, Pseudonyms, parse_key
 from pipeline.errors import Refused
 from pipeline.kafka.connection import Connection
 from pipeline.settings_env import added_by_kubernetes
+from pipeline.settings_security import PREFIX, SecuritySettings
 from pipeline.settings_values import Address, Brokers, Duration, OwnPath, without_password
 from schemas.deciding import Deciding, fold_digest
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["KEY_FIELDS", "Settings", "load_settings"]
 
-PREFIX: Final = "FOOTFALL_"
 CONFIG: Final = "FOOTFALL_CONFIG"
 """Names the TOML file; the one variable that is no setting."""
-_SECRETS: Final = frozenset({"pseudonym_key", "control_key", "control_key_previous"})
+_KEYS: Final = ("pseudonym_key", "control_key", "control_key_previous")
+_SECRETS: Final = frozenset({*_KEYS, "sasl_token_command"})
+"""What may hold a secret itself, and is never shown."""
+KEY_FIELDS: Final = tuple(f"{name}{suffix}" for name in _KEYS for suffix in ("", "_file"))
+"""What worker ``anonymize`` holds and ``aggregate`` must not."""
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 _PREFIX_PATTERN: Final = re.compile("[A-Za-z0-9._-]{1,150}")
 
 
-class Settings(BaseSettings):
+class Settings(SecuritySettings):
     """Everything that can be set, frozen; build it with :func:`load_settings`."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     brokers: Brokers = None
     """``host:port``, several separated by commas; an IPv6 address in brackets."""
@@ -159,11 +161,11 @@ class Settings(BaseSettings):
         """How the brokers are reached; refuses where none are set."""
         if self.brokers is None:
             raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker")
-        return Connection(self.brokers)
+        return Connection(self.brokers, self.security())
 
     def without_keys(self) -> Self:
         """The same, as a worker is given it that must hold no key."""
-        return self.model_copy(update={name: None for name in type(self).model_fields if "_key" in name})
+        return self.model_copy(update=dict.fromkeys(KEY_FIELDS))
 
     def pseudonym_secret(self) -> bytes | None:
         """The 32 bytes of the pseudonym key; None where none is set. Refuses a bad one, and two at once."""
@@ -245,9 +247,11 @@ def load_settings(**overrides: Any) -> Settings:
     given = _from_file()
     fallback = {name: value for name, value in given.items() if PREFIX + name.upper() not in environment}
     try:
-        return Settings(**(fallback | overrides))
+        settings = Settings(**(fallback | overrides))
     except ValidationError as error:
         raise _bad(error, given, environment, overrides) from None
+    settings.security()
+    return settings
 
 
 def _from_file() -> dict[str, Any]:

@@ -60,6 +60,7 @@ async def running_stack(
     """
     _refuse_unfit(settings)
     writable(folder, _DO)
+    settings = settings.model_copy(update=settings.no_security())
     with held(folder, "footfall up", _DO):
         if settings.pseudonym_secret() is None:
             settings = settings.model_copy(update={"pseudonym_key_file": kept_secret(folder / "pseudonym.key")})

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from pipeline.errors import Refused
 from pipeline.kafka.clients import Admin, admin_client
 from pipeline.kafka.connection import Where, connection_to
+from pipeline.kafka.login import refusal_at
 
 __all__ = ["admin", "coordinated", "unreachable"]
 
@@ -40,9 +41,11 @@ async def admin(brokers: Where) -> AsyncIterator[Admin]:
                 await client.start()
                 await client.describe_cluster()
         except TimeoutError:
-            raise unreachable(connection.brokers, f"no answer within {_ANSWER_SECONDS} s") from None
+            raise refusal_at(connection) or unreachable(
+                connection.brokers, f"no answer within {_ANSWER_SECONDS} s"
+            ) from None
         except (KafkaError, OSError, ValueError) as error:
-            raise unreachable(connection.brokers, type(error).__name__) from None
+            raise refusal_at(connection) or unreachable(connection.brokers, type(error).__name__) from None
         yield client
     finally:
         await client.close()

@@ -94,7 +94,8 @@ async def _append(
     settings: Settings, control: ControlKeys, digest: str, ends: list[InForce | None], changed: list[int]
 ) -> None:
     topic = topic_name(settings.topic_prefix, "raw")
-    async with started(producer(settings.connection())) as writer:
+    where = settings.connection()
+    async with started(producer(where), where) as writer:
         for number in changed:
             end = ends[number] or InForce(0, -1, (_first(ends),))
             text = control.fold(topic, number, digest, end.number + 1, end.digest)

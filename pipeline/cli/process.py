@@ -13,6 +13,7 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from pipeline.errors import Refused
+from pipeline.kafka.login import last_refusal
 
 __all__ = ["refusal_of", "say_the_rest", "settle"]
 
@@ -60,7 +61,7 @@ def say_the_rest() -> None:
 def refusal_of(error: KafkaError | OSError) -> Refused:
     """The one line for what a command did not foresee: brokers that went away, a full disk."""
     if isinstance(error, KafkaError | TimeoutError | ConnectionError):
-        return Refused(
+        return last_refusal() or Refused(
             f"the brokers went away or refused on the way ({type(error).__name__})",
             "look at their state, then try again",
         )

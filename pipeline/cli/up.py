@@ -10,13 +10,13 @@ import typer
 from pydantic import SecretStr
 
 from pipeline.cli.show import bar, console
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import KEY_FIELDS, Settings, load_settings
 from pipeline.settings_env import as_environment
 from pipeline.stack import Stack, running_stack
 
 __all__ = ["up"]
 
-_OWN = {"BROKERS"} | {name.upper() for name in Settings.model_fields if "_key_file" in name}
+_OWN = {"BROKERS"} | {name.upper() for name in KEY_FIELDS if name.endswith("_file")}
 """Settings that are up's own where they are not set, and are told in any case."""
 
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from pipeline import settings as settings_module
 from pipeline.settings import Settings
+from pipeline.settings_security import SecuritySettings
 from schemas.catalogue.metrics import METRICS, Metric
 from schemas.catalogue.types import EVENT_TYPES, Basis, EventType
 from schemas.examples import BadExample, bad_examples, good_examples
@@ -166,12 +166,13 @@ def settings_page() -> str:
 
 def _sentences() -> dict[str, str]:
     """The docstring below each field of :class:`Settings`."""
-    tree = ast.parse(inspect.getsource(settings_module))
-    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings")
     found = {}
-    for field, text in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            found[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    for kind in (SecuritySettings, Settings):
+        (declared,) = ast.parse(inspect.getsource(kind)).body
+        assert isinstance(declared, ast.ClassDef)
+        for field, text in pairwise(declared.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+                found[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
     return found
 
 

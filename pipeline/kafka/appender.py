@@ -55,6 +55,7 @@ class Appender:
 
     def __init__(self, where: Where, may_write: Callable[[], bool]) -> None:
         self._may_write = may_write
+        self._where = where
         self._ending = AsyncExitStack()
         self._producer = producer(
             where,
@@ -66,7 +67,7 @@ class Appender:
         )
 
     async def __aenter__(self) -> "Appender":
-        await self._ending.enter_async_context(started(self._producer))
+        await self._ending.enter_async_context(started(self._producer, self._where))
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -5,10 +5,13 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from pipeline.kafka.connection import Where, connection_to
+from pipeline.kafka.login import login_for, refusal_at
 from pipeline.kafka.patches import require_versions
 from pipeline.kafka.patches.admin import Admin
+from pipeline.kafka.patches.connecting import show_logins
 from pipeline.kafka.patches.fetching import BatchConsumer
 
 __all__ = [
@@ -29,7 +32,12 @@ Client = TypeVar("Client", bound=Any)
 def _options(where: Where) -> dict[str, Any]:
     """What every client is told; raises ClientVersionError where the installed clients are not those patched."""
     require_versions()
-    return {"bootstrap_servers": connection_to(where).brokers}
+    connection = connection_to(where)
+    options: dict[str, Any] = {"bootstrap_servers": connection.brokers}
+    if (login := login_for(connection.security)) is None:
+        return options
+    show_logins()
+    return options | login.options()
 
 
 def batch_consumer(where: Where, *, partition_bytes: int = 4 << 20, wait_ms: int = 500) -> BatchConsumer:
@@ -84,10 +92,18 @@ def admin_client(where: Where, *, request_ms: int) -> Admin:
 
 
 @asynccontextmanager
-async def started(client: Client) -> AsyncIterator[Client]:
-    """``client``, started, and stopped at the end; also where its start fails, which raises KafkaError or OSError."""
+async def started(client: Client, where: Where) -> AsyncIterator[Client]:
+    """``client``, started, and stopped at the end, also where its start fails.
+
+    That raises Refused where the brokers refuse the login or a certificate is not trusted, else KafkaError or OSError.
+    """
     try:
-        await client.start()
+        try:
+            await client.start()
+        except (KafkaError, OSError):
+            if (refusal := refusal_at(where)) is not None:
+                raise refusal from None
+            raise
         yield client
     finally:
         await client.stop()

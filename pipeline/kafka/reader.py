@@ -12,6 +12,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from agents.core.records import RawRecord
 from pipeline.kafka.clients import BatchConsumer, batch_consumer, started
 from pipeline.kafka.connection import Where
+from pipeline.kafka.login import require_login
 from pipeline.kafka.parts import parts
 from pipeline.kafka.patches.admin import partitions_of
 from pipeline.kafka.plain import Make
@@ -86,7 +87,7 @@ async def read(
 
 async def ends(where: Where, topic: str) -> Mapping[int, tuple[int, int]]:
     """First and end offset of each partition of ``topic``."""
-    async with started(batch_consumer(where)) as consumer:
+    async with started(batch_consumer(where), where) as consumer:
         found = await _bounds(consumer, topic)
         return {place.partition: bounds for place, bounds in found.items()}
 
@@ -105,7 +106,7 @@ async def follow(
     Within a partition records come in order of offset. An empty list is a turn of the wait for more. Raises Refused for
     bytes that are no records in a topic that trusted services alone write.
     """
-    async with started(batch_consumer(where)) as consumer:
+    async with started(batch_consumer(where), where) as consumer:
         bounds = await _bounds(consumer, topic)
         total, done = sum(end - first for first, end in bounds.values()), 0
         stretches = bounds if whole else {place: (first, _FOR_EVER) for place, (first, _) in bounds.items()}
@@ -114,6 +115,8 @@ async def follow(
                 done += len(records)
                 if progress is not None and records:
                     progress(min(done, total), total)
+                if not records:
+                    require_login(where)
                 yield records
 
 
@@ -135,7 +138,7 @@ class LogReader:
         self._ending = AsyncExitStack()
 
     async def __aenter__(self) -> "LogReader":
-        await self._ending.enter_async_context(started(self._consumer))
+        await self._ending.enter_async_context(started(self._consumer, self._where))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -173,16 +176,18 @@ class LogReader:
         """The records from ``start`` to before ``end``, in lists, as :func:`read`."""
         if start >= end:
             return
-        async with started(self._new(_WAIT_MS)) as consumer:
+        async with started(self._new(_WAIT_MS), self._where) as consumer:
             stretch = {TopicPartition(topic, partition): (start, end)}
             async with aclosing(read(consumer, stretch, raw_records)) as found:
                 async for records in found:
+                    if not records:
+                        require_login(self._where)
                     yield records
 
     @asynccontextmanager
     async def tail(self, topic: str, positions: Mapping[int, int]) -> AsyncGenerator["Tail"]:
         """Follow partitions from their positions on."""
-        async with started(self._new(_TURN_MS)) as consumer:
+        async with started(self._new(_TURN_MS), self._where) as consumer:
             keys = {TopicPartition(topic, partition): position for partition, position in positions.items()}
             consumer.assign(list(keys))
             for key, position in keys.items():

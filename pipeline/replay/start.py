@@ -63,7 +63,7 @@ class Peek:
 async def peeking(where: Where, topic: str) -> AsyncIterator[Peek]:
     """A reader of single chunks."""
     # One batch, whatever its size.
-    async with started(batch_consumer(where, partition_bytes=1, wait_ms=20)) as consumer:
+    async with started(batch_consumer(where, partition_bytes=1, wait_ms=20), where) as consumer:
         yield Peek(consumer, topic)
 
 

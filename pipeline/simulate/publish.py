@@ -27,7 +27,8 @@ async def publish(
     topic = topic_name(settings.topic_prefix, "raw")
     loop = asyncio.get_running_loop()
     began, done = loop.time(), 0
-    async with started(producer(settings.connection(), linger_ms=5, max_batch_size=1 << 18)) as writer:
+    where = settings.connection()
+    async with started(producer(where, linger_ms=5, max_batch_size=1 << 18), where) as writer:
         under_way: list[asyncio.Future[object]] = []
         for record in records:
             partition = home_of_record(record, settings.partitions)

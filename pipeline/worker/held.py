@@ -21,10 +21,11 @@ class WholeEnds:
 
     def __init__(self, where: Where) -> None:
         self._consumer = end_consumer(where)
+        self._where = where
         self._ending = AsyncExitStack()
 
     async def __aenter__(self) -> "WholeEnds":
-        await self._ending.enter_async_context(started(self._consumer))
+        await self._ending.enter_async_context(started(self._consumer, self._where))
         return self
 
     async def __aexit__(self, *_: object) -> None:

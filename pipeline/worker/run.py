@@ -21,7 +21,8 @@ from pipeline.broker.topics import failed
 from pipeline.errors import Refused
 from pipeline.flow import FLOW
 from pipeline.kafka.appender import Appender
-from pipeline.kafka.patches.frames import take_frames_whole
+from pipeline.kafka.login import last_refusal, require_login
+from pipeline.kafka.patches.connecting import take_frames_whole
 from pipeline.kafka.reader import LogReader
 from pipeline.kafka.transport import Consumer
 from pipeline.operations import Operations, Pages
@@ -59,7 +60,7 @@ def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> i
     except Refused:
         raise
     except (KafkaError, OSError, TimeoutError) as error:  # the brokers went away while the worker looked around
-        raise failed("reach the brokers", error) from None
+        raise last_refusal() or failed("reach the brokers", error) from None
     except Exception as error:  # noqa: BLE001 - its text may hold something of an event
         end(error)
 
@@ -216,6 +217,7 @@ class _Worker:
                     if (missed := owner.starved()) is not None:
                         await app.footfall_fetch_again(owner.partition, missed)
             turns.leave()
+            require_login(self._settings.connection())
             new = {number: at for number, at in self._reached.items() if done.get(number) != at and at > 0}
             if new and owners.in_group and await self._commit(app, new):
                 done.update(new)

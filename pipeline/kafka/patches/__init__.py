@@ -1,7 +1,8 @@
 """Everything of aiokafka and Faust that is replaced or wrapped where they have no hook for it.
 
 Each part is written for the versions in :data:`WRITTEN_FOR`: whoever makes a client calls :func:`require_versions`.
-``substituting`` calls a method with other classes, ``frames`` reads from sockets, ``fetching`` hands over batches,
+``substituting`` calls a method with other classes, ``frames`` reads from sockets, ``connecting`` uses that and
+logins, ``fetching`` hands over batches,
 ``group`` sees heartbeats and errors of a group, ``admin`` asks every broker, ``protocol`` holds requests that aiokafka
 lacks.
 """

@@ -51,7 +51,12 @@ def tell_errors(coordinator: Any, failed: Callable[[BaseException], None]) -> No
 
 
 def leaving(coordinator: Any) -> bytes:
-    """The will that the present member leave its group: ``host:port``, a line end, a request; empty without a group."""
+    """The will that the present member leave its group: ``host:port``, a line end, a request; empty without a group.
+
+    Empty too where brokers want TLS or a login: they then miss a killed worker after the session timeout.
+    """
+    if coordinator._client._security_protocol != "PLAINTEXT":  # noqa: SLF001 - who keeps the will knows no secret
+        return b""
     node = coordinator._client.cluster.broker_metadata(coordinator.coordinator_id)  # noqa: SLF001 - nothing public
     if not node or not coordinator.member_id:
         return b""
