@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import faust
 from aiokafka.errors import IllegalStateError
@@ -11,7 +11,7 @@ from faust.types import TP
 
 from agents.aggregate import aggregate
 from agents.anonymize import anonymize
-from pipeline.flow import FLOW
+from pipeline.broker.acls import group_name
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.connection import Connection
 from pipeline.kafka.transport import Consumer
@@ -20,11 +20,12 @@ from pipeline.worker.lease import Lease
 from pipeline.worker.manager import Owners
 from pipeline.worker.placing import StatePlacing
 from pipeline.worker.will import LastWill
+from schemas.flow import STAGES, Kind
 from schemas.topics import topic_name
 
 __all__ = ["FootfallApp", "build_app"]
 
-_AGENTS = {"anonymize": anonymize, "aggregate": aggregate}
+_AGENTS: Final[Mapping[Kind, Callable[..., Any]]] = {"anonymize": anonymize, "aggregate": aggregate}
 _POLL_RECORDS = 20_000
 _REQUEST_SECONDS = 90.0
 
@@ -81,7 +82,7 @@ class FootfallApp(faust.App):
 
 
 def build_app(
-    kind: str,
+    kind: Kind,
     settings: Settings,
     owners: Owners,
     lease: Lease,
@@ -92,10 +93,10 @@ def build_app(
 
     ``brokers`` must be set; ``failed`` ends the process with what went wrong.
     """
-    stage, connection = FLOW[kind], settings.connection()
+    stage, connection = STAGES[kind], settings.connection()
     session = settings.session_timeout.total_seconds()
     app = FootfallApp(
-        f"{settings.topic_prefix}-{kind}",
+        group_name(settings.topic_prefix, kind),
         broker=[f"footfall://{address}" for address in connection.brokers.split(",")],
         datadir=str(settings.data_dir / kind),
         autodiscover=False,

@@ -1,6 +1,6 @@
 """What is looked at before anything starts; whatever is wrong is refused in one line."""
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from aiokafka.errors import KafkaError
 
@@ -11,6 +11,7 @@ from pipeline.broker.topics import Difference, compared, failed, standing
 from pipeline.errors import Refused
 from pipeline.kafka.connection import Connection
 from pipeline.settings import KEY_FIELDS, Settings
+from schemas.flow import STAGES, Kind
 
 __all__ = [
     "Keys",
@@ -23,8 +24,6 @@ __all__ = [
     "require_topics",
 ]
 
-Kind = Literal["anonymize", "aggregate"]
-"""The two workers."""
 _SAFE_REPLICATION: Final = 3
 
 
@@ -75,11 +74,11 @@ class Keys(NamedTuple):
 
 def require_key(kind: Kind, settings: Settings) -> Keys | None:
     """Both keys for ``anonymize``, which refuses without one; ``aggregate`` refuses with one."""
-    if kind == "aggregate":
+    if not STAGES[kind].holds_key:
         for name in KEY_FIELDS:
             if getattr(settings, name) is not None:
                 raise Refused(
-                    f"FOOTFALL_{name.upper()} is set for worker aggregate, which must not hold it",
+                    f"FOOTFALL_{name.upper()} is set for worker {kind}, which must not hold it",
                     "unset it there; worker anonymize has it",
                 )
         return None

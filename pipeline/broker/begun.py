@@ -16,6 +16,7 @@ from pipeline.kafka.reader import LogReader
 from pipeline.settings import Settings
 from pipeline.worker.recovery import last_entry
 from schemas.clean import OtherVersionError
+from schemas.flow import STAGES
 from schemas.topics import topic_name
 
 __all__ = ["begun_before", "pinned_partitions", "refused_chunk", "refused_partitions", "refused_state"]
@@ -85,7 +86,7 @@ async def pinned_partitions(settings: Settings, there: Mapping[str, int]) -> int
 
     ``there`` are the partitions of each topic that stands.
     """
-    topics = {short: topic_name(settings.topic_prefix, short) for short in ("anonymize-state", "aggregate-state")}
+    topics = {short: topic_name(settings.topic_prefix, short) for short in (stage.state for stage in STAGES.values())}
     if not there.keys() & topics.values():
         return None
     async with LogReader(settings.connection()) as reader:

@@ -25,6 +25,12 @@ class Right(IntEnum):
 
     READ = 3
     WRITE = 4
+    CREATE = 5
+    DELETE = 6
+    ALTER = 7
+    DESCRIBE = 8
+    DESCRIBE_CONFIGS = 10
+    ALTER_CONFIGS = 11
 
 
 async def topic_rights(brokers: Where, topics: Collection[str]) -> Mapping[str, Collection[Right]]:

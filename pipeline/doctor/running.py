@@ -6,16 +6,17 @@ from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
 
+from pipeline.broker.acls import group_name
 from pipeline.broker.admin import admin, coordinated
 from pipeline.broker.rights import group_of
 from pipeline.doctor.findings import Finding, Verdict
-from pipeline.flow import FLOW
 from pipeline.kafka.reader import LogReader
 from pipeline.preflight import Kind
 from pipeline.processes import answering, metric_total, page
 from pipeline.settings import Settings
 from pipeline.stack import noted_workers
 from pipeline.worker.held import WholeEnds
+from schemas.flow import STAGES
 from schemas.topics import topic_name
 
 __all__ = ["STILL_SECONDS", "group", "workers"]
@@ -95,8 +96,8 @@ class _Watch:
     def __init__(self, settings: Settings, kind: Kind, reader: LogReader, written: WholeEnds) -> None:
         self._where = settings.connection()
         self._kind = kind
-        self._name = f"{settings.topic_prefix}-{kind}"
-        topic = topic_name(settings.topic_prefix, FLOW[kind].source)
+        self._name = group_name(settings.topic_prefix, kind)
+        topic = topic_name(settings.topic_prefix, STAGES[kind].source)
         self._keys = [TopicPartition(topic, number) for number in range(settings.partitions)]
         self._reader = reader
         self._written = written

@@ -10,6 +10,7 @@ from agents.core.count_state import Entry
 from agents.core.joins import ENTRY_KEY
 from agents.core.refold import Period, Refold
 from agents.core.windows import Span
+from pipeline.broker.acls import group_name
 from pipeline.broker.admin import admin, coordinated
 from pipeline.kafka.reader import LogReader
 from pipeline.settings import Settings
@@ -131,7 +132,7 @@ async def live_figures(
 
 async def has_members(settings: Settings) -> bool:
     """Whether worker aggregate runs, as its group sees it; refuses where the broker does not tell."""
-    group = f"{settings.topic_prefix}-aggregate"
+    group = group_name(settings.topic_prefix, "aggregate")
     async with admin(settings.connection()) as client:
 
         async def members() -> bool:

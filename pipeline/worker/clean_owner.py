@@ -25,6 +25,7 @@ from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
 from schemas.clean import CleanChunk, decode_chunk
 from schemas.deciding import deciding_part
+from schemas.flow import STAGES
 
 __all__ = ["CleanOwner", "Stored"]
 
@@ -37,8 +38,7 @@ _DRAWN: Final = 5000
 class CleanOwner(Owner[Stored]):
     """Reads ``clean``; writes ``corrections``, its changelog and ``aggregates``."""
 
-    source = "clean"
-    outputs = ("aggregates", "corrections")
+    stage = STAGES["aggregate"]
 
     def __init__(self, context: Context, partition: int, digest: str) -> None:
         super().__init__(context, partition, deciding_part(digest))

@@ -20,6 +20,7 @@ from pipeline.kafka.parts import HEADER_WEIGHT, parts, weight_of
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
 from schemas.clean import encode_chunk
+from schemas.flow import STAGES
 from schemas.reasons import Reason
 
 __all__ = ["RawOwner", "fitting"]
@@ -31,8 +32,7 @@ _CHUNK_BYTES: Final = 4 << 20
 class RawOwner(Owner[RawRecord]):
     """Reads ``raw``; writes ``clean``, ``rejected``, ``ledger``, its changelog, and back to ``raw`` moves and ticks."""
 
-    source = "raw"
-    outputs = ("clean",)
+    stage = STAGES["anonymize"]
 
     def __init__(
         self, context: Context, partition: int, pseudonyms: Pseudonyms, control: ControlKeys, digest: str

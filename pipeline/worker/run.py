@@ -16,10 +16,10 @@ from faust.types import TP
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.store import OwnStore
 from pipeline.app import FootfallApp, build_app
+from pipeline.broker.acls import group_name
 from pipeline.broker.admin import admin, coordinated
 from pipeline.broker.topics import failed
 from pipeline.errors import Refused
-from pipeline.flow import FLOW
 from pipeline.kafka.appender import Appender
 from pipeline.kafka.login import last_refusal, require_login
 from pipeline.kafka.patches.connecting import take_frames_whole
@@ -41,6 +41,7 @@ from pipeline.worker.standbys import Standbys
 from pipeline.worker.tuning import tune
 from pipeline.worker.turns import Turns
 from pipeline.worker.will import LastWill
+from schemas.flow import STAGES
 from schemas.topics import topic_name
 
 __all__ = ["look_around", "run_worker"]
@@ -101,7 +102,7 @@ class _Worker:
         appender, opened = Appender(brokers, lambda: self._lease.valid), self._stores()
         async with appender as self._appender, LogReader(brokers) as self._reader, WholeEnds(brokers) as self._ends:
             standbys = Standbys(
-                self._reader, topic_name(settings.topic_prefix, f"{kind}-state"), self._operations, opened
+                self._reader, topic_name(settings.topic_prefix, STAGES[kind].state), self._operations, opened
             )
             owners = Owners(self._maker(keys, opened), standbys, self._lease, self._operations, end)
             turns = Turns(settings, keys, owners)
@@ -154,8 +155,8 @@ class _Worker:
         return stores.open
 
     async def _committed(self) -> dict[int, int]:
-        group = f"{self._settings.topic_prefix}-{self._kind}"
-        topic = topic_name(self._settings.topic_prefix, FLOW[self._kind].source)
+        group = group_name(self._settings.topic_prefix, self._kind)
+        topic = topic_name(self._settings.topic_prefix, STAGES[self._kind].source)
         async with admin(self._settings.connection()) as client:
             found: Mapping[TopicPartition, OffsetAndMetadata] = await coordinated(
                 f"offsets of group {group}", lambda: client.list_consumer_group_offsets(group)

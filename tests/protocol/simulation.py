@@ -299,7 +299,7 @@ class Simulation:
 
         tenure.owner = owner = made()
         owner.gate = tenure.gate
-        owner.log_read = self.log(owner.source, partition)
+        owner.log_read = self.log(owner.stage.source, partition)
         owner.manner = lambda: self.manner
         owner.committing = lambda position: self._commit(tenure, position)
         tenure.standby = self._standbys.pop((kind, partition), None)
