@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pipeline.broker.acls import allow
+from pipeline.broker.admin import admin
 from pipeline.broker.digests import announce as announce_digest
 from pipeline.broker.digests import in_force_at_ends
-from pipeline.broker.embedded import embedded
+from pipeline.broker.embedded import running
 from pipeline.broker.jars import Progress
+from pipeline.broker.secured import Secured, secured
 from pipeline.broker.topics import apply
 from pipeline.errors import Refused
 from pipeline.folders import held, is_held, kept_secret, writable
@@ -19,8 +22,9 @@ from pipeline.preflight import require_key
 from pipeline.processes import WorkerProcess, start_worker
 from pipeline.settings import Settings
 from pipeline.settings_env import as_environment
+from schemas.flow import OPERATOR, STAGES
 
-__all__ = ["Stack", "noted_workers", "running_stack"]
+__all__ = ["Stack", "noted_workers", "running_stack", "up_folder"]
 
 _LAST_PORT: Final = 65_535
 _NOTED: Final = "workers.json"
@@ -29,12 +33,16 @@ _DO: Final = "set FOOTFALL_DATA_DIR to a folder of this user's"
 
 @dataclass(slots=True)
 class Stack:
-    """What runs: the settings of ``anonymize``, which name the broker and the key, and the workers."""
+    """What runs: settings that name the broker and the keys, the workers, and the logins where there are any.
+
+    With logins the settings are those of the operator.
+    """
 
     settings: Settings
     folder: Path
     anonymize: WorkerProcess
     aggregate: WorkerProcess
+    access: Secured | None = None
 
     @property
     def brokers(self) -> str:
@@ -49,13 +57,19 @@ class Stack:
 
 @asynccontextmanager
 async def running_stack(
-    settings: Settings, folder: Path, progress: Progress | None = None, *, announce: bool = False
+    settings: Settings,
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    announce: bool = False,
+    secure: bool = False,
 ) -> AsyncIterator[Stack]:
     """Start the real broker, make the topics, start both workers and wait until they are ready; stop all at the end.
 
-    All ``settings`` are handed on to the workers but the brokers and the data folder, which are the stack's own; so is
-    the key where none is set. Where a metrics port is set, ``aggregate`` has the next one. ``progress`` tells of the
-    jars. ``announce`` goes on with a folder that was begun under another fold digest, which is refused without it.
+    All ``settings`` are handed on to the workers but the brokers, how those are reached, and the data folder, which are
+    the stack's own; so is the key where none is set. With ``secure`` everybody logs in over TLS as the role that they
+    are, and may do what that may. Where a metrics port is set, ``aggregate`` has the next one. ``progress`` tells of
+    the jars. ``announce`` goes on with a folder that was begun under another fold digest, which is refused without it.
     Refuses before anything is started where the folder is unusable or another process holds it.
     """
     _refuse_unfit(settings)
@@ -67,21 +81,26 @@ async def running_stack(
         if settings.control_keys() is None:
             settings = settings.model_copy(update={"control_key_file": kept_secret(folder / "control.key")})
         async with AsyncExitStack() as ending:
-            brokers = await ending.enter_async_context(embedded(folder / "broker", progress))
-            settings = settings.model_copy(update={"brokers": brokers, "data_dir": folder / "data"})
+            access = secured(folder / "broker") if secure else None
+            broker = await ending.enter_async_context(running(folder / "broker", progress, access))
+            settings = settings.model_copy(update={"brokers": broker.address, "data_dir": folder / "data"})
+            if access is not None:
+                async with admin(broker.own) as client:
+                    await allow(client, settings.topic_prefix)
+                settings = settings.model_copy(update=access.settings(OPERATOR))
             await apply(settings)
             announced = await _look_at_digests(settings, announce=announce)
             workers: list[WorkerProcess] = []
-            for kind, given in _environments(settings):
+            for kind, given in _environments(settings, access):
                 workers.append(start_worker(kind, given, folder / "logs", bound=True))
                 ending.push_async_callback(workers[-1].stop)
                 if announced:  # what the second reads must be under its digest
                     await workers[-1].ready()
             for worker in workers:
                 await worker.ready()
-            noted = {"brokers": brokers, "workers": [worker.metrics_address for worker in workers]}
+            noted = {"brokers": broker.address, "workers": [worker.metrics_address for worker in workers]}
             (folder / _NOTED).write_text(json.dumps(noted), "utf-8")
-            yield Stack(settings, folder, *workers)
+            yield Stack(settings, folder, workers[0], workers[1], access)
 
 
 async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:
@@ -111,13 +130,20 @@ def _refuse_unfit(settings: Settings) -> None:
         raise Refused("FOOTFALL_METRICS_PORT leaves no port for the second worker", f"set it below {_LAST_PORT}")
 
 
-def _environments(settings: Settings) -> list[tuple[str, dict[str, str]]]:
-    """Each worker's settings as its environment; ``aggregate`` holds no key."""
+def _environments(settings: Settings, access: Secured | None = None) -> list[tuple[str, dict[str, str]]]:
+    """Each worker's settings as its environment: its own login, a port of its own, and no key where it needs none."""
     port = settings.metrics_port if "metrics_port" in settings.model_fields_set else 0
-    return [
-        ("anonymize", as_environment(settings.model_copy(update={"metrics_port": port}))),
-        ("aggregate", as_environment(settings.without_keys().model_copy(update={"metrics_port": port and port + 1}))),
-    ]
+    found: list[tuple[str, dict[str, str]]] = []
+    for number, stage in enumerate(STAGES.values()):
+        given = settings if stage.holds_key else settings.without_keys()
+        more = {"metrics_port": port and port + number, **(access.settings(stage.kind) if access else {})}
+        found.append((stage.kind, as_environment(given.model_copy(update=more))))
+    return found
+
+
+def up_folder(settings: Settings, *, secure: bool = False) -> Path:
+    """Where ``footfall up`` keeps everything; a broker that was begun without logins has none to log in to."""
+    return settings.data_dir.absolute() / ("up-secure" if secure else "up")
 
 
 def noted_workers(folder: Path, brokers: str | None) -> list[str]:

@@ -9,10 +9,12 @@ import time
 import typer
 from pydantic import SecretStr
 
+from pipeline.broker.secured import Secured
 from pipeline.cli.show import bar, console
 from pipeline.settings import KEY_FIELDS, Settings, load_settings
 from pipeline.settings_env import as_environment
-from pipeline.stack import Stack, running_stack
+from pipeline.stack import Stack, running_stack, up_folder
+from schemas.flow import ROLES
 
 __all__ = ["up"]
 
@@ -25,6 +27,9 @@ def up(
         None, min=1, help="Seconds between emissions to the sink; 1 where FOOTFALL_EMIT_INTERVAL is not set."
     ),
     announce: bool = typer.Option(False, "--announce", help="Go on although release or settings changed."),
+    secure: bool = typer.Option(
+        False, "--secure", help="Let everybody log in over TLS as one of the roles, each with rights of its own."
+    ),
 ) -> None:
     """Start a broker, the topics and both workers, print their addresses, and keep them until Ctrl-C.
 
@@ -33,7 +38,7 @@ def up(
     published of them later counts as corrections.
     """
     given = load_settings() if emit_interval is None else load_settings(emit_interval=emit_interval)
-    asyncio.run(_up(given, lively(given), announce=announce))
+    asyncio.run(_up(given, lively(given), announce=announce, secure=secure))
 
 
 def lively(settings: Settings) -> Settings:
@@ -43,12 +48,12 @@ def lively(settings: Settings) -> Settings:
     return settings.model_copy(update={"emit_interval": dt.timedelta(seconds=1)})
 
 
-async def _up(given: Settings, settings: Settings, *, announce: bool) -> None:
+async def _up(given: Settings, settings: Settings, *, announce: bool, secure: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    folder = settings.data_dir.absolute() / "up"
+    folder = up_folder(settings, secure=secure)
     with bar("broker", to_stderr=True) as report:
-        running = running_stack(settings, folder, report, announce=announce)
+        running = running_stack(settings, folder, report, announce=announce, secure=secure)
         stack = await running.__aenter__()
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -77,7 +82,12 @@ def _tell(given: Settings, stack: Stack) -> None:
     say(f"logs       {stack.folder / 'logs'}")
     if given.brokers not in (None, stack.brokers):
         say(f"FOOTFALL_BROKERS={given.brokers} is not used here: the broker above is up's own.")
-    say("In another terminal:")
+    if any(getattr(given, name) != default for name, default in given.no_security().items()):
+        say("How your own brokers are reached (FOOTFALL_SECURITY_PROTOCOL and more) is not used here either.")
+    if stack.access is not None:
+        for role, line in logins(stack.access).items():
+            say(f"{role:<10} {line}")
+    say("In another terminal, as the operator:" if stack.access else "In another terminal:")
     say(f"  export {exported(given, stack.settings)}")
     for name in _secrets(given):
         say(f"  and FOOTFALL_{name} as it is set here")
@@ -89,9 +99,21 @@ def _tell(given: Settings, stack: Stack) -> None:
 
 def exported(given: Settings, running: Settings) -> str:
     """What another terminal must set to ask about what runs, as a shell reads it; never a secret."""
-    known = as_environment(given) | {name: text for name, text in as_environment(running).items() if name in _OWN}
-    wanted = _OWN.union(name.upper() for name in given.model_fields_set).difference(_secrets(given))
+    own = _OWN | {name.upper() for name, default in given.no_security().items() if getattr(running, name) != default}
+    known = as_environment(given) | {name: text for name, text in as_environment(running).items() if name in own}
+    others = {name.upper() for name in (*given.no_security(), *(each.lower() for each in _secrets(given)))}
+    wanted = own.union({name.upper() for name in given.model_fields_set} - others)
     return " ".join(f"FOOTFALL_{name}={shlex.quote(text)}" for name, text in known.items() if name in wanted)
+
+
+def logins(access: Secured) -> dict[str, str]:
+    """What each role sets to log in, as a shell reads it; passwords stay in their files."""
+    return {
+        role: " ".join(
+            f"FOOTFALL_{name.upper()}={shlex.quote(str(value))}" for name, value in access.settings(role).items()
+        )
+        for role in ROLES
+    }
 
 
 def _secrets(settings: Settings) -> list[str]:

@@ -14,7 +14,7 @@ from pipeline.kafka.reader import LogReader
 from pipeline.preflight import Kind
 from pipeline.processes import answering, metric_total, page
 from pipeline.settings import Settings
-from pipeline.stack import noted_workers
+from pipeline.stack import noted_workers, up_folder
 from pipeline.worker.held import WholeEnds
 from schemas.flow import STAGES
 from schemas.topics import topic_name
@@ -32,7 +32,8 @@ _ANSWERS: Final = frozenset({_READY, 503})
 async def workers(settings: Settings) -> list[Finding]:
     """What each worker that is known says of itself: the named ones, else those of ``up``, else the usual place."""
     named = settings.workers.split(",") if settings.workers else []
-    asked = named or noted_workers(settings.data_dir.absolute() / "up", settings.brokers)
+    folders = [up_folder(settings), up_folder(settings, secure=True)]
+    asked = named or [each for folder in folders for each in noted_workers(folder, settings.brokers)]
     if not asked:
         usual = answering(settings.metrics_host, settings.metrics_port)
         if (await asyncio.to_thread(page, usual, "/readyz"))[0] not in _ANSWERS:
