@@ -61,10 +61,6 @@ GROUPS: dict[str, dict[str, set[Right]]] = {
     "aggregate": {"aggregate": {READ}},
     OPERATOR: {kind: set() for kind in STAGES},
 }
-    "anonymize": {"anonymize": {READ}},
-    "aggregate": {"aggregate": {READ}},
-    OPERATOR: dict.fromkeys(STAGES, set()),
-}
 
 
 @pytest.fixture(scope="module")
