@@ -160,7 +160,7 @@ class Settings(SecuritySettings):
     def connection(self) -> Connection:
         """How the brokers are reached; refuses where none are set."""
         if self.brokers is None:
-            raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker")
+            raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker, or try footfall demo")
         return Connection(self.brokers, self.security())
 
     def without_keys(self) -> Self:

@@ -78,7 +78,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
         app: Any = self.app
         await connected(super().on_start, lambda: self._ensure_consumer().stop(), app.footfall_failed)
-        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - as below
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - there is no public way to it
         renew_by_heartbeats(coordinator, app.footfall_lease, app.footfall_will)
         tell_errors(coordinator, app.footfall_failed)
 
