@@ -91,8 +91,9 @@ async def counted(bench: Bench, broker: EmbeddedBroker) -> str:
 async def new_passwords(broker: EmbeddedBroker, folder: Path) -> None:
     """The broker learns each worker's new password, then its file is replaced."""
     own = "ssl.keystore.type=PEM\nssl.keystore.location=security/broker.pem\n"
+    patient = "default.api.timeout.ms=300000\nrequest.timeout.ms=120000\n"  # of a busy machine
     trusted = "ssl.truststore.type=PEM\nssl.truststore.location=security/ca.pem\n"
-    (broker.folder / "client.properties").write_text(f"security.protocol=SSL\n{own}{trusted}")
+    (broker.folder / "client.properties").write_text(f"security.protocol=SSL\n{own}{trusted}{patient}")
     for kind in STAGES:
         done = await asyncio.to_thread(
             kafka_tool,
