@@ -6,8 +6,8 @@ import typer
 from rich.live import Live
 
 from pipeline.cli.show import console
+from pipeline.kafka.reader import follow
 from pipeline.preflight import require_broker
-from pipeline.reading import follow
 from pipeline.settings import Settings, load_settings
 from pipeline.sink import SinkView
 from schemas.topics import topic_name

@@ -12,8 +12,8 @@ from agents.core.count_state import Entry
 from agents.core.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError, seal
 from agents.core.records import RawRecord
 from agents.core.windows import NEVER
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle import OracleKeys
-from pipeline.reading import StoredRecord
 from schemas.clean import CLEAN_VERSION, OtherVersionError, decode_chunk, encode_chunk
 from schemas.deciding import Deciding, deciding_part, key_parts
 from schemas.limits import DAY_MS, HOUR_MS

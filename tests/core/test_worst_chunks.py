@@ -10,7 +10,7 @@ from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.raw_state import Folded
 from agents.core.records import Part, RawRecord
-from pipeline.worker.appender import BATCH_BYTES, record_weight
+from pipeline.kafka.appender import BATCH_BYTES, record_weight
 from pipeline.worker.raw_owner import fitting
 from schemas.clean import encode_chunk
 from schemas.deciding import Deciding

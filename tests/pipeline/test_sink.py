@@ -2,7 +2,7 @@
 
 import json
 
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.sink import SinkView
 
 

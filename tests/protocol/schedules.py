@@ -12,7 +12,7 @@ import orjson
 import pytest
 import structlog
 
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.settings import load_settings
 from pipeline.worker import clean_owner, owner
 from schemas.limits import DAY_MS, HOUR_MS

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from agents.core.pseudonyms import Pseudonyms
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle.control import Controls
 from pipeline.oracle.counting import Books, _activates
 from pipeline.oracle.form import RawEvent
 from pipeline.oracle.judging import Judge
-from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 from schemas.times import parse_time
