@@ -143,9 +143,7 @@ def _refuse_unfit(settings: Settings, *, own: bool) -> None:
 def _refuse_other_brokers(given: str | None, choice: BrokerChoice) -> None:
     """Only of the embedded broker are the logins and the rights ours to give."""
     if choice is BrokerChoice.CONTAINER:
-        raise Refused(
-            "--secure has an embedded broker, but --broker container asks for another", "leave one of them out"
-        )
+        raise Refused("--secure has an embedded broker, but --broker container asks for another", "leave one out")
     if given is not None:
         raise Refused(
             "--secure has an embedded broker of its own, but FOOTFALL_BROKERS is set",

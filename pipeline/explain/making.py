@@ -104,11 +104,12 @@ class Making:
         number = measures[target.place] if target.place >= 0 else ABSENT
         member = user if self.wanted.metric.distinct is Distinct.USER else source
         brought = Brought(member, target.values, time, None if number == ABSENT else number)
-        if offset > self.through:
-            self.pending += self._changes_later(brought)
+        if offset <= self.through:
+            self._making.take(brought)
+        elif self._changes_later(brought):
+            self.pending += 1
             return
         self.events += 1
-        self._making.take(brought)
         last = self.runs[-1] if self.runs else None
         if last is not None and offset <= last.last + 1:
             self.runs[-1] = Run(last.first, offset, last.events + 1)

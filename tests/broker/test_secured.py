@@ -215,7 +215,8 @@ async def test_workers_count_by_tls_and_scram_while_secrets_are_replaced(
             own.write_text(access.passwords[kind])
             ca = tmp_path / f"{kind}.pem"
             ca.write_bytes(access.ca_file.read_bytes())
-            given = environment(broker, kind, sasl_password_file=own, tls_ca_file=ca, session_timeout=30)
+            # Until the broker's tool has ended, which may take a busy machine long, the login is refused.
+            given = environment(broker, kind, sasl_password_file=own, tls_ca_file=ca, session_timeout=180)
             bench.start(kind, **given)
         await feed(broker, 1)
         await counted(bench, broker)

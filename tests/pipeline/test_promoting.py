@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -27,17 +28,24 @@ from pipeline.replay.start import Peek, Stretch
 from pipeline.settings import load_settings
 from pipeline.sink import SinkView
 from pipeline.verify import compare, last_is_highest
-from schemas.catalogue.catalogue import BUILT_IN
-from schemas.catalogue.metrics import METRICS
 from schemas.clean import CleanChunk, decode_chunk
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.world import World
+from tests.meters import METERS, METERS_TEXT
 
-ADDED = ("prompts", "active_installations", "mau")
+ADDED = ("prompts", "active_installations", "mau", "storage", "call_duration")
 CLEAN, STATE = "footfall.clean.v1", "footfall-aggregate-state-changelog"
 LIVE, CORRECTIONS, COPY = "footfall.aggregates.v1", "footfall.corrections.v1", "footfall.aggregates.v1.x"
 SETTINGS = load_settings(partitions=PARTITIONS, lateness="P3D", max_series=2)
+
+
+@pytest.fixture(autouse=True)
+def own_meters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The metrics that the logs are made for, in the settings too."""
+    path = tmp_path / "catalogue.toml"
+    path.write_text(METERS_TEXT, "utf-8")
+    monkeypatch.setattr(f"{__name__}.SETTINGS", SETTINGS.model_copy(update={"catalogue": path}))
 
 
 class Stored(NamedTuple):
@@ -97,9 +105,9 @@ class Chunks(Peek):
 class Live:
     """Worker aggregate of one partition, with these metrics; it begins by restoring and mending."""
 
-    def __init__(self, broker: Broker, partition: int, metrics: Sequence[str] = tuple(METRICS)) -> None:
+    def __init__(self, broker: Broker, partition: int, metrics: Sequence[str] = tuple(METERS.metrics)) -> None:
         self.broker, self.partition = broker, partition
-        self.fold = AggregateFold(replace(DECIDING, catalogue=BUILT_IN.only(metrics)), partition)
+        self.fold = AggregateFold(replace(DECIDING, catalogue=METERS.only(metrics)), partition)
         joined = JoinedLog()
         for each in broker.logs[STATE, partition]:
             joined.apply(each.key or b"", each.value)
@@ -162,7 +170,7 @@ def world_of(seed: int) -> tuple[Broker, World]:
 def test_an_added_metric_is_promoted_as_if_it_had_always_been_there(seed: int) -> None:
     async def scenario() -> None:
         broker, _ = world_of(seed)
-        old = [name for name in METRICS if name not in ADDED]
+        old = [name for name in METERS.metrics if name not in ADDED]
         ends = [len(broker.logs[CLEAN, partition]) * (3 + seed % 4) // 7 for partition in range(PARTITIONS)]
         for partition, end in enumerate(ends):
             Live(broker, partition, old).run(end)
@@ -219,7 +227,7 @@ def test_a_worker_that_counted_a_window_half_way_is_a_difference_and_nothing_is_
         broker, _ = world_of(2)
         ends = [len(broker.logs[CLEAN, partition]) for partition in range(PARTITIONS)]
         for partition, end in enumerate(ends):
-            Live(broker, partition, [name for name in METRICS if name not in ADDED]).run(end // 2)
+            Live(broker, partition, [name for name in METERS.metrics if name not in ADDED]).run(end // 2)
             Live(broker, partition).run()
         at_hand = folding(broker, "2026-10-01", ADDED)
         differences = 0
@@ -238,7 +246,7 @@ def test_a_foreign_write_and_a_worker_that_is_behind_are_refused() -> None:
         broker, _ = world_of(1)
         end = len(broker.logs[CLEAN, 0])
         for partition in range(PARTITIONS):
-            Live(broker, partition, [name for name in METRICS if name not in ADDED]).run(end // 2)
+            Live(broker, partition, [name for name in METERS.metrics if name not in ADDED]).run(end // 2)
         at_hand = folding(broker, "2026-10-01", ADDED)
         await copied(broker, at_hand, 0, end)
         with pytest.raises(Refused, match="has not got to the replay's end"):

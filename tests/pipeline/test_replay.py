@@ -141,7 +141,7 @@ def test_the_live_sink_is_judged_by_what_it_can_know() -> None:
     assert judged(closed, one) is Verdict.DIFFERENT
     assert judged(closed, one, closing=HOUR) is Verdict.BEHIND
     assert judged(stands(30, 5, "corrected"), closed) is Verdict.DIFFERENT
-    assert standing_of(sink_record("acme|dau|P1D|2026-11-01T00:00:00Z|", 5, "final", 61)) == (61, 5, "final")
+    assert standing_of(sink_record("acme|dau|P1D|2026-11-01T00:00:00Z|", 5, "final", 61)) == stands(30, 5, "final")
 
 
 def test_the_note_holds_what_was_asked() -> None:

@@ -28,11 +28,12 @@ from pipeline.sink import SinkView
 from pipeline.unknown import known, readable
 from pipeline.worker import ending
 from pipeline.worker.recovery import joined_entry, last_entry, recover
+from schemas.catalogue.catalogue import BUILT_IN
 from schemas.clean import CLEAN_VERSION, OtherVersionError
 from schemas.deciding import Deciding
 from schemas.rejections import decode_rejection
 
-WANTED = parse_id(EXAMPLE)
+WANTED = parse_id(EXAMPLE, BUILT_IN)
 ID = WANTED.id.encode()
 RELEASE = "the release that wrote it, or a later one"
 LATER_CHUNK = msgspec.msgpack.encode([CLEAN_VERSION + 1, *[0] * 20])
@@ -74,7 +75,7 @@ def place(*rows: tuple[bytes | None, bytes | None], kind: type[Log] = Log) -> An
 
 
 def making() -> Making:
-    return Making(WANTED, 100, 9)
+    return Making(WANTED, Deciding(), 9)
 
 
 PERIOD = Period(0, None, (WANTED.metric.name,))
