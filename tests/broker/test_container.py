@@ -31,6 +31,7 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Docker]:
         monkeypatch.setenv("DOCKER_HOST", address)
         monkeypatch.setattr(testcontainers_config, "connection_mode_override", ConnectionMode.docker_host)
         yield daemon
+        daemon.mute.clear()
         Reaper.delete_instance()
 
 
