@@ -41,7 +41,6 @@ class Stack:
     anonymize: WorkerProcess
     aggregate: WorkerProcess
     broker: Chosen
-    access: Secured | None = None
 
     @property
     def brokers(self) -> str:
@@ -87,20 +86,19 @@ async def running_stack(
         if settings.control_keys() is None:
             settings = settings.model_copy(update={"control_key_file": kept_secret(folder / "control.key")})
         async with AsyncExitStack() as ending:
-            access: Secured | None = None
             if secure:
-                begun = resolve_secure(folder / "broker", settings.topic_prefix, progress)
-                broker, made = await ending.enter_async_context(begun)
-                access, settings = made, settings.model_copy(update=made.settings(OPERATOR))
+                found = resolve_secure(folder / "broker", settings.topic_prefix, progress)
             else:
                 found = resolve(folder / "broker", choice, given, progress, kept=kept)
-                broker = await ending.enter_async_context(found)
-            settings = settings.model_copy(update={"brokers": broker.address, "data_dir": folder / "data"})
+            broker = await ending.enter_async_context(found)
+            own = {"brokers": broker.address, "data_dir": folder / "data"}
+            own |= broker.access.settings(OPERATOR) if broker.access else {}
+            settings = settings.model_copy(update=own)
             await require_broker(settings)
             await apply(settings)
             announced = await _look_at_digests(settings, announce=announce)
             workers: list[WorkerProcess] = []
-            for kind, variables in _environments(settings, access):
+            for kind, variables in _environments(settings, broker.access):
                 workers.append(start_worker(kind, variables, folder / "logs", bound=True))
                 ending.push_async_callback(workers[-1].stop)
                 if announced:  # what the second reads must be under its digest
@@ -110,7 +108,7 @@ async def running_stack(
             noted = {"brokers": broker.address, "workers": [worker.metrics_address for worker in workers]}
             (folder / _NOTED).write_text(json.dumps(noted), "utf-8")
             anonymize, aggregate = workers
-            yield Stack(settings, folder, anonymize, aggregate, broker, access)
+            yield Stack(settings, folder, anonymize, aggregate, broker)
 
 
 async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:

@@ -37,6 +37,8 @@ class Chosen(NamedTuple):
     why: str
     given: bool = False
     """Whether it is the settings', and nothing was started."""
+    access: Secured | None = None
+    """The logins, where everybody has to log in."""
 
     @property
     def line(self) -> str:
@@ -83,15 +85,13 @@ async def resolve(
 
 
 @asynccontextmanager
-async def resolve_secure(
-    folder: Path, prefix: str, progress: Progress | None = None
-) -> AsyncIterator[tuple[Chosen, Secured]]:
+async def resolve_secure(folder: Path, prefix: str, progress: Progress | None = None) -> AsyncIterator[Chosen]:
     """The embedded broker with TLS, a login for each role, and their rights to the topics of ``prefix``."""
     access = secured(folder)
     async with running(folder, progress, access) as broker:
         async with admin(broker.own) as client:
             await allow(client, prefix)
-        yield Chosen(broker.address, f"{_EMBEDDED} with TLS and logins", "asked for"), access
+        yield Chosen(broker.address, f"{_EMBEDDED} with TLS and logins", "asked for", access=access)
 
 
 def _refuse_where_asked(

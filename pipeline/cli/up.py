@@ -90,10 +90,10 @@ def _tell(given: Settings, stack: Stack) -> None:
         say(f"FOOTFALL_BROKERS={given.brokers} is not used here: --broker asks for another.")
     if not stack.broker.given and given.security() != Security():
         say("FOOTFALL_SECURITY_PROTOCOL and what belongs to it are of other brokers, and are not used here.")
-    if stack.access is not None:
-        for role, line in logins(stack.access).items():
+    if stack.broker.access is not None:
+        for role, line in logins(stack.broker.access).items():
             say(f"{role:<10} {line}")
-    say("In another terminal, as the operator:" if stack.access else "In another terminal:")
+    say("In another terminal, as the operator:" if stack.broker.access else "In another terminal:")
     say(f"  export {exported(given, stack.settings)}")
     for name in _secrets(stack.settings):
         say(f"  and FOOTFALL_{name} as it is set here")

@@ -165,3 +165,13 @@ def test_what_another_terminal_is_told_can_be_pasted_and_holds_no_secret(monkeyp
     set_all(monkeypatch, told)
     again = load_settings()
     assert (again.max_series, again.data_dir) == (3, Path("it's a, folder").absolute())
+
+
+def test_another_terminal_is_told_how_brokers_are_reached_that_are_set_and_nothing_of_others() -> None:
+    login = {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER", "sasl_token_command": "echo s3cr3t"}
+    given = load_settings(brokers="kafka:9093", **login)
+    told = shlex.split(exported(given, given))
+    assert {"FOOTFALL_SECURITY_PROTOCOL=SASL_SSL", "FOOTFALL_SASL_MECHANISM=OAUTHBEARER"} <= {*told}
+    assert "s3cr3t" not in " ".join(told)
+    embedded = given.model_copy(update=given.no_security() | {"brokers": "127.0.0.1:1"})
+    assert not [each for each in shlex.split(exported(given, embedded)) if "SASL" in each or "SECURITY" in each]
