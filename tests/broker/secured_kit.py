@@ -142,11 +142,14 @@ def connections(bench: Bench) -> set[tuple[int, int]]:
 
 
 async def all_logged_in_anew(bench: Bench) -> None:
-    """Wait until each worker has connections, and none of those that it has now."""
+    """Wait until of each worker a connection was cut and another was made.
+
+    One that nothing is asked over is not cut yet: its first request will be the last.
+    """
     before = connections(bench)
 
     async def anew() -> bool:
-        now = connections(bench)
-        return not before & now and {process for process, _ in now} == {each.process.pid for each in bench.workers}
+        now, processes = connections(bench), {each.process.pid for each in bench.workers}
+        return {process for process, _ in before - now} == {process for process, _ in now - before} == processes
 
     await bench.until(anew)
