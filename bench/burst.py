@@ -21,8 +21,8 @@ from bench.workload import Record, Workload, append_all, records
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
 from pipeline.judgement import judge
+from pipeline.kafka.reader import Progress
 from pipeline.processes import WorkerProcess, metric_total, new_keys, start_worker
-from pipeline.reading import Progress
 from pipeline.settings import Settings, load_settings
 from schemas.topics import topic_name
 

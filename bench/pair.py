@@ -13,8 +13,8 @@ import psutil
 from bench.workload import Workload, load
 from pipeline.broker.topics import apply
 from pipeline.judgement import judge
+from pipeline.kafka.reader import Progress
 from pipeline.processes import WorkerProcess, metric_total, new_keys, start_worker
-from pipeline.reading import Progress
 from pipeline.settings import load_settings
 from schemas.topics import topic_name
 

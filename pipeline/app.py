@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import faust
 from aiokafka.errors import IllegalStateError
@@ -11,19 +11,21 @@ from faust.types import TP
 
 from agents.aggregate import aggregate
 from agents.anonymize import anonymize
-from pipeline.flow import FLOW
+from pipeline.broker.acls import group_name
 from pipeline.kafka.batch import Batch
+from pipeline.kafka.connection import Connection
+from pipeline.kafka.transport import Consumer
 from pipeline.settings import Settings
-from pipeline.transport import Consumer
 from pipeline.worker.lease import Lease
 from pipeline.worker.manager import Owners
 from pipeline.worker.placing import StatePlacing
 from pipeline.worker.will import LastWill
+from schemas.flow import STAGES, Kind
 from schemas.topics import topic_name
 
 __all__ = ["FootfallApp", "build_app"]
 
-_AGENTS = {"anonymize": anonymize, "aggregate": aggregate}
+_AGENTS: Final[Mapping[Kind, Callable[..., Any]]] = {"anonymize": anonymize, "aggregate": aggregate}
 _POLL_RECORDS = 20_000
 _REQUEST_SECONDS = 90.0
 
@@ -49,8 +51,9 @@ _Event = faust.Event
 
 
 class FootfallApp(faust.App):
-    """A Faust app that knows where its state reads on, and its lease; :mod:`pipeline.transport` asks for both."""
+    """A Faust app that knows where its state reads on, and its lease; :mod:`pipeline.kafka.transport` asks for both."""
 
+    footfall_connection: Connection
     footfall_failed: Callable[[BaseException], None]
     footfall_lease: Lease
     footfall_owners: Owners
@@ -79,7 +82,7 @@ class FootfallApp(faust.App):
 
 
 def build_app(
-    kind: str,
+    kind: Kind,
     settings: Settings,
     owners: Owners,
     lease: Lease,
@@ -90,11 +93,11 @@ def build_app(
 
     ``brokers`` must be set; ``failed`` ends the process with what went wrong.
     """
-    stage = FLOW[kind]
+    stage, connection = STAGES[kind], settings.connection()
     session = settings.session_timeout.total_seconds()
     app = FootfallApp(
-        f"{settings.topic_prefix}-{kind}",
-        broker=[f"footfall://{address}" for address in (settings.brokers or "").split(",")],
+        group_name(settings.topic_prefix, kind),
+        broker=[f"footfall://{address}" for address in connection.brokers.split(",")],
         datadir=str(settings.data_dir / kind),
         autodiscover=False,
         web_enabled=False,
@@ -113,6 +116,7 @@ def build_app(
         stream_recovery_delay=0.0,
         consumer_auto_offset_reset="none",
     )
+    app.footfall_connection = connection
     app.footfall_failed = failed
     app.footfall_lease = lease
     app.footfall_owners = owners

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.verify import Difference, DifferenceKind
 from schemas.aggregates import Status
 from schemas.corrections import Correction, decode_correction

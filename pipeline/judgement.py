@@ -7,9 +7,9 @@ from agents.core.control import ControlKeys
 from agents.core.pseudonyms import Pseudonyms
 from pipeline.broker.chunks import look_at_chunks, require_known
 from pipeline.corrections import compare_corrections
+from pipeline.kafka.reader import Progress, StoredRecord, ends, read_topic
 from pipeline.oracle import OracleKeys, OracleResult, expect
 from pipeline.preflight import require_control
-from pipeline.reading import Progress, StoredRecord, ends, read_topic
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
 from pipeline.verify import Difference, compare, last_is_highest, wrong_pages
@@ -115,7 +115,7 @@ async def judge(settings: Settings, progress: Progress | None = None, *, wait: f
 
 
 async def _judge_raw(settings: Settings, progress: Progress | None = None) -> Judgement:
-    brokers, prefix = settings.brokers or "", settings.topic_prefix
+    brokers, prefix = settings.connection(), settings.topic_prefix
     end = await _raw_end(settings)
     raw = await read_topic(brokers, topic_name(prefix, "raw"), progress)
     keys = await known_keys(settings, "verify")
@@ -125,13 +125,13 @@ async def _judge_raw(settings: Settings, progress: Progress | None = None) -> Ju
 
 
 async def _raw_end(settings: Settings) -> int:
-    found = await ends(settings.brokers or "", topic_name(settings.topic_prefix, "raw"))
+    found = await ends(settings.connection(), topic_name(settings.topic_prefix, "raw"))
     return sum(end for _, end in found.values())
 
 
 async def _compare(settings: Settings, judgement: Judgement) -> None:
     """Read what was made of raw anew and compare with the same expectation."""
-    brokers, prefix = settings.brokers or "", settings.topic_prefix
+    brokers, prefix = settings.connection(), settings.topic_prefix
     sink = await read_topic(brokers, topic_name(prefix, "aggregates"))
     view = SinkView()
     view.apply(sink)

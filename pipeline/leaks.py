@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 
 __all__ = ["LeakSearch"]
 

@@ -1,6 +1,6 @@
 """What is looked at before anything starts; whatever is wrong is refused in one line."""
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from aiokafka.errors import KafkaError
 
@@ -9,7 +9,9 @@ from pipeline.broker.admin import admin
 from pipeline.broker.begun import pinned_partitions, refused_partitions
 from pipeline.broker.topics import Difference, compared, failed, standing
 from pipeline.errors import Refused
-from pipeline.settings import Settings
+from pipeline.kafka.connection import Connection
+from pipeline.settings import KEY_FIELDS, Settings
+from schemas.flow import STAGES, Kind
 
 __all__ = [
     "Keys",
@@ -22,20 +24,16 @@ __all__ = [
     "require_topics",
 ]
 
-Kind = Literal["anonymize", "aggregate"]
-"""The two workers."""
 _SAFE_REPLICATION: Final = 3
-_KEY_SETTINGS: Final = tuple(
-    f"{name}{suffix}" for name in ("PSEUDONYM_KEY", "CONTROL_KEY", "CONTROL_KEY_PREVIOUS") for suffix in ("", "_FILE")
-)
 
 
-async def require_broker(settings: Settings) -> str:
-    """The address of brokers that answer; refuses where none is set or none answers within 8 s."""
+async def require_broker(settings: Settings) -> Connection:
+    """The connection to brokers that answer; refuses where none is set or none answers within 8 s."""
     if settings.brokers is None:
         raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker, or try footfall demo")
-    async with admin(settings.brokers):
-        return settings.brokers
+    connection = settings.connection()
+    async with admin(connection):
+        return connection
 
 
 async def require_topics(settings: Settings) -> None:
@@ -76,11 +74,11 @@ class Keys(NamedTuple):
 
 def require_key(kind: Kind, settings: Settings) -> Keys | None:
     """Both keys for ``anonymize``, which refuses without one; ``aggregate`` refuses with one."""
-    if kind == "aggregate":
-        for name in _KEY_SETTINGS:
-            if getattr(settings, name.lower()) is not None:
+    if not STAGES[kind].holds_key:
+        for name in KEY_FIELDS:
+            if getattr(settings, name) is not None:
                 raise Refused(
-                    f"FOOTFALL_{name} is set for worker aggregate, which must not hold it",
+                    f"FOOTFALL_{name.upper()} is set for worker {kind}, which must not hold it",
                     "unset it there; worker anonymize has it",
                 )
         return None

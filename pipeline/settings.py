@@ -14,24 +14,30 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from agents.core.activity import days_kept
 from agents.core.control import ControlKeys
 from agents.core.pseudonyms import KeyFormatError, Pseudonyms, parse_key
 from pipeline.errors import Refused
+from pipeline.kafka.connection import Connection
 from pipeline.settings_catalogue import catalogue_of
 from pipeline.settings_env import added_by_kubernetes
 from pipeline.settings_refusals import PREFIX, bad_setting, unknown_setting
+from pipeline.settings_security import SecuritySettings
 from pipeline.settings_values import Address, Brokers, Duration, OwnPath
 from schemas.deciding import Deciding, fold_digest
 
-__all__ = ["DECIDING_SETTINGS", "Settings", "load_settings"]
+__all__ = ["DECIDING_SETTINGS", "KEY_FIELDS", "SECRETS", "Settings", "load_settings"]
 
 CONFIG: Final = "FOOTFALL_CONFIG"
 """Names the TOML file; the one variable that is no setting."""
-_SECRETS: Final = frozenset({"pseudonym_key", "control_key", "control_key_previous"})
 _KEYS_OF_THE_DIGEST: Final = ("pseudonym_key", "control_key")
+_KEYS: Final = (*_KEYS_OF_THE_DIGEST, "control_key_previous")
+SECRETS: Final = (*_KEYS, "sasl_token_command")
+"""What may hold a secret itself, and is never shown."""
+KEY_FIELDS: Final = tuple(f"{name}{suffix}" for name in _KEYS for suffix in ("", "_file"))
+"""What worker ``anonymize`` holds and ``aggregate`` must not."""
 DECIDING_SETTINGS: Final = frozenset(
     [each.name for each in fields(Deciding)] + [key + end for key in _KEYS_OF_THE_DIGEST for end in ("", "_file")]
 )
@@ -40,15 +46,11 @@ _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 _PREFIX_PATTERN: Final = re.compile("[A-Za-z0-9._-]{1,150}")
 
 
-class Settings(BaseSettings):
+class Settings(SecuritySettings):
     """Everything that can be set, frozen; build it with :func:`load_settings`.
 
     The docstring of each setting is its sentence in ``docs/settings.md``.
     """
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
 
     brokers: Brokers = None
     """Kafka brokers as ``host:port``, several separated by commas; an IPv6 address in brackets."""
@@ -166,9 +168,15 @@ class Settings(BaseSettings):
         given = {each.name: _number(getattr(self, each.name)) for each in fields(Deciding) if each.name != "catalogue"}
         return Deciding(**given, catalogue=catalogue_of(self.catalogue))
 
+    def connection(self) -> Connection:
+        """How the brokers are reached; refuses where none are set."""
+        if self.brokers is None:
+            raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker, or try footfall demo")
+        return Connection(self.brokers, self.security())
+
     def without_keys(self) -> Self:
         """The same, as a worker is given it that must hold no key."""
-        return self.model_copy(update={name: None for name in type(self).model_fields if "_key" in name})
+        return self.model_copy(update=dict.fromkeys(KEY_FIELDS))
 
     def pseudonym_secret(self) -> bytes | None:
         """The 32 bytes of the pseudonym key; None where none is set. Refuses a bad one, and two at once."""
@@ -257,10 +265,11 @@ def load_settings(**overrides: Any) -> Settings:
     fallback = {name: value for name, value in given.items() if PREFIX + name.upper() not in environment}
     try:
         settings = Settings(**(fallback | overrides))
-        settings.deciding()  # refuses a bad catalogue
-        return settings
     except ValidationError as error:
-        raise bad_setting(error, Settings.model_fields, _SECRETS, given, environment, overrides) from None
+        raise bad_setting(error, Settings.model_fields, SECRETS, given, environment, overrides) from None
+    settings.deciding()  # refuses a bad catalogue
+    settings.security()  # and a wrong combination
+    return settings
 
 
 def _from_file() -> dict[str, Any]:

@@ -4,19 +4,22 @@ import datetime as dt
 import ipaddress
 import os
 import re
+import urllib.parse
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator
 
-__all__ = ["Address", "Brokers", "Duration", "OwnPath", "without_password"]
+__all__ = ["Address", "Brokers", "Duration", "OwnPath", "TokenUrl", "without_password"]
 
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+._-]*)://")
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _BETWEEN: Final = re.compile(r"[,;\s]+")
 _PLAIN: Final = frozenset({"PLAINTEXT", "HTTP", "TCP", "KAFKA"})
-"""Schemes of which the rest is what is wanted; any other may promise what is not spoken, such as TLS."""
+"""Schemes of which the rest is what is wanted."""
+_SECURE: Final = frozenset({"SSL", "SASL_PLAINTEXT", "SASL_SSL"})
+"""Schemes that another setting is for."""
 _LAST_PORT: Final = 65_535
 
 
@@ -66,9 +69,11 @@ def _brokers(value: str | None) -> str | None:
         return ",".join(addresses)
     wanted = "must be host:port, several separated by commas"
     schemes = {scheme.upper() for scheme in _SCHEME.findall(value)}
-    if schemes - _PLAIN:
-        raise ValueError(f"{wanted}, of listeners of the kind PLAINTEXT; {min(schemes - _PLAIN)} is not spoken")
     found = [_SCHEME.sub("", without_password(each)).split("/")[0] for each in _BETWEEN.split(value) if each]
+    if (secure := schemes & _SECURE) and found and not any(map(_why_no_address, found)):
+        raise ValueError(f"{wanted}, so write {','.join(found)}, and {min(secure)} to FOOTFALL_SECURITY_PROTOCOL")
+    if schemes - _PLAIN - _SECURE:
+        raise ValueError(f"{wanted}, of a listener for Kafka's protocol; {min(schemes - _PLAIN - _SECURE)} is none")
     if found and not any(map(_why_no_address, found)):
         raise ValueError(f"{wanted}, so write {','.join(found)}")
     if schemes:
@@ -86,6 +91,18 @@ def _address(value: str) -> str:
     if port.isdigit() and _is_host(host.strip("[]")):
         raise ValueError(f"must be a host alone, so write {host.strip('[]')}, and its port to FOOTFALL_METRICS_PORT")
     raise ValueError("must be a host name or an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them")
+
+
+def _token_url(value: str | None) -> str | None:
+    """A secret goes there, so in the clear to this machine alone."""
+    if value is None or not value.strip():
+        return None
+    parts = urllib.parse.urlsplit(value.strip())
+    if not parts.hostname or not _is_host(parts.hostname) or parts.username is not None:
+        raise ValueError("must be a URL such as https://login.example.com/oauth2/token, without user and password")
+    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in {"localhost", "127.0.0.1", "::1"}):
+        raise ValueError("must begin with https://, since a secret goes there")
+    return value.strip()
 
 
 def _path(value: Path) -> Path:
@@ -118,3 +135,5 @@ Address = Annotated[str, AfterValidator(_address)]
 """A host name or an IP address to listen on, without brackets."""
 OwnPath = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_path)]
 """A path that every program may be told, whatever its locale."""
+TokenUrl = Annotated[str | None, AfterValidator(_token_url)]
+"""``https://`` and a host; ``http://`` for this machine alone; None where the text is empty."""

@@ -8,8 +8,8 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.kafka.reader import StoredRecord
 from pipeline.printable import printable
-from pipeline.reading import StoredRecord
 from pipeline.unknown import known
 from schemas.aggregates import decode_aggregate
 from schemas.catalogue.catalogue import BUILT_IN, Catalogue

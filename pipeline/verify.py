@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.kafka.reader import StoredRecord
 from pipeline.printable import printable
-from pipeline.reading import StoredRecord
 
 __all__ = ["Difference", "DifferenceKind", "compare", "last_is_highest", "render", "wrong_pages"]
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from schemas.flow import ROLES, Kind, changelog
 from schemas.limits import DAY_MS
 
 __all__ = [
@@ -42,9 +43,7 @@ class Zone(StrEnum):
 class TopicSpec:
     """One topic of the table; ``config`` holds its Kafka settings, the same for every replication.
 
-    ``suffix`` follows the topic prefix. ``writers`` and ``readers`` are the names of programs: the workers
-    ``anonymize`` and ``aggregate``, ``producers`` at the edge, and ``analysts`` (billing, analytics, the commands
-    that only look).
+    ``suffix`` follows the topic prefix.
     """
 
     short: str
@@ -53,9 +52,17 @@ class TopicSpec:
     value: str
     policy: str
     zone: Zone
-    writers: tuple[str, ...]
-    readers: tuple[str, ...]
     config: Mapping[str, str]
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """Who writes it in daily work, by the names in :data:`schemas.flow.ROLES`."""
+        return tuple(role.name for role in ROLES.values() if self.short in role.writes and not role.manages)
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """Who reads it in daily work, by the same names."""
+        return tuple(role.name for role in ROLES.values() if self.short in role.reads and not role.manages)
 
 
 def _deleted(days: int, max_bytes: int) -> Mapping[str, str]:
@@ -89,16 +96,14 @@ def _compacted(max_bytes: int) -> Mapping[str, str]:
     )
 
 
-def _changelog(app: str, value: str, zone: Zone) -> TopicSpec:
+def _changelog(app: Kind, value: str, zone: Zone) -> TopicSpec:
     return TopicSpec(
-        short=f"{app}-state",
+        short=changelog(app),
         suffix=f"-{app}-state-changelog",
         key="state key",
         value=value,
         policy="compacted, after 24 hours at the earliest",
         zone=zone,
-        writers=(app,),
-        readers=(app,),
         config=_compacted(16 * _MIB),
     )
 
@@ -111,8 +116,6 @@ _TABLE: Final = (
         value="a CloudEvents 1.0 event as JSON, or an array of events of one company",
         policy="deleted after 7 days",
         zone=Zone.PII,
-        writers=("producers", "anonymize"),  # anonymize appends ticks and moves misplaced records
-        readers=("anonymize",),
         config=_deleted(7, 2 * _MIB),
     ),
     TopicSpec(
@@ -122,8 +125,6 @@ _TABLE: Final = (
         value="one chunk of a raw partition: its range, its watermarks, its counted events without anything personal",
         policy="deleted after 35 days",
         zone=Zone.CLEAN,
-        writers=("anonymize",),
-        readers=("aggregate",),
         config=_deleted(35, 16 * _MIB),
     ),
     TopicSpec(
@@ -133,8 +134,6 @@ _TABLE: Final = (
         value="an aggregate record as JSON; of an id the one of the highest revision is the truth",
         policy="compacted, after 24 hours at the earliest",
         zone=Zone.CLEAN,
-        writers=("aggregate",),
-        readers=("aggregate", "analysts"),
         # Append time here too, so that the compaction lag is measured by the broker's clock alone.
         config=_compacted(2 * _MIB),
     ),
@@ -145,8 +144,6 @@ _TABLE: Final = (
         value="why an event was not counted, never its content",
         policy="deleted after 35 days",
         zone=Zone.CLEAN,
-        writers=("anonymize",),
-        readers=("analysts",),
         config=_deleted(35, 2 * _MIB),
     ),
     TopicSpec(
@@ -156,8 +153,6 @@ _TABLE: Final = (
         value="the books: what became of the events of an hour of a raw partition, chained by hashes",
         policy="kept",
         zone=Zone.CLEAN,
-        writers=("anonymize",),
-        readers=("analysts",),
         config=_kept(2 * _MIB),
     ),
     TopicSpec(
@@ -167,8 +162,6 @@ _TABLE: Final = (
         value="a change of a figure after its window had closed: old, new, difference, revision and cause",
         policy="kept",
         zone=Zone.CLEAN,
-        writers=("aggregate",),
-        readers=("analysts",),
         config=_kept(2 * _MIB),
     ),
     _changelog("anonymize", "watermark, consent, seen sequences and ids, all under pseudonyms", Zone.CLEAN),

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 
 from agents.core.control import ControlKeys
 from agents.core.pseudonyms import Pseudonyms
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle import OracleKeys, OracleResult, expect
 from pipeline.oracle.control import Controls
 from pipeline.oracle.judging import Judge
-from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding, fold_digest, key_parts
 
 __all__ = [

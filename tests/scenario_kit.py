@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle import OracleKeys
 from pipeline.oracle.homes import home_of
-from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding
 from schemas.reasons import Reason
 from schemas.times import parse_time

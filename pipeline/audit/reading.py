@@ -7,9 +7,9 @@ from agents.core.records import RawRecord
 from pipeline.audit.books import ClosedHour, PartitionBooks
 from pipeline.audit.corrections import PartitionCorrections, SinkFigures
 from pipeline.audit.verdict import Partition, Tail
-from pipeline.reading import Progress
+from pipeline.kafka.reader import LogReader, Progress
 from pipeline.settings import Settings
-from pipeline.worker.recovery import LogReader, last_entry
+from pipeline.worker.recovery import last_entry
 from schemas.limits import HOUR_MS
 from schemas.topics import topic_name
 
@@ -21,7 +21,7 @@ _READ = ("aggregates", "corrections", "ledger")
 
 async def read_partitions(settings: Settings, progress: Progress, *, keep_digests: bool = False) -> list[Partition]:
     """Every partition, read and judged; ``brokers`` must be set, the topics be there."""
-    async with LogReader(settings.brokers or "") as reader:
+    async with LogReader(settings.connection()) as reader:
         bounds = {
             (short, number): await reader.bounds(topic_name(settings.topic_prefix, short), number)
             for short in _READ

@@ -1,17 +1,17 @@
 """A connection to ask a broker about itself, refused within seconds where none answers."""
 
 import asyncio
-import contextlib
 import logging
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
+from aiokafka.errors import KafkaError
 
 from pipeline.errors import Refused
+from pipeline.kafka.clients import Admin, admin_client
+from pipeline.kafka.connection import Where, connection_to
+from pipeline.kafka.login import refusal_at
 
 __all__ = ["admin", "coordinated", "unreachable"]
 
@@ -27,36 +27,25 @@ def unreachable(brokers: str, reason: object) -> Refused:
     return Refused(f"cannot reach a broker at {brokers}", f"start one or mend FOOTFALL_BROKERS ({reason})")
 
 
-class _Admin(AIOKafkaAdminClient):  # type: ignore[misc]
-    """Asks every other broker before it gives up: the client's own picks one at random, which may be the one away."""
-
-    async def _send_request(self, request: Any, node_id: int | None = None) -> Any:
-        if node_id is not None:
-            return await super()._send_request(request, node_id)
-        nodes = [broker.nodeId for broker in self._client.cluster.brokers()]
-        random.shuffle(nodes)
-        for node in nodes[:-1]:
-            with contextlib.suppress(NodeNotReadyError, KafkaConnectionError):
-                return await super()._send_request(request, node)
-        return await super()._send_request(request, nodes[-1] if nodes else None)
-
-
 @asynccontextmanager
-async def admin(brokers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin(brokers: Where) -> AsyncIterator[Admin]:
     """An admin client that has had an answer of ``brokers``; refuses where there is none within 8 s."""
     logger = logging.getLogger("aiokafka")
     if not logger.handlers:  # else Python prints to stderr what the refusal says already
         logger.addHandler(logging.NullHandler())
-    client = _Admin(bootstrap_servers=brokers, request_timeout_ms=_REQUEST_MS)
+    connection = connection_to(brokers)
+    client = admin_client(connection, request_ms=_REQUEST_MS)
     try:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await client.start()
                 await client.describe_cluster()
         except TimeoutError:
-            raise unreachable(brokers, f"no answer within {_ANSWER_SECONDS} s") from None
+            raise refusal_at(connection) or unreachable(
+                connection.brokers, f"no answer within {_ANSWER_SECONDS} s"
+            ) from None
         except (KafkaError, OSError, ValueError) as error:
-            raise unreachable(brokers, type(error).__name__) from None
+            raise refusal_at(connection) or unreachable(connection.brokers, type(error).__name__) from None
         yield client
     finally:
         await client.close()

@@ -13,10 +13,12 @@ from agents.core.count_state import Entry
 from agents.core.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError
 from agents.core.raw_state import RawEntry
 from pipeline.errors import Refused
+from pipeline.kafka.reader import LogReader
 from pipeline.settings import Settings
 from pipeline.unknown import readable, refused_form
-from pipeline.worker.recovery import LogReader, last_entry
+from pipeline.worker.recovery import last_entry
 from schemas.clean import CleanChunk, OtherVersionError, decode_chunk
+from schemas.flow import STAGES
 from schemas.topics import topic_name
 
 __all__ = ["begun_before", "known_chunk", "pinned_partitions", "readable_state", "refused_partitions", "refused_state"]
@@ -92,10 +94,10 @@ async def pinned_partitions(settings: Settings, there: Mapping[str, int]) -> int
 
     ``there`` are the partitions of each topic that stands.
     """
-    topics = {short: topic_name(settings.topic_prefix, short) for short in ("anonymize-state", "aggregate-state")}
+    topics = {short: topic_name(settings.topic_prefix, short) for short in (stage.state for stage in STAGES.values())}
     if not there.keys() & topics.values():
         return None
-    async with LogReader(settings.brokers or "") as reader:
+    async with LogReader(settings.connection()) as reader:
         for short, topic in topics.items():
             try:
                 for partition in range(there.get(topic, 0)):

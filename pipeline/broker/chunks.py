@@ -6,10 +6,10 @@ from aiokafka.errors import KafkaError
 
 from agents.core.control import ControlKeys
 from pipeline.broker.begun import known_chunk
-from pipeline.broker.topics import failed, required_brokers
+from pipeline.broker.topics import failed
 from pipeline.errors import Refused
+from pipeline.kafka.reader import LogReader
 from pipeline.settings import Settings
-from pipeline.worker.recovery import LogReader
 from schemas.clean import CleanChunk
 from schemas.deciding import deciding_part
 from schemas.topics import topic_name
@@ -30,7 +30,7 @@ async def look_at_chunks(settings: Settings) -> InChunks:
     """Read the first and the last chunk of each partition; refuses what is none of this release."""
     clean, found = topic_name(settings.topic_prefix, "clean"), InChunks({}, {})
     try:
-        async with LogReader(required_brokers(settings)) as reader:
+        async with LogReader(settings.connection()) as reader:
             for number in range(settings.partitions):
                 first, end = await reader.bounds(clean, number)
                 for at in sorted({first, end - 1}) if first < end else ():

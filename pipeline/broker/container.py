@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from pipeline.broker.embedded import CLUSTER_ID, free_ports, serves
+from pipeline.broker.embedded import free_ports, serves
 from pipeline.broker.jars import locked_jars
+from pipeline.broker.java import CLUSTER_ID
 from pipeline.broker.properties import HOST, server_properties
 from pipeline.printable import printable
 

@@ -1,8 +1,7 @@
 """The fold digest in force: where it is read, the control records that change it, and refusals of others (1.7)."""
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.core.control import FOLD_HEADER, ControlKeys, ControlReader, InForce
@@ -11,11 +10,13 @@ from agents.core.joins import ENTRY_KEY
 from agents.core.raw_state import RawEntry
 from pipeline.broker.begun import readable_state
 from pipeline.broker.chunks import last_chunk
-from pipeline.broker.topics import failed, required_brokers
+from pipeline.broker.topics import failed
 from pipeline.errors import Refused
+from pipeline.kafka.clients import producer, started
+from pipeline.kafka.reader import LogReader
 from pipeline.preflight import Keys
 from pipeline.settings import Settings
-from pipeline.worker.recovery import LogReader, last_entry
+from pipeline.worker.recovery import last_entry
 from schemas.deciding import deciding_part, key_parts
 from schemas.topics import topic_name
 
@@ -43,11 +44,11 @@ async def announce(settings: Settings, keys: Keys) -> Announced:
 
     Refuses another pseudonym key, and a control key whose predecessor is not given.
     """
-    digest, brokers = settings.digest(), required_brokers(settings)
+    digest, where = settings.digest(), settings.connection()
     appended: list[int] = []
     before: str | None = None
     try:
-        async with LogReader(brokers) as reader:
+        async with LogReader(where) as reader:
             for _ in range(_ROUNDS):  # the last one finds nothing left to do
                 ends = await in_force_at_ends(reader, settings, keys.control)
                 if all(end is None for end in ends):
@@ -93,26 +94,23 @@ async def _append(
     settings: Settings, control: ControlKeys, digest: str, ends: list[InForce | None], changed: list[int]
 ) -> None:
     topic = topic_name(settings.topic_prefix, "raw")
-    producer = AIOKafkaProducer(bootstrap_servers=required_brokers(settings), acks="all", enable_idempotence=True)
-    await producer.start()
-    try:
+    where = settings.connection()
+    async with started(producer(where), where) as writer:
         for number in changed:
             end = ends[number] or InForce(0, -1, (_first(ends),))
             text = control.fold(topic, number, digest, end.number + 1, end.digest)
-            await append_bare(producer, topic, number, FOLD_HEADER, text)
-    finally:
-        await producer.stop()
+            await append_bare(writer, topic, number, FOLD_HEADER, text)
 
 
-async def append_bare(producer: AIOKafkaProducer, topic: str, partition: int, header: str, value: bytes) -> None:
+async def append_bare(writer: Any, topic: str, partition: int, header: str, value: bytes) -> None:
     """Append a record without key and value whose only header is ``header``, and wait until it is acknowledged.
 
     A batch of its own, since the producer's ``send`` will not take a record without key and value.
     """
-    batch = producer.create_batch()
+    batch = writer.create_batch()
     batch.append(key=None, value=None, timestamp=None, headers=[(header, value)])
     batch.close()
-    await (await producer.send_batch(batch, topic, partition=partition))
+    await (await writer.send_batch(batch, topic, partition=partition))
 
 
 async def in_force_at_ends(reader: LogReader, settings: Settings, control: ControlKeys) -> list[InForce | None]:

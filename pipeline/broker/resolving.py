@@ -7,13 +7,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.broker.acls import allow
+from pipeline.broker.admin import admin
 from pipeline.broker.container import IMAGE, KAFKA_VERSION, NoContainerError, container
-from pipeline.broker.embedded import embedded
+from pipeline.broker.embedded import embedded, running
 from pipeline.broker.jars import Progress
+from pipeline.broker.secured import Secured, secured
 from pipeline.errors import Refused
 
-__all__ = ["BrokerChoice", "Chosen", "resolve"]
+__all__ = ["BrokerChoice", "Chosen", "resolve", "resolve_secure"]
 
+_EMBEDDED = f"the embedded Apache Kafka {KAFKA_VERSION}"
 _OTHER_FOLDER = "take another FOOTFALL_DATA_DIR"
 
 
@@ -33,6 +37,8 @@ class Chosen(NamedTuple):
     why: str
     given: bool = False
     """Whether it is the settings', and nothing was started."""
+    access: Secured | None = None
+    """The logins, where everybody has to log in."""
 
     @property
     def line(self) -> str:
@@ -75,7 +81,17 @@ async def resolve(
                 yield Chosen(address, f"a container of {IMAGE}", why or "Docker answers")
                 return
         address = await ending.enter_async_context(embedded(folder, progress))
-        yield Chosen(address, f"the embedded Apache Kafka {KAFKA_VERSION}", why)
+        yield Chosen(address, _EMBEDDED, why)
+
+
+@asynccontextmanager
+async def resolve_secure(folder: Path, prefix: str, progress: Progress | None = None) -> AsyncIterator[Chosen]:
+    """The embedded broker with TLS, a login for each role, and their rights to the topics of ``prefix``."""
+    access = secured(folder)
+    async with running(folder, progress, access) as broker:
+        async with admin(broker.own) as client:
+            await allow(client, prefix)
+        yield Chosen(broker.address, f"{_EMBEDDED} with TLS and logins", "asked for", access=access)
 
 
 def _refuse_where_asked(

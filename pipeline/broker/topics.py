@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from pipeline.broker.admin import admin
 from pipeline.broker.begun import refused_partitions
 from pipeline.errors import Refused
+from pipeline.kafka.clients import Admin
 from pipeline.settings import Settings
 from schemas.topics import ENFORCED, TOPICS, TopicSpec, topic_config, topic_name
 
@@ -26,7 +27,6 @@ __all__ = [
     "partition_counts",
     "partitions_of",
     "remove",
-    "required_brokers",
     "standing",
 ]
 
@@ -65,16 +65,9 @@ class StandingTopic:
     config: Mapping[str, str]
 
 
-def required_brokers(settings: Settings) -> str:
-    """The brokers that are set; refuses where none are."""
-    if settings.brokers is None:
-        raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker")
-    return settings.brokers
-
-
 async def standing(settings: Settings) -> dict[str, StandingTopic]:
     """Short name to topic, for those of the table that the broker has; refuses where it cannot be asked."""
-    brokers = required_brokers(settings)
+    brokers = settings.connection()
     try:
         async with admin(brokers) as client:
             return await _standing(client, settings.topic_prefix, with_config=True)
@@ -84,12 +77,12 @@ async def standing(settings: Settings) -> dict[str, StandingTopic]:
 
 async def partition_counts(settings: Settings) -> dict[str, int]:
     """How many partitions each topic of the table has that the broker has; raises KafkaError, Refused without one."""
-    async with admin(required_brokers(settings)) as client:
+    async with admin(settings.connection()) as client:
         there = await _standing(client, settings.topic_prefix, with_config=False)
         return {topic.name: topic.partitions for topic in there.values()}
 
 
-async def _standing(client: AIOKafkaAdminClient, prefix: str, *, with_config: bool) -> dict[str, StandingTopic]:
+async def _standing(client: Admin, prefix: str, *, with_config: bool) -> dict[str, StandingTopic]:
     names = _names(prefix)
     found = {name: partitions for name, partitions in (await _described(client)).items() if name in names}
     configs = await _configs(client, list(found)) if with_config and found else {}
@@ -106,7 +99,7 @@ async def _standing(client: AIOKafkaAdminClient, prefix: str, *, with_config: bo
     }
 
 
-async def _configs(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+async def _configs(client: Admin, names: list[str]) -> dict[str, dict[str, str]]:
     wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_CONFIGS)) for name in names]
     configs: dict[str, dict[str, str]] = {}
     for answer in await client.describe_configs(wanted):
@@ -123,7 +116,7 @@ async def apply(settings: Settings) -> list[str]:
     What stands is left as it is, whatever it is like, but for another number of partitions: to make others beside it is
     refused, since no number can be lowered again. Refuses what the broker refuses.
     """
-    brokers = required_brokers(settings)
+    brokers = settings.connection()
     try:
         async with admin(brokers) as client:
             there = await _all_shown(client, settings)
@@ -143,7 +136,7 @@ def _names(prefix: str) -> dict[str, str]:
     return {topic_name(prefix, short): short for short in TOPICS}
 
 
-async def _all_shown(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, StandingTopic]:
+async def _all_shown(client: Admin, settings: Settings) -> dict[str, StandingTopic]:
     """What stands, once it is shown: a topic that was just made is known to the controller before it is to brokers."""
     there: dict[str, StandingTopic] = {}
 
@@ -158,7 +151,7 @@ async def _all_shown(client: AIOKafkaAdminClient, settings: Settings) -> dict[st
     return there
 
 
-async def _create(client: AIOKafkaAdminClient, settings: Settings, missing: Mapping[str, str]) -> list[str]:
+async def _create(client: Admin, settings: Settings, missing: Mapping[str, str]) -> list[str]:
     replication = settings.replication or await _default_replication(client)
     return await _create_like(client, missing, settings.partitions, replication)
 
@@ -170,9 +163,7 @@ def _new(names: Mapping[str, str], partitions: int, replication: int) -> list[Ne
     ]
 
 
-async def _create_like(
-    client: AIOKafkaAdminClient, names: Mapping[str, str], partitions: int, replication: int
-) -> list[str]:
+async def _create_like(client: Admin, names: Mapping[str, str], partitions: int, replication: int) -> list[str]:
     """Make topics; ``names`` maps each to the short name of the topic of the table that it is like.
 
     Returns those that it made: what another has just made need not be shown yet.
@@ -185,7 +176,7 @@ async def _create_like(
     return [name for name in names if name in made]
 
 
-async def _default_replication(client: AIOKafkaAdminClient) -> int:
+async def _default_replication(client: Admin) -> int:
     """The broker's own default; it is asked for, since the request at hand has no word for it."""
     name = "default.replication.factor"
     node = (await client.describe_cluster())["brokers"][0]["node_id"]
@@ -200,7 +191,7 @@ async def _default_replication(client: AIOKafkaAdminClient) -> int:
 async def partitions_of(settings: Settings, name: str) -> int:
     """How many partitions a topic outside the table has, 0 where there is none; refuses where that is not told."""
     try:
-        async with admin(required_brokers(settings)) as client:
+        async with admin(settings.connection()) as client:
             return len((await _described(client)).get(name, ()))
     except (KafkaError, TimeoutError) as error:
         raise failed("look at the topics", error) from None
@@ -210,7 +201,7 @@ async def make_sink(settings: Settings, name: str) -> None:
     """Make a topic like the sink, with as many replicas as that has, and wait until it can be written."""
     sink = (await standing(settings))["aggregates"]
     try:
-        async with admin(required_brokers(settings)) as client:
+        async with admin(settings.connection()) as client:
             await _create_like(client, {name: "aggregates"}, sink.partitions, sink.replication)
 
             async def led() -> bool:
@@ -225,7 +216,7 @@ async def make_sink(settings: Settings, name: str) -> None:
 async def remove(settings: Settings, name: str) -> None:
     """Delete a topic."""
     try:
-        async with admin(required_brokers(settings)) as client:
+        async with admin(settings.connection()) as client:
             answer = await client.delete_topics([name])
     except (KafkaError, TimeoutError) as error:
         raise failed(f"remove {name}", error) from None
@@ -234,12 +225,12 @@ async def remove(settings: Settings, name: str) -> None:
             raise Refused(f"the broker does not remove {name}", f"it says error {told[1]}")
 
 
-async def _described(client: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
+async def _described(client: Admin) -> dict[str, list[dict[str, Any]]]:
     """Every topic with its partitions: naming one that is missing would make it where topics are made by themselves."""
     return {topic["topic"]: topic["partitions"] for topic in await client.describe_topics()}
 
 
-async def _until_led(client: AIOKafkaAdminClient, prefix: str) -> None:
+async def _until_led(client: Admin, prefix: str) -> None:
     async def led() -> bool:
         there = await _standing(client, prefix, with_config=False)
         return len(there) == len(TOPICS) and all(topic.led for topic in there.values())

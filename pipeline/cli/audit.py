@@ -16,9 +16,10 @@ from pipeline.audit.verdict import Audit, Partition, Unfinished, against_raw, co
 from pipeline.cli.show import bar, console
 from pipeline.errors import Refused
 from pipeline.judgement import known_keys, oracle_of
+from pipeline.kafka.connection import Where
+from pipeline.kafka.reader import ends, read_topic
 from pipeline.preflight import require_broker, require_topics
 from pipeline.printable import printable
-from pipeline.reading import ends, read_topic
 from pipeline.settings import Settings, load_settings
 from schemas.times import instant
 from schemas.topics import topic_name
@@ -82,11 +83,11 @@ def _hour(option: str, text: str | None) -> int | None:
 
 
 async def _audit(settings: Settings, start: int | None, end: int | None, expect: str | None, *, against: bool) -> Audit:
-    brokers = await require_broker(settings)
+    where = await require_broker(settings)
     await require_topics(settings)
     raw = topic_name(settings.topic_prefix, "raw")
     if against:
-        short = [number for number, (first, _) in (await ends(brokers, raw)).items() if first]
+        short = [number for number, (first, _) in (await ends(where, raw)).items() if first]
         if short:
             raise Refused(
                 f"{raw} no longer reaches back to its start in partition {short[0]}", "leave out --against-raw"
@@ -95,13 +96,13 @@ async def _audit(settings: Settings, start: int | None, end: int | None, expect:
         partitions = await read_partitions(settings, report, keep_digests=against)
     found = conclude(settings.topic_prefix, partitions, start, end, expect)
     if against and found.start >= 0:
-        found.findings += await _judged(settings, brokers, found, partitions)
+        found.findings += await _judged(settings, where, found, partitions)
     return found
 
 
-async def _judged(settings: Settings, brokers: str, found: Audit, partitions: list[Partition]) -> list[Finding]:
+async def _judged(settings: Settings, where: Where, found: Audit, partitions: list[Partition]) -> list[Finding]:
     with bar("reading raw", to_stderr=True) as report:
-        records = await read_topic(brokers, topic_name(settings.topic_prefix, "raw"), report)
+        records = await read_topic(where, topic_name(settings.topic_prefix, "raw"), report)
     keys = await known_keys(settings, "audit --against-raw")
     with bar("judging raw", to_stderr=True) as report:
         expected = await oracle_of(settings, records, report, keys=keys)

@@ -29,10 +29,10 @@ from pipeline.explain.explanation import Explanation
 from pipeline.explain.reading import explain
 from pipeline.explain.wanted import parse_id
 from pipeline.judgement import Judgement, judge
+from pipeline.kafka.reader import follow, read_topic
 from pipeline.leaks import LeakSearch
 from pipeline.printable import printable
 from pipeline.processes import metric_total
-from pipeline.reading import follow, read_topic
 from pipeline.settings import Settings, load_settings
 from pipeline.simulate import Plan, simulate
 from pipeline.simulate.publish import publish
@@ -171,7 +171,7 @@ async def _feed(settings: Settings, run: _Run, progress: Progress, task: TaskID)
 
 async def _watch(settings: Settings, view: SinkView, show: object) -> None:
     topic = topic_name(settings.topic_prefix, "aggregates")
-    async for batch in follow(settings.brokers or "", topic, whole=False):
+    async for batch in follow(settings.connection(), topic, whole=False):
         view.apply(batch)
         show()  # type: ignore[operator]
 
@@ -210,7 +210,8 @@ async def _search(settings: Settings, stack: Stack, run: _Run) -> LeakSearch:
     wanted = [short for short in TOPICS if short != "raw"]
     with bar("looking for personal data") as report:
         for number, short in enumerate(wanted, 1):
-            search.records(f"topic {short}", await read_topic(stack.brokers, topic_name(settings.topic_prefix, short)))
+            topic = topic_name(settings.topic_prefix, short)
+            search.records(f"topic {short}", await read_topic(settings.connection(), topic))
             report(number, len(wanted))
     for worker in stack.workers:
         search.look(f"metrics of {worker.kind}", worker.get("/metrics")[1].encode())

@@ -15,9 +15,9 @@ from pipeline.explain.left_out import Source
 from pipeline.explain.making import merged
 from pipeline.explain.reading import UnknownFigureError, explain
 from pipeline.explain.wanted import Wanted, parse_id
+from pipeline.kafka.reader import Progress
 from pipeline.preflight import require_broker, require_control, require_topics
 from pipeline.printable import printable
-from pipeline.reading import Progress
 from pipeline.settings import Settings, load_settings
 from schemas.reasons import Reason
 from schemas.times import instant

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from pipeline.cli.show import bar, console
 from pipeline.judgement import Judgement, judge, known_keys, oracle_of
+from pipeline.kafka.reader import StoredRecord, follow, read_topic
 from pipeline.oracle.files import read_file
 from pipeline.preflight import require_broker, require_control, require_topics
 from pipeline.printable import printable
-from pipeline.reading import StoredRecord, follow, read_topic
 from pipeline.settings import Settings, load_settings
 from pipeline.unknown import known
 from pipeline.verify import render

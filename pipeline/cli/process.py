@@ -13,6 +13,7 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from pipeline.errors import Refused
+from pipeline.kafka.login import last_refusal
 from pipeline.unknown import refused_form
 from schemas.forms import UnknownFormError
 
@@ -64,7 +65,7 @@ def refusal_of(error: KafkaError | OSError | UnknownFormError) -> Refused:
     if isinstance(error, UnknownFormError):
         return refused_form(error)
     if isinstance(error, KafkaError | TimeoutError | ConnectionError):
-        return Refused(
+        return last_refusal() or Refused(
             f"the brokers went away or refused on the way ({type(error).__name__})",
             "look at their state, then try again",
         )

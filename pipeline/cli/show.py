@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipeline.reading import Progress as Report
+from pipeline.kafka.reader import Progress as Report
 
 __all__ = ["bar", "console"]
 

@@ -7,8 +7,8 @@ from rich.live import Live
 
 from pipeline.cli.show import console
 from pipeline.errors import Refused
+from pipeline.kafka.reader import follow
 from pipeline.preflight import require_broker
-from pipeline.reading import follow
 from pipeline.settings import Settings, load_settings
 from pipeline.sink import COLUMNS, Columns, SinkView, own_columns
 from schemas.topics import topic_name

@@ -12,9 +12,9 @@ from pipeline.doctor import brokers, rejections, running
 from pipeline.doctor.findings import Finding, Verdict, found, wrong
 from pipeline.doctor.local import local
 from pipeline.errors import Refused
+from pipeline.kafka.reader import LogReader
 from pipeline.preflight import Kind, require_broker
 from pipeline.settings import Settings
-from pipeline.worker.recovery import LogReader
 from pipeline.worker.run import look_around
 
 __all__ = ["STILL_SECONDS", "Finding", "Verdict", "examine"]

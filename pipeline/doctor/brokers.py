@@ -1,21 +1,23 @@
 """What ``doctor`` finds at the brokers before any worker starts: topics, replicas, clock, rights."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from pipeline.broker.acls import group_name
 from pipeline.broker.rights import Right, group_of, topic_rights
 from pipeline.doctor.findings import Finding, Verdict
+from pipeline.kafka.connection import Security
+from pipeline.kafka.reader import LogReader
 from pipeline.preflight import replication_warning, require_topics
 from pipeline.settings import Settings
-from pipeline.worker.recovery import LogReader
+from schemas.flow import OPERATOR, ROLES, STAGES
 from schemas.topics import TOPICS, topic_name
 
 __all__ = ["clock", "replication", "rights", "topics"]
 
 _CLOCK_MS: Final = 60_000
 """How far a broker's clock may run ahead of this one before it is worth a word."""
-_WORKERS: Final = ("anonymize", "aggregate")
 
 
 async def topics(settings: Settings) -> Finding:
@@ -48,33 +50,38 @@ async def clock(settings: Settings, reader: LogReader) -> Finding:
 
 
 async def rights(settings: Settings) -> Finding:
-    """Whether this user may do what the workers do: with topics what the table says, with their groups read."""
-    brokers = settings.brokers or ""
+    """Whether this user may do what both workers do, or one whose login is a role's own what that does."""
+    where = settings.connection()
     try:
-        allowed = await topic_rights(brokers, [topic_name(settings.topic_prefix, short) for short in TOPICS])
-        lacking = [
-            f"{right.name.capitalize()} on topic {topic} for worker {worker}"
-            for topic, right, worker in _needed(settings)
-            if right not in allowed.get(topic, (right,))
-        ]
-        for worker in _WORKERS:
-            group = f"{settings.topic_prefix}-{worker}"
-            if Right.READ not in (await group_of(brokers, group)).rights:
-                lacking.append(f"Read on group {group} for worker {worker}")
+        allowed = await topic_rights(where, [topic_name(settings.topic_prefix, short) for short in TOPICS])
+        groups = {name: (await group_of(where, name)).rights for name in _groups(settings)}
     except NotImplementedError:
         return Finding("rights", Verdict.SKIPPED, "these brokers do not tell what a user may do")
-    if lacking:
-        more = f", and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        mend = "grant it by an ACL; docs/topics.md names readers and writers of each topic"
-        return Finding("rights", Verdict.WRONG, f"this user lacks {lacking[0]}{more}", mend)
-    return Finding("rights", Verdict.FINE, "this user may read and write what both workers do")
+    lacking = {role: [*_lacking(role, settings, allowed, groups)] for role in (*STAGES, OPERATOR)}
+    if not any(lacking[kind] for kind in STAGES):
+        return Finding("rights", Verdict.FINE, "this user may read and write what both workers do")
+    if settings.security() != Security() and (able := [role for role, lacks in lacking.items() if not lacks]):
+        return Finding("rights", Verdict.FINE, f"this user may do what {able[0]} does, and not what others do")
+    missing = [each for kind in STAGES for each in lacking[kind]]
+    more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
+    mend = "grant it by an ACL; docs/topics.md names readers and writers of each topic"
+    return Finding("rights", Verdict.WRONG, f"this user lacks {missing[0]}{more}", mend)
 
 
-def _needed(settings: Settings) -> Iterator[tuple[str, Right, str]]:
-    for short, spec in TOPICS.items():
-        for worker in _WORKERS:
-            name = topic_name(settings.topic_prefix, short)
-            if worker in spec.writers:
-                yield name, Right.WRITE, worker
-            if worker in spec.readers:
-                yield name, Right.READ, worker
+def _groups(settings: Settings) -> dict[str, str]:
+    return {group_name(settings.topic_prefix, kind): kind for kind in STAGES}
+
+
+def _lacking(
+    role: str, settings: Settings, allowed: Mapping[str, Collection[Right]], groups: Mapping[str, Collection[Right]]
+) -> Iterator[str]:
+    who = f"for worker {role}" if role in STAGES else f"for {role}"
+    for short in TOPICS:
+        name = topic_name(settings.topic_prefix, short)
+        for right, topics in ((Right.WRITE, ROLES[role].writes), (Right.READ, ROLES[role].reads)):
+            if short in topics and right not in allowed.get(name, (right,)):
+                yield f"{right.name.capitalize()} on topic {name} {who}"
+    for name, kind in _groups(settings).items():
+        right = Right.READ if kind == role else Right.DESCRIBE
+        if role in {kind, OPERATOR} and right not in groups[name]:
+            yield f"{right.name.capitalize()} on group {name} {who}"

@@ -6,9 +6,9 @@ from typing import Final
 
 from pipeline.broker.begun import known_chunk
 from pipeline.doctor.findings import Finding, Verdict
+from pipeline.kafka.reader import LogReader
 from pipeline.settings import Settings
 from pipeline.unknown import known
-from pipeline.worker.recovery import LogReader
 from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
 from schemas.rejections import decode_rejection

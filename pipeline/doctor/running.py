@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
+from pipeline.broker.acls import group_name
 from pipeline.broker.admin import admin, coordinated
 from pipeline.broker.rights import group_of
 from pipeline.doctor.findings import Finding, Verdict
-from pipeline.flow import FLOW
+from pipeline.kafka.reader import LogReader
 from pipeline.preflight import Kind
 from pipeline.processes import answering, metric_total, page
 from pipeline.settings import Settings
-from pipeline.stack import noted_workers
-from pipeline.worker.recovery import LogReader
+from pipeline.stack import noted_workers, up_folder
+from pipeline.worker.held import WholeEnds
+from schemas.flow import STAGES
 from schemas.topics import topic_name
 
 __all__ = ["STILL_SECONDS", "group", "workers"]
@@ -30,7 +32,8 @@ _ANSWERS: Final = frozenset({_READY, 503})
 async def workers(settings: Settings) -> list[Finding]:
     """What each worker that is known says of itself: the named ones, else those of ``up``, else the usual place."""
     named = settings.workers.split(",") if settings.workers else []
-    asked = named or noted_workers(settings.data_dir.absolute() / "up", settings.brokers)
+    folders = [up_folder(settings), up_folder(settings, secure=True)]
+    asked = named or [each for folder in folders for each in noted_workers(folder, settings.brokers)]
     if not asked:
         usual = answering(settings.metrics_host, settings.metrics_port)
         if (await asyncio.to_thread(page, usual, "/readyz"))[0] not in _ANSWERS:
@@ -84,25 +87,21 @@ class _Group(NamedTuple):
 
 async def group(settings: Settings, kind: Kind, reader: LogReader, still: float = STILL_SECONDS) -> Finding:
     """How far a kind of worker is behind, and whether it moves on: looked at for ``still`` seconds at most."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.brokers, group_id=None, enable_auto_commit=False)
-    try:
-        await consumer.start()
-        return _judged(await _Watch(settings, kind, reader, consumer).over(still))
-    finally:
-        await consumer.stop()
+    async with WholeEnds(settings.connection()) as written:
+        return _judged(await _Watch(settings, kind, reader, written).over(still))
 
 
 class _Watch:
-    """Looks at a group again and again; ``consumer`` sees what is written, ``reader`` what may be read."""
+    """Looks at a group again and again; ``written`` sees what is written, ``reader`` what may be read."""
 
-    def __init__(self, settings: Settings, kind: Kind, reader: LogReader, consumer: AIOKafkaConsumer) -> None:
-        self._brokers = settings.brokers or ""
+    def __init__(self, settings: Settings, kind: Kind, reader: LogReader, written: WholeEnds) -> None:
+        self._where = settings.connection()
         self._kind = kind
-        self._name = f"{settings.topic_prefix}-{kind}"
-        topic = topic_name(settings.topic_prefix, FLOW[kind].source)
+        self._name = group_name(settings.topic_prefix, kind)
+        topic = topic_name(settings.topic_prefix, STAGES[kind].source)
         self._keys = [TopicPartition(topic, number) for number in range(settings.partitions)]
         self._reader = reader
-        self._consumer = consumer
+        self._written = written
 
     async def over(self, still: float) -> _Group:
         """Until nothing stands still any more, for ``still`` seconds at most."""
@@ -116,7 +115,7 @@ class _Watch:
             standing = {key for key in standing if now[key].left and now[key].position == before[key].position}
             held = {key for key in held if now[key].written > now[key].end == before[key].end}
         bare = {key for key in standing if not await self._any_record(key, now[key])}
-        members = (await group_of(self._brokers, self._name)).members
+        members = (await group_of(self._where, self._name)).members
         found = {key.partition: place._replace(left=0) if key in bare else place for key, place in now.items()}
         return _Group(
             self._kind, members, found, {key.partition for key in standing - bare}, {key.partition for key in held}
@@ -127,18 +126,18 @@ class _Watch:
         return await self._reader.any_record(key.topic, key.partition, place.position, place.end)
 
     async def _look(self) -> dict[TopicPartition, _Place]:
-        async with admin(self._brokers) as client:
+        async with admin(self._where) as client:
             committed = await coordinated(
                 f"offsets of group {self._name}", lambda: client.list_consumer_group_offsets(self._name)
             )
         bounds = {key: await self._reader.bounds(key.topic, key.partition) for key in self._keys}
-        written = await self._consumer.end_offsets(self._keys)
+        written = {key: await self._written.end(key.topic, key.partition) for key in self._keys}
         places = {}
         for key, (first, end) in bounds.items():
             told = committed.get(key)
             begun = told is not None and told.offset >= 0
             position = max(first, told.offset if begun else 0)
-            places[key] = _Place(begun, position, end, int(written[key]), max(0, end - position))
+            places[key] = _Place(begun, position, end, written[key], max(0, end - position))
         return places
 
 

@@ -6,8 +6,9 @@
 from pathlib import Path
 
 from pipeline.documents.decisions import decisions_page
+from pipeline.documents.flow import with_drawing
 from pipeline.documents.machine import asyncapi, json_schemas
-from pipeline.documents.pages import events_page, metrics_page, operations_page, settings_page, topics_page
+from pipeline.documents.pages import access_page, events_page, metrics_page, operations_page, settings_page, topics_page
 from pipeline.documents.requirements import requirements_page
 
 __all__ = ["documents", "stale", "write"]
@@ -20,6 +21,8 @@ def documents() -> dict[str, str]:
         "events.md": events_page(),
         "metrics.md": metrics_page(),
         "topics.md": topics_page(),
+        "access.md": access_page(),
+        "architecture.md": with_drawing(Path(__file__).parents[2] / "docs" / "architecture.md"),
         "settings.md": settings_page(),
         "operations.md": operations_page(),
         "requirements.md": requirements_page(root),

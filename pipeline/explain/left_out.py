@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.explain.making import Counted, Making
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle.control import Controls
 from pipeline.oracle.form import RawEvent, read_record
 from pipeline.oracle.judging import Judge
-from pipeline.reading import StoredRecord
 from schemas.catalogue.fields import ABSENT
 from schemas.clean import Shape
 from schemas.deciding import Deciding

@@ -15,12 +15,11 @@ from pipeline.explain.left_out import FromBooks, FromRaw, LeftOut
 from pipeline.explain.making import FromClean, Making
 from pipeline.explain.wanted import Wanted
 from pipeline.judgement import known_keys
+from pipeline.kafka.reader import LogReader, Progress, StoredRecord
 from pipeline.oracle.control import Controls
-from pipeline.reading import Progress, StoredRecord
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
 from pipeline.unknown import known
-from pipeline.worker.recovery import LogReader
 from schemas.corrections import decode_correction
 from schemas.ledger import decode_entry
 from schemas.topics import topic_name
@@ -66,7 +65,7 @@ async def explain(settings: Settings, wanted: Wanted, bar: Bar) -> Explanation:
 
     The sink is read first: whatever it shows is in the other topics already.
     """
-    async with LogReader(settings.brokers or "") as reader:
+    async with LogReader(settings.connection()) as reader:
         place = _Home(settings, reader, wanted, bar)
         figure = await _figure(place, wanted)
         through = figure["revision"] // 2

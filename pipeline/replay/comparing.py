@@ -7,10 +7,10 @@ from typing import Final
 
 from agents.core.count_state import Entry, name_of
 from agents.core.refold import Refold
+from pipeline.kafka.reader import LogReader
 from pipeline.replay.folding import rows_of
 from pipeline.replay.live import Judge, Standing, Verdict, live_figures, standing_of
 from pipeline.verify import Difference, DifferenceKind
-from pipeline.worker.recovery import LogReader
 from schemas.deciding import Deciding
 
 __all__ = ["Compared", "compare_partition", "note_surplus"]

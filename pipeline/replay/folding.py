@@ -19,11 +19,11 @@ from agents.core.records import RawRecord
 from agents.core.refold import Refold, Told
 from pipeline.broker.begun import known_chunk
 from pipeline.errors import Refused
+from pipeline.kafka.appender import ForeignWriteError, SoleLog
+from pipeline.kafka.reader import LogReader
 from pipeline.replay.asked import NOTE_KEY, Asked
 from pipeline.replay.start import Peek, Stretch, first_needed
 from pipeline.settings import Settings
-from pipeline.worker.appender import ForeignWriteError, SoleLog
-from pipeline.worker.recovery import LogReader
 from schemas.clean import CleanChunk
 from schemas.deciding import KEY_DIGITS, key_parts
 from schemas.topics import topic_name

@@ -8,11 +8,13 @@ from agents.core.count_state import Entry
 from agents.core.joins import ENTRY_KEY
 from agents.core.refold import Period, Refold
 from agents.core.windows import Span
+from pipeline.broker.acls import group_name
 from pipeline.broker.admin import admin, coordinated
 from pipeline.broker.begun import readable_state
+from pipeline.kafka.reader import LogReader
 from pipeline.settings import Settings
 from pipeline.unknown import known
-from pipeline.worker.recovery import LogReader, last_entry
+from pipeline.worker.recovery import last_entry
 from schemas.aggregates import Status, decode_aggregate
 from schemas.catalogue.metrics import Kind
 from schemas.deciding import Deciding
@@ -138,8 +140,8 @@ async def live_figures(
 
 async def has_members(settings: Settings) -> bool:
     """Whether worker aggregate runs, as its group sees it; refuses where the broker does not tell."""
-    group = f"{settings.topic_prefix}-aggregate"
-    async with admin(settings.brokers or "") as client:
+    group = group_name(settings.topic_prefix, "aggregate")
+    async with admin(settings.connection()) as client:
 
         async def members() -> bool:
             (answer,) = await client.describe_consumer_groups([group])

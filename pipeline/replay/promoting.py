@@ -20,12 +20,12 @@ from agents.core.refold import Told
 from agents.core.windows import NEVER
 from pipeline.broker.begun import readable_state
 from pipeline.errors import Refused
+from pipeline.kafka.appender import OUTPUT_BATCH_BYTES, Appender, ForeignWriteError, SoleLog
+from pipeline.kafka.reader import LogReader
 from pipeline.replay.comparing import Compared, note_surplus
 from pipeline.replay.folding import Folding, replay_partition, rows_of
 from pipeline.replay.live import Judge, Standing, Verdict, live_figures, standing_of
 from pipeline.replay.start import Stretch
-from pipeline.worker.appender import OUTPUT_BATCH_BYTES, Appender, ForeignWriteError, SoleLog
-from pipeline.worker.recovery import LogReader
 from schemas.aggregates import Status
 from schemas.topics import topic_name
 

@@ -14,8 +14,9 @@ from agents.core.refold import Refold, Told
 from pipeline.broker.digests import other_facts
 from pipeline.broker.topics import make_sink, partitions_of, remove
 from pipeline.errors import Refused
+from pipeline.kafka.appender import Appender, ProduceError, SoleLog
+from pipeline.kafka.reader import LogReader, Progress
 from pipeline.preflight import require_broker, require_control, require_topics
-from pipeline.reading import Progress
 from pipeline.replay.asked import NOTE_KEY, Asked
 from pipeline.replay.comparing import Compared, compare_partition
 from pipeline.replay.folding import Folding, Written, has_pseudonyms, replay_partition
@@ -23,8 +24,6 @@ from pipeline.replay.live import Verdict, entries, has_members
 from pipeline.replay.promoting import Promotion
 from pipeline.replay.start import Peek, Stretch, peeking, require_reach
 from pipeline.settings import Settings
-from pipeline.worker.appender import Appender, ProduceError, SoleLog
-from pipeline.worker.recovery import LogReader
 from schemas.deciding import fold_digest
 from schemas.topics import topic_name
 
@@ -70,7 +69,7 @@ async def replay(settings: Settings, asked: Asked, name: str, wait: float, progr
             await make_sink(settings, name)
         elif partitions != settings.partitions:
             raise Refused(f"{name} is no sink of a replay", "take another --into")
-        async with Appender(settings.brokers or "", lambda: True) as appender:
+        async with Appender(settings.connection(), lambda: True) as appender:
             if known is None:
                 stretches = await _begin(folding, appender, name, stretches)
             found = Replayed(asked)
@@ -84,7 +83,7 @@ async def replay(settings: Settings, asked: Asked, name: str, wait: float, progr
 async def promote(settings: Settings, name: str, progress: Progress) -> Promoted:
     """Copy to the live sink what it lacks of the replay in ``name``; refuses while worker aggregate runs."""
     await require_broker(settings)
-    async with _answered(), LogReader(settings.brokers or "") as reader:
+    async with _answered(), LogReader(settings.connection()) as reader:
         known = await _note(reader, name) if await partitions_of(settings, name) else None
     if known is None:
         raise Refused(f"there is no replay in {name}", "run it first: footfall replay --from DAY --into SUFFIX")
@@ -106,7 +105,7 @@ async def promote(settings: Settings, name: str, progress: Progress) -> Promoted
             found.compared.merge(each.compared)
         if found.compared.verdicts[Verdict.DIFFERENT]:
             return found
-        async with Appender(settings.brokers or "", lambda: True) as appender:
+        async with Appender(settings.connection(), lambda: True) as appender:
             for each in promotions:
                 await each.write(appender)
                 found.copied += each.lacking
@@ -116,7 +115,7 @@ async def promote(settings: Settings, name: str, progress: Progress) -> Promoted
 async def remove_sink(settings: Settings, name: str) -> None:
     """Delete the sink of a replay; refuses a topic that is none."""
     await require_broker(settings)
-    async with _answered(), LogReader(settings.brokers or "") as reader:
+    async with _answered(), LogReader(settings.connection()) as reader:
         if not await partitions_of(settings, name):
             raise Refused(f"there is no topic {name}", "look at the name after --into")
         await _note(reader, name)

@@ -7,17 +7,17 @@ found while folding sends the search back to the log's start.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
 
 from agents.core.count_state import Entry
-from agents.core.records import RawRecord
 from pipeline.broker.begun import known_chunk
 from pipeline.errors import Refused
-from pipeline.kafka.consumer import BatchConsumer, batch_consumer, fetched
+from pipeline.kafka.clients import BatchConsumer, batch_consumer, started
+from pipeline.kafka.connection import Where
+from pipeline.kafka.reader import raw_records, read
 from schemas.clean import CleanChunk
 from schemas.limits import HOUR_MS
 from schemas.times import instant
@@ -43,27 +43,19 @@ class Peek:
     async def chunk(self, partition: int, offset: int) -> CleanChunk:
         """The chunk at a clean offset; refuses where retention was faster."""
         key = TopicPartition(self.topic, partition)
-        self._consumer.assign([key])
-        try:
-            while True:
-                self._consumer.seek(key, offset)
-                for part in (await fetched(self._consumer, RawRecord)).get(key, ()):
-                    for record in part:
-                        if record.offset == offset:
-                            return known_chunk(record.value, self.topic, partition, record.offset)
-        except OffsetOutOfRangeError:
-            raise Refused(f"{self.topic} partition {partition} was cut off meanwhile", "run it again") from None
+        async with aclosing(read(self._consumer, {key: (offset, offset + 1)}, raw_records)) as found:
+            async for records in found:
+                for record in records:
+                    return known_chunk(record.value, self.topic, partition, record.offset)
+        raise Refused(f"{self.topic} partition {partition} was cut off meanwhile", "run it again")
 
 
 @asynccontextmanager
-async def peeking(brokers: str, topic: str) -> AsyncIterator[Peek]:
+async def peeking(where: Where, topic: str) -> AsyncIterator[Peek]:
     """A reader of single chunks."""
-    consumer = batch_consumer(brokers, partition_bytes=1, wait_ms=20)  # one batch, whatever its size
-    await consumer.start()
-    try:
+    # One batch, whatever its size.
+    async with started(batch_consumer(where, partition_bytes=1, wait_ms=20), where) as consumer:
         yield Peek(consumer, topic)
-    finally:
-        await consumer.stop()
 
 
 async def require_reach(peek: Peek, stretches: list[Stretch], entries: dict[int, Entry], begin: int) -> None:

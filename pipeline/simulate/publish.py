@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from aiokafka import AIOKafkaProducer
-
+from pipeline.kafka.clients import producer, started
 from pipeline.settings import Settings
 from pipeline.simulate.plan import SimRecord, home_of_record
 from schemas.topics import topic_name
@@ -26,17 +25,14 @@ async def publish(
     ``progress`` is called with how many were handed over so far.
     """
     topic = topic_name(settings.topic_prefix, "raw")
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.brokers, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=1 << 18
-    )
-    await producer.start()
     loop = asyncio.get_running_loop()
     began, done = loop.time(), 0
-    try:
+    where = settings.connection()
+    async with started(producer(where, linger_ms=5, max_batch_size=1 << 18), where) as writer:
         under_way: list[asyncio.Future[object]] = []
         for record in records:
             partition = home_of_record(record, settings.partitions)
-            under_way.append(await producer.send(topic, record.value, key=record.key, partition=partition))
+            under_way.append(await writer.send(topic, record.value, key=record.key, partition=partition))
             done += 1
             if len(under_way) >= _UNDER_WAY or (rate and done % max(1, int(rate / 20)) == 0):
                 await asyncio.gather(*under_way)
@@ -48,6 +44,4 @@ async def publish(
         await asyncio.gather(*under_way)
         if progress is not None:
             progress(done)
-    finally:
-        await producer.stop()
     return done

@@ -16,14 +16,15 @@ from agents.core.joins import JoinedLog
 from agents.core.records import LateChange, RawRecord
 from pipeline.broker.begun import known_chunk
 from pipeline.errors import Refused
+from pipeline.kafka.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import parts
 from pipeline.kafka.trusted import admitted
-from pipeline.worker.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
 from schemas.clean import CleanChunk
 from schemas.deciding import deciding_part
+from schemas.flow import STAGES
 
 __all__ = ["CleanOwner", "Stored"]
 
@@ -36,8 +37,7 @@ _DRAWN: Final = 5000
 class CleanOwner(Owner[Stored]):
     """Reads ``clean``; writes ``corrections``, its changelog and ``aggregates``."""
 
-    source = "clean"
-    outputs = ("aggregates", "corrections")
+    stage = STAGES["aggregate"]
 
     def __init__(self, context: Context, partition: int, digest: str) -> None:
         super().__init__(context, partition, deciding_part(digest))

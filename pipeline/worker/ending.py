@@ -8,14 +8,17 @@ import structlog
 from aiokafka import errors as kafka
 
 from pipeline.errors import Refused, StoreError
+from pipeline.kafka.appender import ForeignWriteError, ProduceError
+from pipeline.kafka.login import last_refusal
 from pipeline.unknown import refused_form
-from pipeline.worker.appender import ForeignWriteError, ProduceError
 from pipeline.worker.lease import LeaseLostError
 from pipeline.worker.lines import named, where
 from schemas.forms import UnknownFormError
 
 __all__ = ["end", "reason"]
 
+_FOR_WANT_OF_BROKERS: Final = (LeaseLostError, ProduceError, kafka.KafkaError, TimeoutError, ConnectionError)
+"""What a worker ends with where brokers do not answer, or refuse its login."""
 _AGAIN: Final = "started again, it recovers and mends"
 _REASONS: Final[tuple[tuple[tuple[type[BaseException], ...], str, str], ...]] = (
     (
@@ -59,6 +62,8 @@ def end(error: BaseException) -> NoReturn:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     code = 1
+    if isinstance(error, _FOR_WANT_OF_BROKERS) and (refusal := last_refusal()) is not None:
+        error = refusal
     if isinstance(error, kafka.InvalidSessionTimeoutError):
         error = Refused(
             "the brokers do not take FOOTFALL_SESSION_TIMEOUT",

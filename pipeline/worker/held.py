@@ -2,9 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
+
+from pipeline.kafka.clients import end_consumer, started
+from pipeline.kafka.connection import Where
 
 __all__ = ["HELD_SECONDS", "Held", "WholeEnds"]
 
@@ -15,25 +19,17 @@ HELD_SECONDS: Final = 30.0
 class WholeEnds:
     """Tells where partitions end, records of open transactions included; one a worker."""
 
-    def __init__(self, brokers: str) -> None:
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=brokers,
-            group_id=None,
-            enable_auto_commit=False,
-            isolation_level="read_uncommitted",
-            request_timeout_ms=20_000,
-        )
+    def __init__(self, where: Where) -> None:
+        self._consumer = end_consumer(where)
+        self._where = where
+        self._ending = AsyncExitStack()
 
     async def __aenter__(self) -> "WholeEnds":
-        try:
-            await self._consumer.start()
-        except BaseException:
-            await self._consumer.stop()
-            raise
+        await self._ending.enter_async_context(started(self._consumer, self._where))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        await self._ending.aclose()
 
     async def end(self, topic: str, partition: int) -> int:
         """The offset after the last record."""

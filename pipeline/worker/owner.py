@@ -17,15 +17,17 @@ from agents.core.standby import Standby
 from agents.core.store import OwnStore
 from pipeline.broker.begun import readable_state
 from pipeline.errors import Refused
+from pipeline.kafka.appender import Appender, SoleLog
 from pipeline.kafka.batch import Batch
+from pipeline.kafka.reader import LogReader
 from pipeline.operations import Operations
 from pipeline.settings import Settings
-from pipeline.worker.appender import Appender, SoleLog
 from pipeline.worker.held import Held
 from pipeline.worker.intake import STALL_SECONDS, Intake
 from pipeline.worker.lease import Lease
-from pipeline.worker.recovery import LogReader, Recovered, joined_entry, last_entry, recover
+from pipeline.worker.recovery import Recovered, joined_entry, last_entry, recover
 from pipeline.worker.releases import NOBODY, Stand, Turn, Way, lies
+from schemas.flow import Kind, Stage
 from schemas.operational import RecoveryWay
 from schemas.topics import topic_name
 
@@ -40,7 +42,7 @@ _CHECK_SECONDS: Final = 2.0
 class Context:
     """What every owner of a worker is given. ``committed`` tells the group's commit of a partition, None without."""
 
-    kind: str
+    kind: Kind
     settings: Settings
     appender: Appender
     lease: Lease
@@ -66,10 +68,8 @@ class Context:
 class Owner(abc.ABC, Generic[Record]):
     """One assignment of one partition: its own state, its own task; dropped when it is revoked."""
 
-    source: str
-    """Short name of the topic that is read."""
-    outputs: tuple[str, ...]
-    """Short names of topics that hold something only if there is state."""
+    stage: Stage
+    """What it reads and writes."""
 
     def __init__(self, context: Context, partition: int, own: str) -> None:
         self.context = context
@@ -127,7 +127,7 @@ class Owner(abc.ABC, Generic[Record]):
 
     async def survey(self) -> None:
         """Look, before joining the group, whether events were lost here; raises Refused. Not to be used afterwards."""
-        state = self.context.topic(f"{self.context.kind}-state")
+        state = self.context.topic(self.stage.state)
         joined = await last_entry(self.context.reader, state, self.partition)
         try:
             await self._judged(joined)
@@ -136,7 +136,8 @@ class Owner(abc.ABC, Generic[Record]):
             await self._judged(joined)
         if await self.made_anew():
             raise Refused(
-                f"{self.context.topic(self.source)} partition {self.partition} holds other records than those folded",
+                f"{self.context.topic(self.stage.source)} partition {self.partition} holds other records than those"
+                " folded",
                 "the topic was made anew; take a new FOOTFALL_TOPIC_PREFIX",
             )
 
@@ -145,14 +146,14 @@ class Owner(abc.ABC, Generic[Record]):
 
         The state was read before the source's ends are asked for, since another owner may move on.
         """
-        state = self.context.topic(f"{self.context.kind}-state")
+        state = self.context.topic(self.stage.state)
         with readable_state(state, self.partition, self.context.settings.partitions):
             self.take_up(joined)
         self.fresh = joined.get(ENTRY_KEY) is None
         await self._look_for_position(fresh=self.fresh)
 
     async def _look_for_position(self, *, fresh: bool) -> None:
-        first, self.end = await self.context.reader.bounds(self.context.topic(self.source), self.partition)
+        first, self.end = await self.context.reader.bounds(self.context.topic(self.stage.source), self.partition)
         await self._require_position(fresh, first)
 
     async def restore(self, standby: Standby | None = None, former: Self | None = None) -> int:
@@ -188,7 +189,7 @@ class Owner(abc.ABC, Generic[Record]):
 
     async def _recover(self, standby: Standby) -> tuple[JoinedLog, Recovered]:
         """Read on to the changelog's end, and take up what it comes to."""
-        state = self.context.topic(f"{self.context.kind}-state")
+        state = self.context.topic(self.stage.state)
         found = await recover(self.context.reader, state, self.partition, standby)
         self.changelog = SoleLog(self.context.appender, state, self.partition, found.end)
         joined, self._store = standby.joined, standby.hand_over()
@@ -292,7 +293,7 @@ class Owner(abc.ABC, Generic[Record]):
             return
         self._checked_at = time.monotonic()
         await self.check_foreign()
-        topic, reader = self.context.topic(self.source), self.context.reader
+        topic, reader = self.context.topic(self.stage.source), self.context.reader
         readable = await reader.end(topic, self.partition)
         self.end = max(self.end, readable)
         await self._look_for_transactions(topic, readable)
@@ -357,7 +358,7 @@ class Owner(abc.ABC, Generic[Record]):
 
     async def _require_position(self, fresh: bool, first: int) -> None:
         """Refuse where events were lost between the state and the log, or with the state."""
-        topic, context = self.context.topic(self.source), self.context
+        topic, context = self.context.topic(self.stage.source), self.context
         where = f"{topic} partition {self.partition}"
         lost = None
         if fresh:
@@ -366,7 +367,7 @@ class Owner(abc.ABC, Generic[Record]):
                 lost = f"its group committed offset {commit}, yet there is no state"
             elif first > 0:
                 lost = f"it begins at offset {first}, yet there is no state"
-            for output in self.outputs:
+            for output in self.stage.outputs:
                 if lost is None and (await context.reader.bounds(context.topic(output), self.partition))[1] > 0:
                     lost = f"{context.topic(output)} is not empty, yet there is no state"
         elif self.position > self.end:

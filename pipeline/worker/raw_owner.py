@@ -13,12 +13,13 @@ from agents.core.native import Records
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.raw_state import Folded
 from agents.core.records import RawRecord
+from pipeline.kafka.appender import OUTPUT_BATCH_BYTES
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import HEADER_WEIGHT, parts, weight_of
-from pipeline.worker.appender import OUTPUT_BATCH_BYTES
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
 from schemas.clean import encode_chunk
+from schemas.flow import STAGES
 from schemas.reasons import Reason
 
 __all__ = ["RawOwner", "fitting"]
@@ -30,8 +31,7 @@ _CHUNK_BYTES: Final = 4 << 20
 class RawOwner(Owner[RawRecord]):
     """Reads ``raw``; writes ``clean``, ``rejected``, ``ledger``, its changelog, and back to ``raw`` moves and ticks."""
 
-    source = "raw"
-    outputs = ("clean",)
+    stage = STAGES["anonymize"]
 
     def __init__(
         self, context: Context, partition: int, pseudonyms: Pseudonyms, control: ControlKeys, digest: str

@@ -1,130 +1,14 @@
-"""Restoring a partition: the join of its changelog, and what a reader of logs needs for it (design 2.1, rules 5, 6)."""
+"""Restoring a partition: the join of its changelog (design 2.1, rules 5, 6)."""
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from aiokafka import TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
-
 from agents.core.joins import ENTRY_KEY, JoinedLog
-from agents.core.records import RawRecord
 from agents.core.standby import Standby
-from pipeline.kafka.consumer import BatchConsumer, batch_consumer, fetched
+from pipeline.kafka.reader import LogReader
 from pipeline.unknown import readable
 
-__all__ = ["LogReader", "Recovered", "Tail", "joined_entry", "last_entry", "recover"]
-
-_PARTITION_BYTES = 16 << 20
-_WAIT_MS = 50
-
-
-class LogReader:
-    """Looks at ends and reads stretches of partitions, outside the group; safe for several tasks at once."""
-
-    def __init__(self, brokers: str) -> None:
-        self._brokers = brokers
-        self._consumer = _consumer(brokers, _WAIT_MS)
-
-    async def __aenter__(self) -> "LogReader":
-        try:
-            await self._consumer.start()
-        except BaseException:
-            await self._consumer.stop()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
-
-    async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
-        """First and end offset."""
-        key = TopicPartition(topic, partition)
-        first = await self._consumer.beginning_offsets([key])
-        return int(first[key]), await self.end(topic, partition)
-
-    async def end(self, topic: str, partition: int) -> int:
-        """The end offset."""
-        key = TopicPartition(topic, partition)
-        return int((await self._consumer.end_offsets([key]))[key])
-
-    async def first_after(self, topic: str, partition: int, time: int) -> tuple[int, int] | None:
-        """Offset and append time (ms) of the first record appended at ``time`` or later; None where there is none."""
-        key = TopicPartition(topic, partition)
-        found = (await self._consumer.offsets_for_times({key: time}))[key]
-        return None if found is None else (int(found.offset), int(found.timestamp))
-
-    async def any_record(self, topic: str, partition: int, start: int, end: int) -> bool:
-        """Whether there is a record, and not markers of transactions alone, from ``start`` to before ``end``."""
-        async with aclosing(self.records(topic, partition, start, end)) as found:
-            async for records in found:
-                if records:
-                    return True
-        return False
-
-    async def records(self, topic: str, partition: int, start: int, end: int) -> AsyncGenerator[list[RawRecord]]:
-        """The records from ``start`` to before ``end``, in lists; of a log cut off meanwhile those that are left.
-
-        Raises Refused for bytes that are no records where trusted services alone write.
-        """
-        key = TopicPartition(topic, partition)
-        if start >= end:
-            return
-        consumer = _consumer(self._brokers, _WAIT_MS)
-        try:
-            await consumer.start()
-            consumer.assign([key])
-            consumer.seek(key, start)
-            while await consumer.position(key) < end:
-                try:
-                    brought = await fetched(consumer, RawRecord)
-                except OffsetOutOfRangeError:
-                    consumer.seek(key, (await self.bounds(topic, partition))[0])
-                    continue
-                for part in brought.get(key, ()):
-                    yield [record for record in part if record.offset < end]
-                    await asyncio.sleep(0)
-        finally:
-            await consumer.stop()
-
-    @asynccontextmanager
-    async def tail(self, topic: str, positions: Mapping[int, int]) -> AsyncGenerator["Tail"]:
-        """Follow partitions from their positions on."""
-        consumer = _consumer(self._brokers, 500)
-        await consumer.start()
-        try:
-            keys = {TopicPartition(topic, partition): position for partition, position in positions.items()}
-            consumer.assign(list(keys))
-            for key, position in keys.items():
-                consumer.seek(key, position)
-            yield Tail(consumer)
-        finally:
-            await consumer.stop()
-
-
-class Tail:
-    """Follows the partitions that its consumer was assigned."""
-
-    def __init__(self, consumer: BatchConsumer) -> None:
-        self._consumer = consumer
-
-    async def more(self) -> Mapping[int, Iterator[Sequence[RawRecord]]]:
-        """What came by partition, in parts that are read when they are asked for; {} where nothing did for a while.
-
-        Raises KafkaError, also where a log was cut off; a part raises Refused as in :meth:`LogReader.records`.
-        """
-        return {place.partition: parts for place, parts in (await fetched(self._consumer, RawRecord)).items()}
-
-    def ends(self) -> Mapping[int, int]:
-        """The end offset of each partition as the broker last told it, where it did."""
-        found = {key.partition: self._consumer.highwater(key) for key in self._consumer.assignment()}
-        return {partition: end for partition, end in found.items() if end is not None}
-
-
-def _consumer(brokers: str, wait_ms: int) -> BatchConsumer:
-    return batch_consumer(brokers, partition_bytes=_PARTITION_BYTES, wait_ms=wait_ms)
+__all__ = ["Recovered", "joined_entry", "last_entry", "recover"]
 
 
 @dataclass(slots=True)

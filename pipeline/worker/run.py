@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiokafka import TopicPartition
@@ -16,14 +16,18 @@ from faust.types import TP
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.store import OwnStore
 from pipeline.app import FootfallApp, build_app
+from pipeline.broker.acls import group_name
 from pipeline.broker.admin import admin, coordinated
 from pipeline.broker.topics import failed
 from pipeline.errors import Refused
-from pipeline.flow import FLOW
+from pipeline.kafka.appender import Appender
+from pipeline.kafka.login import last_refusal, require_login
+from pipeline.kafka.patches.connecting import take_frames_whole
+from pipeline.kafka.reader import LogReader
+from pipeline.kafka.transport import Consumer
 from pipeline.operations import Operations, Pages
 from pipeline.preflight import Keys, Kind, replication_warning, require_broker, require_key, require_topics
 from pipeline.settings import Settings
-from pipeline.worker.appender import Appender
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.ending import end
 from pipeline.worker.failpoints import reached
@@ -33,12 +37,11 @@ from pipeline.worker.lines import log_to_stdout
 from pipeline.worker.manager import Owners
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.raw_owner import RawOwner
-from pipeline.worker.receiving import take_frames_whole
-from pipeline.worker.recovery import LogReader
 from pipeline.worker.standbys import Standbys
 from pipeline.worker.tuning import tune
 from pipeline.worker.turns import Turns
 from pipeline.worker.will import LastWill
+from schemas.flow import STAGES
 from schemas.topics import topic_name
 
 __all__ = ["look_around", "run_worker"]
@@ -58,7 +61,7 @@ def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> i
     except Refused:
         raise
     except (KafkaError, OSError, TimeoutError) as error:  # the brokers went away while the worker looked around
-        raise failed("reach the brokers", error) from None
+        raise last_refusal() or failed("reach the brokers", error) from None
     except Exception as error:  # noqa: BLE001 - its text may hold something of an event
         end(error)
 
@@ -98,7 +101,7 @@ class _Worker:
         appender, opened = Appender(brokers, lambda: self._lease.valid), self._stores()
         async with appender as self._appender, LogReader(brokers) as self._reader, WholeEnds(brokers) as self._ends:
             standbys = Standbys(
-                self._reader, topic_name(settings.topic_prefix, f"{kind}-state"), self._operations, opened
+                self._reader, topic_name(settings.topic_prefix, STAGES[kind].state), self._operations, opened
             )
             owners = Owners(self._maker(keys, opened), standbys, self._lease, self._operations, end)
             turns = Turns(settings, keys, owners)
@@ -109,7 +112,7 @@ class _Worker:
             await pages.start(settings.metrics_host, settings.metrics_port)
             self._heed_signals()
             if await turns.enter(self._stop):
-                self._log.info("starting", metrics_port=pages.port, brokers=brokers, digest=settings.digest())
+                self._log.info("starting", metrics_port=pages.port, brokers=str(brokers), digest=settings.digest())
                 with LastWill() as will:
                     await self._serve(build_app(kind, settings, owners, self._lease, will, end), owners, turns)
             await pages.stop()
@@ -151,9 +154,9 @@ class _Worker:
         return stores.open
 
     async def _committed(self) -> dict[int, int]:
-        group = f"{self._settings.topic_prefix}-{self._kind}"
-        topic = topic_name(self._settings.topic_prefix, FLOW[self._kind].source)
-        async with admin(self._settings.brokers or "") as client:
+        group = group_name(self._settings.topic_prefix, self._kind)
+        topic = topic_name(self._settings.topic_prefix, STAGES[self._kind].source)
+        async with admin(self._settings.connection()) as client:
             found: Mapping[TopicPartition, OffsetAndMetadata] = await coordinated(
                 f"offsets of group {group}", lambda: client.list_consumer_group_offsets(group)
             )
@@ -214,6 +217,7 @@ class _Worker:
                     if (missed := owner.starved()) is not None:
                         await app.footfall_fetch_again(owner.partition, missed)
             turns.leave()
+            require_login(self._settings.connection())
             new = {number: at for number, at in self._reached.items() if done.get(number) != at and at > 0}
             if new and owners.in_group and await self._commit(app, new):
                 done.update(new)
@@ -223,8 +227,7 @@ class _Worker:
         tps = {TP(app.footfall_topic, number): at for number, at in positions.items() if at > 0}
         if not tps:
             return True
-        consumer: Any = app.consumer
         reached("commit")
-        taken = bool(await consumer._thread.commit(tps))  # noqa: SLF001 - Faust's own commit wants its acknowledgements
+        taken = await cast("Consumer", app.consumer).commit_positions(tps)
         reached("committed")
         return taken

@@ -8,8 +8,8 @@ import structlog
 from agents.core.records import RawRecord
 from agents.core.standby import Standby
 from agents.core.store import OwnStore
+from pipeline.kafka.reader import LogReader
 from pipeline.operations import Operations
-from pipeline.worker.recovery import LogReader
 from schemas.topics import COMPACTION_LAG_MS
 
 __all__ = ["Standbys"]

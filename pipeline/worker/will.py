@@ -10,27 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import structlog
-from aiokafka.protocol.api import RequestHeader_v1
-from aiokafka.protocol.group import LeaveGroupRequest_v1
 
 from pipeline.worker import executor
 
-__all__ = ["LastWill", "leaving"]
-
-_CLIENT = "footfall-will"
-
-
-def leaving(coordinator: Any) -> bytes:
-    """The will that the present member of aiokafka's group coordinator leave its group; empty where it is in none."""
-    node = coordinator._client.cluster.broker_metadata(coordinator.coordinator_id)  # noqa: SLF001 - nothing public
-    if not node or not coordinator.member_id:
-        return b""
-    request = LeaveGroupRequest_v1(coordinator.group_id, coordinator.member_id)
-    message = RequestHeader_v1(request, 0, _CLIENT).encode() + request.encode()
-    return b"%s:%d\n%s" % (str(node.host).encode(), node.port, struct.pack(">i", len(message)) + message)
+__all__ = ["LastWill"]
 
 
 class LastWill:

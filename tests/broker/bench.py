@@ -11,11 +11,11 @@ from pipeline.broker.digests import Announced, announce
 from pipeline.broker.topics import apply
 from pipeline.corrections import compare_corrections
 from pipeline.judgement import oracle_keys
+from pipeline.kafka.reader import read_topic
 from pipeline.leaks import LeakSearch
 from pipeline.oracle import OracleKeys, OracleResult, expect
 from pipeline.preflight import require_key
 from pipeline.processes import WorkerProcess, new_keys, start_worker
-from pipeline.reading import read_topic
 from pipeline.settings import Settings, load_settings
 from pipeline.sink import SinkView
 from pipeline.verify import Difference, compare, last_is_highest, wrong_pages

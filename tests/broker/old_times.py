@@ -9,7 +9,7 @@ from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline.broker.admin import admin
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from schemas.limits import HOUR_MS
 from schemas.topics import topic_config
 from tests.broker.bench import PARTITIONS, Bench

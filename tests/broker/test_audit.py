@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from pipeline.broker.topics import apply
-from pipeline.reading import ends, read_topic
+from pipeline.kafka.reader import ends, read_topic
 from pipeline.sink import SinkView
 from schemas.times import instant
 from schemas.topics import TOPICS

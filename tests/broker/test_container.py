@@ -17,7 +17,7 @@ from testcontainers.core.container import Reaper
 from pipeline.broker import resolving
 from pipeline.broker.admin import admin
 from pipeline.broker.container import IMAGE, kafka_environment
-from pipeline.broker.resolving import BrokerChoice, resolve
+from pipeline.broker.resolving import BrokerChoice, Chosen, resolve
 from pipeline.errors import Refused
 from tests.docker_api import Docker, docker
 
@@ -31,6 +31,7 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Docker]:
         monkeypatch.setenv("DOCKER_HOST", address)
         monkeypatch.setattr(testcontainers_config, "connection_mode_override", ConnectionMode.docker_host)
         yield daemon
+        daemon.mute.clear()
         Reaper.delete_instance()
 
 
@@ -175,7 +176,7 @@ async def test_where_the_container_ends_at_its_start(daemon: Docker, tmp_path: P
 
 async def test_brokers_that_are_set_come_first(tmp_path: Path, started: list[Path]) -> None:
     async with resolve(tmp_path, given="kafka:9092") as chosen:
-        assert chosen == ("kafka:9092", "the brokers of FOOTFALL_BROKERS", "that is set", True)
+        assert chosen == Chosen("kafka:9092", "the brokers of FOOTFALL_BROKERS", "that is set", given=True)
     async with resolve(tmp_path, BrokerChoice.EMBEDDED, "kafka:9092") as chosen:
         assert chosen.address == "127.0.0.1:1"
         assert chosen.line.endswith(": asked for")

@@ -9,9 +9,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from pipeline.broker.topics import apply
+from pipeline.kafka.reader import StoredRecord, read_topic
 from pipeline.oracle.homes import home_of
 from pipeline.processes import metric_total
-from pipeline.reading import StoredRecord, read_topic
 from pipeline.settings import load_settings
 from schemas.times import instant
 from tests.broker.bench import DEADLINE, PARTITIONS, Bench, run

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from agents.core.home import home
-from pipeline.reading import read_topic
+from pipeline.kafka.reader import read_topic
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.times import instant
 from tests.broker.bench import PARTITIONS, Bench, run

@@ -19,9 +19,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from pipeline.broker.topics import partitions_of
+from pipeline.kafka.reader import ends, read_topic
 from pipeline.oracle.homes import home_of
 from pipeline.processes import WorkerProcess
-from pipeline.reading import ends, read_topic
 from pipeline.replay.asked import NOTE_KEY
 from pipeline.replay.live import has_members
 from schemas.catalogue.metrics import METRICS

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from pipeline.broker.topics import apply
-from pipeline.reading import read_topic
+from pipeline.kafka.reader import read_topic
 from pipeline.sink import SinkView
 from schemas.limits import DAY_MS
 from schemas.times import instant

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.kafka.reader import read_topic
 from pipeline.processes import WorkerProcess
-from pipeline.reading import read_topic
 from tests.broker.bench import DEADLINE, Bench, run
 
 pytestmark = pytest.mark.broker

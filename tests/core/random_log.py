@@ -5,8 +5,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle.homes import home_of
-from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant

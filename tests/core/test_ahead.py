@@ -16,7 +16,7 @@ from agents.core.counting import AggregateFold
 from agents.core.emission import Emission
 from agents.core.joins import ENTRY_KEY, fence_of, payload_of, seal
 from agents.core.windows import span_of
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.verify import compare
 from schemas.aggregates import aggregate_id
 from schemas.catalogue.metrics import METRICS

@@ -12,8 +12,8 @@ from agents.core.counting import AggregateFold
 from agents.core.intervals import IntervalSet
 from agents.core.joins import JoinedLog
 from agents.core.records import RawRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle import expect
-from pipeline.reading import StoredRecord
 from schemas.bounds import Bound
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS

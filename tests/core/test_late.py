@@ -9,7 +9,7 @@ import pytest
 from agents.core import counting, slices
 from agents.core.counting import AggregateFold
 from pipeline.corrections import compare_corrections
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from schemas.catalogue.metrics import Kind
 from schemas.clean import CleanChunk, Shape, decode_chunk
 from schemas.columns import column

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.corrections import compare_corrections
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.verify import compare, last_is_highest
 from schemas.deciding import Deciding
 from schemas.reasons import Reason

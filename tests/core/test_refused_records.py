@@ -5,8 +5,8 @@ from typing import Any
 
 from agents.core.anonymizing import AnonymizeFold
 from agents.core.records import RawRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle import expect
-from pipeline.reading import StoredRecord
 from schemas.deciding import Deciding
 from schemas.ledger import decode_entry
 from schemas.limits import HOUR_MS

@@ -11,7 +11,7 @@ from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.records import RawRecord, StateWrite
 from agents.core.windows import NEVER
-from pipeline.worker.appender import BATCH_BYTES
+from pipeline.kafka.appender import BATCH_BYTES
 from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, MAX_EVENTS, MAX_RECORD_BYTES

@@ -11,7 +11,7 @@ from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.raw_state import Folded
 from agents.core.records import Part, RawRecord
-from pipeline.worker.appender import BATCH_BYTES, record_weight
+from pipeline.kafka.appender import BATCH_BYTES, record_weight
 from pipeline.worker.raw_owner import fitting
 from schemas.catalogue.catalogue import Catalogue
 from schemas.catalogue.loading import CatalogueMistakesError, read_catalogue

@@ -9,7 +9,7 @@ from agents.core.counting import AggregateFold
 from agents.core.emission import Emission
 from agents.core.joins import JoinedLog
 from agents.core.records import RawRecord, StateWrite
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from schemas.clean import CleanChunk, decode_chunk, encode_chunk
 from schemas.deciding import Deciding
 from schemas.rejections import Rejection

@@ -13,8 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle.homes import home_of
-from pipeline.reading import StoredRecord
 from pipeline.verify import last_is_highest
 
 __all__ = ["Writer", "log_faults", "producers", "raw_faults", "sink_faults", "writer_of"]

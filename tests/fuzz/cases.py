@@ -17,8 +17,8 @@ from pipeline.kafka.batch import Block
 from pipeline.kafka.codecs import UnreadableError
 from pipeline.kafka.parts import HEADER_WEIGHT, weight_of
 from pipeline.kafka.plain import unreadable, walk
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle.homes import home_of
-from pipeline.reading import StoredRecord
 from schemas.catalogue.types import EVENT_TYPES
 from schemas.columns import pack, pack_in_python, unpack, unpack_in_python
 from schemas.limits import HOUR_MS

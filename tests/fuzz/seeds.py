@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, seed, settings
 
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from schemas.columns import column, pack
 from schemas.examples import bad_examples, good_examples
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
@@ -49,10 +49,11 @@ def _seeds() -> Iterator[bytes]:
     for number in range(12):
         yield _log(number)
     yield from _batches()
-    yield bytes([TALLY, 0, 0, 0xFF, 0xFF]) + bytes([0, 3, 1, 2, 3, 1] * 4 + [0, 4, 1, 2, 0, 1] * 3)
+    yield bytes([TALLY, 0, 0, 0xFF, 0xFF]) + bytes([0, 3, 1, 2, 3, 1, 5, 6] * 4 + [0, 4, 1, 2, 0, 1, 7, 255] * 3)
     yield bytes([TALLY, 2, 1, 5, 9]) + bytes(range(240)) * 4
     for odd in range(4 * 8):
-        yield bytes([TALLY, 0, 0, 0xFF, 0xFF, 0, 3]) + bytes(248 + odd // 4 if at == odd % 4 else 1 for at in range(4))
+        names = bytes(248 + odd // 4 if at == odd % 4 else 1 for at in range(4))
+        yield bytes([TALLY, 0, 0, 0xFF, 0xFF, 0, 3]) + names + bytes([1, 1])
     for numbers in (EDGES, range(-40, 200), EDGES[:8], [2**63 - 1], [-(2**31)]):
         yield bytes([COLUMNS]) + pack(column(numbers))
         yield bytes([COLUMNS]) + pack(column(numbers))[:-4]

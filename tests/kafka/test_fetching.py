@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from agents.core.records import RawRecord
 from pipeline.errors import Refused
-from pipeline.kafka.consumer import BatchConsumer
-from pipeline.kafka.fetching import FetchedBatches, WholeBatches
 from pipeline.kafka.parts import parts
+from pipeline.kafka.patches.fetching import BatchConsumer, FetchedBatches, WholeBatches
 from pipeline.kafka.trusted import admitted
 from tests.kafka_batches import Batch, record
 

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import NodeNotReadyError
 
-from pipeline.broker.admin import _Admin
+from pipeline.kafka.patches.admin import Admin as _Admin
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, away: set[int], nodes: int = 3) -> tuple[_Admin, list[int]]:

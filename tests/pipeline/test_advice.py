@@ -63,6 +63,8 @@ FOLLOWED: Final[dict[str, str]] = {
     ),
     "set it below {}": SAYS,
     "unset it here": SAYS,
+    "leave one out": SAYS,
+    "unset that, or add --broker embedded": SAYS,
     "run footfall topics apply": "tests/pipeline/test_topics.py::test_the_commands_from_nothing_to_a_fold",
     "start footfall up --announce to go on under these, or start it as it was": (
         "tests/broker/test_up.py::test_it_goes_on_under_other_settings_only_where_it_is_told_to"

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.main import app
+from pipeline.cli.show import console
 from pipeline.errors import Refused
 from pipeline.settings_catalogue import catalogue_of
 from schemas.examples import EXAMPLE_CATALOGUE
@@ -27,7 +28,7 @@ dimensions = ["kid"]
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(console, "width", 160)
     catalogue_of.cache_clear()
 
 

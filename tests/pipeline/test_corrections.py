@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from pipeline.corrections import CorrectionsView, compare_corrections
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from schemas.corrections import Correction, decode_correction, encode_correction
 from schemas.deciding import Deciding
 from tests.control_kit import expected as expected_of

@@ -145,5 +145,5 @@ async def test_the_worker_at_the_usual_place_and_those_of_up_are_asked(
         assert (usual.check, usual.verdict) == (f"worker at {address}", Verdict.FINE)
         asked: list[Path] = []
         monkeypatch.setattr(running, "noted_workers", lambda folder, _: asked.append(folder) or [address, address])
-        assert len(await workers(load_settings(data_dir=tmp_path / "data"))) == 2
-        assert asked == [tmp_path / "data" / "up"]
+        assert len(await workers(load_settings(data_dir=tmp_path / "data"))) == 4
+        assert asked == [tmp_path / "data" / "up", tmp_path / "data" / "up-secure"]

@@ -11,9 +11,9 @@ from pipeline.explain.explanation import Corrected, Explanation, Verdict
 from pipeline.explain.left_out import FromBooks, FromRaw, LeftOut, Source
 from pipeline.explain.making import FromClean, Making, Run, merged
 from pipeline.explain.wanted import EXAMPLE, parse_id
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle.control import Controls
 from pipeline.oracle.homes import home_of
-from pipeline.reading import StoredRecord
 from schemas.catalogue.catalogue import BUILT_IN
 from schemas.catalogue.metrics import Kind
 from schemas.clean import decode_chunk

@@ -9,8 +9,8 @@ import pytest
 from pipeline import judgement
 from pipeline.broker.chunks import InChunks
 from pipeline.judgement import Judgement, judge
+from pipeline.kafka.reader import Progress, StoredRecord
 from pipeline.oracle import expect
-from pipeline.reading import Progress, StoredRecord
 from pipeline.settings import Settings, load_settings
 from schemas.topics import topic_name
 from tests.scenario_kit import PARTITIONS, Scenario, message, record

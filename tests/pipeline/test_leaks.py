@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.kafka.reader import StoredRecord
 from pipeline.leaks import LeakSearch
-from pipeline.reading import StoredRecord
 
 NEEDLE = "jane.doe+x9@example.org"
 

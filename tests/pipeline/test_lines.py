@@ -14,8 +14,8 @@ from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 
 from pipeline.errors import Refused, StoreError
+from pipeline.kafka.appender import ForeignWriteError, ProduceError
 from pipeline.worker import ending
-from pipeline.worker.appender import ForeignWriteError, ProduceError
 from pipeline.worker.ending import end, reason
 from pipeline.worker.lease import LeaseLostError
 from pipeline.worker.lines import ClientLines

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import Refused
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle import read_file
-from pipeline.reading import StoredRecord
 
 
 def test_lines_of_every_form(tmp_path: Path) -> None:

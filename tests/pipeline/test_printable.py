@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from pipeline.errors import Refused
+from pipeline.kafka.reader import StoredRecord
 from pipeline.printable import printable
-from pipeline.reading import StoredRecord
 from pipeline.sink import SinkView
 from pipeline.verify import Difference, DifferenceKind, render
 

@@ -16,7 +16,8 @@ from agents.core.joins import ENTRY_KEY, JoinedLog
 from agents.core.refold import Told
 from pipeline.corrections import compare_corrections
 from pipeline.errors import Refused
-from pipeline.reading import StoredRecord
+from pipeline.kafka.appender import SoleLog
+from pipeline.kafka.reader import StoredRecord
 from pipeline.replay.asked import ask
 from pipeline.replay.comparing import compare_partition
 from pipeline.replay.folding import Folding, replay_partition
@@ -26,7 +27,6 @@ from pipeline.replay.start import Peek, Stretch
 from pipeline.settings import load_settings
 from pipeline.sink import SinkView
 from pipeline.verify import compare, last_is_highest
-from pipeline.worker.appender import SoleLog
 from schemas.clean import CleanChunk, decode_chunk
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, random_log

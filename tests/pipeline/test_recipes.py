@@ -16,6 +16,12 @@ BLOCKS = re.findall(
     r"^```\w+ (\S+)(?: (\w+))?\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
 )
 """Of each block that is applied its file, the name that it is added to (none: the block is the file), and its text."""
+NAMED = (
+    ("pipeline/cli/main.py", "import audit,", "import audit, greet,"),
+    ("schemas/flow.py", 'outputs=("aggregates", "corrections")', 'outputs=("aggregates", "corrections", "greetings")'),
+    ("schemas/flow.py", '"ledger", "corrections"),', '"ledger", "corrections", "greetings"),'),
+)
+"""What a step of a recipe says in words: the file, what stands there, and what then does."""
 LOOK = {
     "a type and a metric": """
 import json
@@ -24,7 +30,7 @@ from agents.core.fast_decode import decode
 from agents.core.records import RawRecord
 from pipeline.documents.machine import json_schemas
 from pipeline.documents.pages import events_page, metrics_page
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.verify import compare
 from schemas.deciding import Deciding
 from schemas.examples import good_examples
@@ -73,10 +79,14 @@ assert as_environment(load_settings())["GREETING"] == "good morning"
     "a topic": """
 from pipeline.documents.machine import asyncapi
 from pipeline.documents.pages import topics_page
-from schemas.topics import topic_config
+from pipeline.broker.acls import grants
+from schemas.topics import TOPICS, topic_config
 
 assert topic_config("greetings", 3)["min.insync.replicas"] == "2"
 assert "footfall.greetings.v1" in topics_page() and "analysts-receive-greetings" in asyncapi()
+assert TOPICS["greetings"].writers == ("aggregate",) and TOPICS["greetings"].readers == ("analysts",)
+granted = {(each.role, each.right.name) for each in grants("footfall") if each.name == "footfall.greetings.v1"}
+assert {("aggregate", "WRITE"), ("analysts", "READ")} <= granted
 """,
     "a command": """
 from typer.testing import CliRunner
@@ -116,8 +126,11 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path, name, block in BLOCKS:
         target = copy / path
         target.write_text(added(target.read_text("utf-8"), name, block) if name else block, "utf-8")
-    commands = copy / "pipeline" / "cli" / "main.py"
-    commands.write_text(commands.read_text("utf-8").replace("import audit,", "import audit, greet,", 1), "utf-8")
+    for path, before, after in NAMED:
+        target = copy / path
+        text = target.read_text("utf-8")
+        assert text.count(before) == 1, before
+        target.write_text(text.replace(before, after), "utf-8")
     return copy
 
 

@@ -7,9 +7,10 @@ import pytest
 from agents.core.joins import ENTRY_KEY, seal
 from agents.core.standby import Standby
 from pipeline.broker.topics import apply
+from pipeline.kafka.appender import Appender, ForeignWriteError, ProduceError, SoleLog
+from pipeline.kafka.reader import LogReader
 from pipeline.settings import load_settings
-from pipeline.worker.appender import Appender, ForeignWriteError, ProduceError, SoleLog
-from pipeline.worker.recovery import LogReader, recover
+from pipeline.worker.recovery import recover
 from schemas.topics import topic_name
 
 pytestmark = pytest.mark.broker

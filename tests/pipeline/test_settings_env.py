@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from pipeline.cli.up import exported
 from pipeline.errors import Refused
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import KEY_FIELDS, Settings, load_settings
 from pipeline.settings_env import added_by_kubernetes
+from pipeline.settings_security import SecuritySettings
 from pipeline.stack import _environments
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -128,7 +129,7 @@ def other_than_default(name: str) -> object:
     raise AssertionError(f"say here what {name} may be")
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - SecuritySettings.model_fields.keys()))
 def test_every_setting_is_handed_on_to_both_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     given = load_settings(**{name: other_than_default(name)})
     assert getattr(given, name) != Settings.model_fields[name].default
@@ -148,7 +149,7 @@ def test_every_setting_is_handed_on_to_both_workers(monkeypatch: pytest.MonkeyPa
 
 
 def test_no_key_is_handed_on_to_a_worker_that_must_hold_none() -> None:
-    keys = {name: other_than_default(name) for name in Settings.model_fields if "_key" in name}
+    keys = {name: other_than_default(name) for name in KEY_FIELDS}
     assert "pseudonym_key_file" in keys
     (_, first), (_, second) = _environments(load_settings(**keys))
     assert {name.upper() for name in keys} <= first.keys()
@@ -164,3 +165,13 @@ def test_what_another_terminal_is_told_can_be_pasted_and_holds_no_secret(monkeyp
     set_all(monkeypatch, told)
     again = load_settings()
     assert (again.max_series, again.data_dir) == (3, Path("it's a, folder").absolute())
+
+
+def test_another_terminal_is_told_how_brokers_are_reached_that_are_set_and_nothing_of_others() -> None:
+    login = {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER", "sasl_token_command": "echo s3cr3t"}
+    given = load_settings(brokers="kafka:9093", **login)
+    told = shlex.split(exported(given, given))
+    assert {"FOOTFALL_SECURITY_PROTOCOL=SASL_SSL", "FOOTFALL_SASL_MECHANISM=OAUTHBEARER"} <= {*told}
+    assert "s3cr3t" not in " ".join(told)
+    embedded = given.model_copy(update=given.no_security() | {"brokers": "127.0.0.1:1"})
+    assert not [each for each in shlex.split(exported(given, embedded)) if "SASL" in each or "SECURITY" in each]

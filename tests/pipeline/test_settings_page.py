@@ -7,7 +7,9 @@ import pytest
 
 from pipeline.documents.pages import settings_page
 from pipeline.settings import DECIDING_SETTINGS, Settings, load_settings
+from pipeline.settings_security import SecuritySettings
 from tests.pipeline.test_settings_env import other_than_default
+from tests.pipeline.test_settings_security import GOOD
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 KEYS = {"pseudonym_key": "ab" * 32, "control_key": "cd" * 32}
@@ -43,12 +45,16 @@ def test_every_default_that_is_shown_can_be_pasted(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_what_decides_is_what_the_digest_holds(name: str, tmp_path: Path) -> None:
-    given: dict[str, object] = KEYS | {name: other_than_default(name)}
-    if name.endswith("_file"):
+    given: dict[str, object] = {**KEYS}
+    if name in SecuritySettings.model_fields:
+        given |= next(each for each in reversed(GOOD) if name in each)
+    else:
+        given[name] = other_than_default(name)
+    if name.startswith(("pseudonym_key", "control_key")) and name.endswith("_file"):
         (tmp_path / "key").write_text("ef" * 32)
         given[name] = str(tmp_path / "key")
         given.pop(name.removesuffix("_file"), None)
-    elif "_key" in name:
+    elif name in KEYS or name == "control_key_previous":
         given[name] = "ef" * 32
     changed = load_settings(**given).digest() != load_settings(**KEYS).digest()
     assert changed == (name in DECIDING_SETTINGS) == (shown()[name][1] == "yes")

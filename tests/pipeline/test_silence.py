@@ -11,9 +11,9 @@ from agents.core.anonymizing import AnonymizeFold
 from agents.core.counting import AggregateFold
 from agents.core.pseudonyms import Pseudonyms
 from agents.core.records import RawRecord
+from pipeline.kafka.appender import ForeignWriteError
 from pipeline.operations import Operations
 from pipeline.worker import ending
-from pipeline.worker.appender import ForeignWriteError
 from pipeline.worker.ending import end
 from schemas.catalogue.types import EVENT_TYPES
 from schemas.deciding import Deciding

@@ -2,7 +2,7 @@
 
 import json
 
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.sink import SinkView, own_columns
 from schemas.catalogue.catalogue import BUILT_IN
 from tests.meters import METERS

@@ -8,10 +8,10 @@ from aiokafka.errors import KafkaConnectionError
 
 from pipeline.broker.embedded import free_ports
 from pipeline.errors import Refused
+from pipeline.kafka.appender import Appender
+from pipeline.kafka.reader import LogReader
 from pipeline.settings import Settings, load_settings
 from pipeline.worker import run
-from pipeline.worker.appender import Appender
-from pipeline.worker.recovery import LogReader
 
 
 @pytest.fixture

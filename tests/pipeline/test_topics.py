@@ -17,8 +17,8 @@ from pipeline.broker.digests import Announced, announce
 from pipeline.broker.topics import apply, diff, standing
 from pipeline.cli import topics as topics_command
 from pipeline.errors import Refused
+from pipeline.kafka.reader import read_topic
 from pipeline.preflight import Keys, require_key
-from pipeline.reading import read_topic
 from pipeline.settings import Settings, load_settings
 from schemas.clean import CLEAN_VERSION, CleanChunk, encode_chunk
 from schemas.columns import column

@@ -21,7 +21,7 @@ from pipeline.errors import Refused
 from pipeline.explain.making import Making
 from pipeline.explain.reading import _corrections, _count, _figure, _Home, _left_out
 from pipeline.explain.wanted import EXAMPLE, parse_id
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.replay.live import entries, live_figures
 from pipeline.settings import Settings, load_settings
 from pipeline.sink import SinkView

@@ -54,6 +54,23 @@ def test_settings_that_a_stack_cannot_have_are_refused(
     assert said in line
 
 
+@pytest.mark.parametrize(
+    ("more", "variables", "said"),
+    [
+        (" --broker container", {}, "--broker container"),
+        (" --broker container", {"FOOTFALL_BROKERS": "kafka:9092"}, "--broker container"),
+        ("", {"FOOTFALL_BROKERS": "kafka:9092"}, "FOOTFALL_BROKERS is set: unset that, or add --broker embedded"),
+    ],
+)
+def test_logins_are_of_the_embedded_broker_alone(
+    tmp_path: Path, more: str, variables: dict[str, str], said: str
+) -> None:
+    line = refused(tmp_path, f"up --secure{more}", **variables)
+    assert line.startswith("footfall: --secure ")
+    assert said in line
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_picture_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
     assert "none/x.svg" in refused(tmp_path, "demo --svg none/x.svg")
 

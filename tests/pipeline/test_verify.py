@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.verify import Difference, DifferenceKind, compare, last_is_highest, render, wrong_pages
 from schemas.deciding import Deciding
 from tests.control_kit import expected as expected_of

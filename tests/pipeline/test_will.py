@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.kafka.patches.group import leaving
 from pipeline.worker.executor import read_last
-from pipeline.worker.will import leaving
 
 WORKER = textwrap.dedent("""
     import os, signal, sys
@@ -51,7 +51,10 @@ def test_a_will_that_was_cut_short_by_the_end_does_not_count() -> None:
 def test_the_will_is_to_leave_the_group_and_none_where_it_was_not_joined() -> None:
     cluster = SimpleNamespace(broker_metadata=lambda _node: SimpleNamespace(host="broker.example", port=9092))
     coordinator = SimpleNamespace(
-        _client=SimpleNamespace(cluster=cluster), coordinator_id=1, group_id="footfall-aggregate", member_id="me-1"
+        _client=SimpleNamespace(cluster=cluster, _security_protocol="PLAINTEXT"),
+        coordinator_id=1,
+        group_id="footfall-aggregate",
+        member_id="me-1",
     )
     place, _, message = leaving(coordinator).partition(b"\n")
     assert place == b"broker.example:9092"

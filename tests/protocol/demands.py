@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 
 from pipeline.corrections import compare_corrections
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle import expect
 from pipeline.oracle.control import Controls
-from pipeline.reading import StoredRecord
 from pipeline.settings import Settings
 from pipeline.sink import SinkView
 from pipeline.verify import compare, last_is_highest, wrong_pages

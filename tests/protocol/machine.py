@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from schemas.limits import HOUR_MS
 from tests.core.random_log import PARTITIONS
 from tests.protocol.hostile import HARMS

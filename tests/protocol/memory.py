@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agents.core.records import RawRecord
-from pipeline.worker.appender import ProduceError
+from pipeline.kafka.appender import ProduceError
 
 __all__ = ["Gate", "Log", "Logs", "MemoryAppender", "MemoryReader", "Waiting"]
 
@@ -92,7 +92,7 @@ class Gate:
 
 
 class MemoryAppender:
-    """Stands for :class:`pipeline.worker.appender.Appender`; sending, landing and the answer are steps apart."""
+    """Stands for :class:`pipeline.kafka.appender.Appender`; sending, landing and the answer are steps apart."""
 
     def __init__(self, gate: Gate, logs: Logs, may_write: Callable[[], bool], *, rows_in_batch: int) -> None:
         self._gate = gate

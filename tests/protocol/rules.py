@@ -23,8 +23,8 @@ from agents.core import counting
 from agents.core.joins import ENTRY_KEY, JoinedLog, payload_of
 from agents.core.records import StateWrite
 from agents.core.standby import Standby
+from pipeline.kafka.appender import SoleLog
 from pipeline.worker import owner as owner_module
-from pipeline.worker.appender import SoleLog
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Owner

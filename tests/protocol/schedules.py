@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from agents.core.joins import StateError
-from pipeline.reading import StoredRecord
+from pipeline.kafka.reader import StoredRecord
 from pipeline.settings import load_settings
 from pipeline.worker import clean_owner, owner
 from schemas.limits import DAY_MS, HOUR_MS

@@ -22,9 +22,9 @@ from agents.core.raw_state import RawEntry
 from agents.core.records import RawRecord
 from agents.core.standby import Standby
 from pipeline.errors import Refused
-from pipeline.reading import StoredRecord
+from pipeline.kafka.appender import ForeignWriteError, ProduceError
+from pipeline.kafka.reader import StoredRecord
 from pipeline.settings import Settings
-from pipeline.worker.appender import ForeignWriteError, ProduceError
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Context
 from pipeline.worker.releases import Others
@@ -299,7 +299,7 @@ class Simulation:
 
         tenure.owner = owner = made()
         owner.gate = tenure.gate
-        owner.log_read = self.log(owner.source, partition)
+        owner.log_read = self.log(owner.stage.source, partition)
         owner.manner = lambda: self.manner
         owner.committing = lambda position: self._commit(tenure, position)
         tenure.standby = self._standbys.pop((kind, partition), None)

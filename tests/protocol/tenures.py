@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from agents.core.records import RawRecord
 from agents.core.standby import Standby
 from pipeline.errors import Refused
-from pipeline.worker.appender import ForeignWriteError, ProduceError
+from pipeline.kafka.appender import ForeignWriteError, ProduceError
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Owner

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from agents.core.pseudonyms import Pseudonyms
+from pipeline.kafka.reader import StoredRecord
 from pipeline.oracle.control import Controls
 from pipeline.oracle.counting import Books, _activates, _concerns
 from pipeline.oracle.form import RawEvent
 from pipeline.oracle.judging import Judge
-from pipeline.reading import StoredRecord
 from schemas.aggregates import aggregate_id, dimensions_text
 from schemas.catalogue.metrics import Kind, WindowSize
 from schemas.deciding import Deciding

@@ -6,8 +6,8 @@ import random
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline.broker.admin import admin
-from pipeline.reading import StoredRecord, ends, read_topic
-from pipeline.worker.appender import Appender
+from pipeline.kafka.appender import Appender
+from pipeline.kafka.reader import StoredRecord, ends, read_topic
 from schemas.topics import topic_config
 from tests.faults.rig import Rig
 

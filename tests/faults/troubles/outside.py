@@ -9,8 +9,8 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from pipeline.kafka.reader import ends
 from pipeline.oracle.homes import home_of
-from pipeline.reading import ends
 from schemas.times import instant
 from tests.faults.rig import Rig
 from tests.hostile_batches import BOMBS, CASES

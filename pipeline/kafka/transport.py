@@ -16,11 +16,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from pipeline.kafka.batch import Batch
-from pipeline.kafka.consumer import BatchConsumer
-from pipeline.worker.lease import Lease
-from pipeline.worker.will import LastWill, leaving
+from pipeline.kafka.clients import group_consumer, producer
+from pipeline.kafka.patches.group import renew_by_heartbeats, tell_errors
 
-__all__ = ["Consumer", "FetchedChunk", "Producer", "Transport", "connected", "tell_errors"]
+__all__ = ["Consumer", "FetchedChunk", "Producer", "Transport", "connected"]
 
 _HEARTBEATS = 10
 """In a session timeout."""
@@ -54,14 +53,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         conf = self.app.conf
         session = int(conf.broker_session_timeout * 1000)
         placing = cast("Any", self.app).footfall_placing
-        consumer = BatchConsumer(
+        consumer = group_consumer(
+            cast("Any", self.app).footfall_connection,
+            conf.id,
+            placing,
             client_id=conf.broker_client_id,
-            group_id=conf.id,
-            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
-            partition_assignment_strategy=[placing],
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
             max_poll_records=conf.broker_max_poll_records,
             max_poll_interval_ms=2**31 - 1,  # the lease and readiness watch us, on a finer scale
             max_partition_fetch_bytes=_FETCH_BYTES,
@@ -80,8 +76,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
         app: Any = self.app
         await connected(super().on_start, lambda: self._ensure_consumer().stop(), app.footfall_failed)
-        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - as below
-        _renew(coordinator, app.footfall_lease, app.footfall_will)
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - there is no public way to it
+        renew_by_heartbeats(coordinator, app.footfall_lease, app.footfall_will)
         tell_errors(coordinator, app.footfall_failed)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -146,39 +142,15 @@ async def connected(
             return
 
 
-def _renew(coordinator: Any, lease: Lease, will: LastWill) -> None:
-    beat = coordinator._do_heartbeat  # noqa: SLF001 - there is no public hook
-
-    async def heartbeat() -> bool:
-        sent = lease.sent()
-        answered = bool(await beat())
-        if answered:
-            will.say(leaving(coordinator))
-            lease.answered(sent, rebalancing=bool(coordinator._rejoin_needed_fut.done()))  # noqa: SLF001
-        return answered
-
-    coordinator._do_heartbeat = heartbeat  # noqa: SLF001
-
-
-def tell_errors(coordinator: Any, failed: Callable[[BaseException], None]) -> None:
-    """What the group's coordinator cannot go on from has ``failed``, also where nothing is fetched.
-
-    The client keeps it for the next fetch, and waits: a worker that was never assigned anything would wait for ever.
-    """
-    push = coordinator._push_error_to_user  # noqa: SLF001 - there is no public hook
-
-    def pushed(error: BaseException) -> Any:
-        failed(error)
-        return push(error)
-
-    coordinator._push_error_to_user = pushed  # noqa: SLF001
-
-
 class Consumer(driver.Consumer):
     """The driver's consumer, whose positions come from the state and never from the group."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def commit_positions(self, positions: Mapping[TP, int]) -> bool:
+        """Commit, whatever Faust knows to be acknowledged; False where the group does not take it now."""
+        return bool(await self._thread.commit(dict(positions)))
 
     async def perform_seek(self) -> None:
         """Seek every assigned partition to where its state reads on; called before fetching is resumed."""
@@ -197,6 +169,9 @@ class Consumer(driver.Consumer):
 
 class Producer(driver.Producer):
     """The driver's producer, which Faust starts; nothing is written with it."""
+
+    def _new_producer(self, transactional_id: str | None = None) -> aiokafka.AIOKafkaProducer:
+        return producer(cast("Any", self.app).footfall_connection, client_id=self.client_id)
 
     async def on_start(self) -> None:
         """Start, again where it cannot connect."""

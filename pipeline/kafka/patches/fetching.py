@@ -1,23 +1,24 @@
 """The client's fetcher made to hand over batches as they lie on the broker, in place of records that it has read.
 
 The client has no hook for that: the methods of its that make records are called with other classes in place of those
-that they look up (:mod:`pipeline.substituting`). What a transaction aborted and markers are left out here.
+that they look up (:mod:`.substituting`). What a transaction aborted and markers are left out here.
 """
 
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 
 from agents.core.records import RawRecord
 from pipeline.kafka.batch import HEADER_BYTES, LENGTH, Batch, Head
 from pipeline.kafka.codecs import UnreadableError
+from pipeline.kafka.patches.substituting import looking_up
 from pipeline.kafka.plain import walk
-from pipeline.substituting import looking_up
 
-__all__ = ["BatchFetcher", "FetchedBatches", "WholeBatches"]
+__all__ = ["BatchConsumer", "BatchFetcher", "FetchedBatches", "WholeBatches"]
 
 _ABORTED: Final = b"\x00\x00"
 """The kind in a marker's key, which its version goes before."""
@@ -113,3 +114,9 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         classes = {"MemoryRecords": WholeBatches, "PartitionRecords": partial(FetchedBatches, assignment)}
         return bool(await looking_up(Fetcher._proc_fetch_request, classes)(self, assignment, node_id, request))  # noqa: SLF001
+
+
+class BatchConsumer(AIOKafkaConsumer):  # type: ignore[misc]
+    """The client's consumer, which gives :class:`pipeline.kafka.batch.Batch` in place of records."""
+
+    start = looking_up(AIOKafkaConsumer.start, {"Fetcher": BatchFetcher})

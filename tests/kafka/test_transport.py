@@ -10,7 +10,8 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import CommitFailedError, IllegalStateError, InvalidSessionTimeoutError, KafkaConnectionError
 from faust.types import TP
 
-from pipeline.transport import ConsumerThread, connected, tell_errors
+from pipeline.kafka.patches.group import tell_errors
+from pipeline.kafka.transport import ConsumerThread, connected
 
 
 def thread_over(consumer: Any) -> Any:

@@ -8,7 +8,9 @@ from aiokafka.conn import AIOKafkaConnection, create_conn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.worker.receiving import FrameReader, take_frames_whole
+from pipeline.kafka.patches import connecting
+from pipeline.kafka.patches.connecting import take_frames_whole
+from pipeline.kafka.patches.frames import FrameReader
 
 PIECES = st.lists(st.binary(min_size=1, max_size=9), max_size=12)
 COUNTS = st.lists(st.integers(0, 15), max_size=12)
@@ -110,7 +112,9 @@ async def test_the_client_reads_through_it(monkeypatch: pytest.MonkeyPatch) -> N
             return kind
 
     monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", looked_up)
+    monkeypatch.setattr(AIOKafkaConnection, "connect", connecting._ORIGINAL)
     assert await kind_of_reader() == "StreamReader"
     monkeypatch.setattr(AIOKafkaConnection, "connect", AIOKafkaConnection.connect)  # undone after the test
+    monkeypatch.setattr(connecting._chosen, "connect", connecting._ORIGINAL)
     take_frames_whole()
     assert await kind_of_reader() == "FrameReader"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from agents.core.records import RawRecord
+from pipeline.kafka.appender import BATCH_BYTES, OUTPUT_BATCH_BYTES, Appender, Rows
 from pipeline.worker import raw_owner
-from pipeline.worker.appender import BATCH_BYTES, OUTPUT_BATCH_BYTES, Appender, Rows
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.topics import TOPICS
 from tests.core.test_plain_run import NEEDS_COMPILER, fetched

@@ -8,14 +8,9 @@ first hop's CPU (ADR 0017).
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from types import SimpleNamespace
 from typing import SupportsIndex, cast
 
-from aiokafka.conn import AIOKafkaConnection
-
-from pipeline.substituting import looking_up
-
-__all__ = ["FrameReader", "take_frames_whole"]
+__all__ = ["FrameReader"]
 
 
 class FrameReader(asyncio.StreamReader):
@@ -119,12 +114,3 @@ class FrameReader(asyncio.StreamReader):
             taken.append(piece)
             count -= len(piece)
         return b"".join(taken)
-
-
-def take_frames_whole() -> None:
-    """Have every connection of the client that is made from now on read through :class:`FrameReader`.
-
-    Its method finds another reader (:mod:`pipeline.substituting`).
-    """
-    streams = SimpleNamespace(StreamReader=FrameReader, StreamWriter=asyncio.StreamWriter)
-    AIOKafkaConnection.connect = looking_up(AIOKafkaConnection.connect, {"asyncio": streams})

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+
+from pipeline.kafka.clients import producer, started
+from pipeline.kafka.connection import Where
 
 __all__ = [
     "BATCH_BYTES",
@@ -50,12 +53,12 @@ class Appender:
     ``may_write`` is asked before each batch: False where the lease has run out.
     """
 
-    def __init__(self, brokers: str, may_write: Callable[[], bool]) -> None:
+    def __init__(self, where: Where, may_write: Callable[[], bool]) -> None:
         self._may_write = may_write
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=brokers,
-            acks="all",
-            enable_idempotence=True,
+        self._where = where
+        self._ending = AsyncExitStack()
+        self._producer = producer(
+            where,
             compression_type="zstd",  # of the client's codecs at their levels the cheapest and the smallest (ADR 0017)
             max_batch_size=BATCH_BYTES,
             max_request_size=BATCH_BYTES + (1 << 20),
@@ -64,15 +67,11 @@ class Appender:
         )
 
     async def __aenter__(self) -> "Appender":
-        try:
-            await self._producer.start()
-        except BaseException:
-            await self._producer.stop()
-            raise
+        await self._ending.enter_async_context(started(self._producer, self._where))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._producer.stop()  # nothing is under way, since every append is awaited
+        await self._ending.aclose()  # nothing is under way, since every append is awaited
 
     async def append(
         self, topic: str, partition: int, rows: Rows, batch_bytes: int = BATCH_BYTES, *, whole: bool = False
