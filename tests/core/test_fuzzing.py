@@ -46,9 +46,9 @@ def test_any_bytes_are_a_case() -> None:
 
 def test_a_form_that_differs_is_told(inputs: Iterator[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparing, "tally_in_python", lambda *_: None)
-    data = next(each for each in inputs if each[0] == cases.TALLY)
+    found = [each for each in inputs if each[0] == cases.TALLY]
     with pytest.raises(comparing.DifferenceError, match="groups"):
-        cases.check(data)
+        [cases.check(data) for data in found]  # some of them are no chunk, whatever form is asked
 
 
 def test_changed_inputs_stay_within_their_size_and_are_cases(inputs: Iterator[bytes]) -> None:
