@@ -133,7 +133,7 @@ def _record(name: str, number: int) -> RawRecord:
     if number % _HONEST_EVERY:
         told |= FLOODS[name](number)
     else:
-        told["company"] = "honest"
+        told |= {"company": "honest", "sequence": number // _HONEST_EVERY}
     return RawRecord(number, _NOW, str(told["company"]).encode(), orjson.dumps(told), ())
 
 

@@ -11,3 +11,11 @@ def test_an_honest_company_is_counted_beside_each_flood(name: str) -> None:
     found = flood(name, 3000)
     assert found.honest == 0
     assert found.over[Bound.INTERVALS] == (1994 if name == "sequences with gaps" else 0)
+
+
+def test_an_honest_company_sends_without_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its own bound of intervals, and not a flood, would take events from it: after 1,000 of them."""
+    monkeypatch.setattr("bench.floods._HONEST_EVERY", 2)
+    found = flood("sources", 3000)
+    assert found.honest == 0
+    assert found.over[Bound.INTERVALS] == 0
