@@ -12,7 +12,7 @@ from bench.pair import PairResult, run_pair
 from bench.workload import Workload, load
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from schemas.topics import topic_name
 
 

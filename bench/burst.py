@@ -20,10 +20,10 @@ from bench.broker import own_broker
 from bench.workload import Record, Workload, append_all, records
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
-from pipeline.judgement import judge
 from pipeline.kafka.reader import Progress
 from pipeline.processes import WorkerProcess, metric_total, new_keys, start_worker
-from pipeline.settings import Settings, load_settings
+from pipeline.proof.judgement import judge
+from pipeline.settings.settings import Settings, load_settings
 from schemas.topics import topic_name
 
 _KINDS = ("anonymize", "aggregate")

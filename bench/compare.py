@@ -32,7 +32,7 @@ from bench.report import LATER, base_of, kind_of, later, per_cpu_second
 from bench.workload import Workload, load, records
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from schemas.topics import topic_name
 
 __all__ = ["Row", "main", "stamp"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from agents.core.home import home
+from agents.core.shared.home import home
 from bench.workload import Record
 from schemas.times import instant
 

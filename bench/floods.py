@@ -16,11 +16,11 @@ import orjson
 import typer
 from rich.table import Table
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.emission import Emission
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.records import RawRecord
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.count.emission import Emission
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.records import RawRecord
 from pipeline.cli.show import bar, console
 from schemas.bounds import Bound
 from schemas.deciding import Deciding

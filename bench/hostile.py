@@ -16,10 +16,10 @@ import typer
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from rich.table import Table
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.records import RawRecord
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.records import RawRecord
 from bench.compare import stamp
 from bench.hostile_shapes import CATALOGUE, NOW, Row, Shape, drawn, neighbour, rows
 from bench.workload import Workload, records
@@ -27,8 +27,8 @@ from pipeline.cli.show import bar, console
 from pipeline.kafka.batch import Batch, Head
 from pipeline.kafka.parts import parts
 from pipeline.worker.raw_owner import fitting
-from schemas.clean import decode_chunk, encode_chunk
 from schemas.deciding import Deciding
+from schemas.wire.clean import decode_chunk, encode_chunk
 
 __all__ = ["BOUND", "Cost", "Plain", "batches", "cost"]
 

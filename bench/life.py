@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.emission import Emission
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.records import RawRecord, StateWrite
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.count.emission import Emission
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.records import RawRecord, StateWrite
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant

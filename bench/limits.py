@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.fast_decode import decode
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.records import RawRecord
+from agents.core.accept.fast_decode import decode
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.records import RawRecord
 from bench.workload import Workload, records
-from schemas.clean import decode_chunk, encode_chunk
 from schemas.deciding import Deciding
+from schemas.wire.clean import decode_chunk, encode_chunk
 
 __all__ = ["Step", "fetch_alone", "steps_alone"]
 

@@ -12,10 +12,10 @@ import psutil
 
 from bench.workload import Workload, load
 from pipeline.broker.topics import apply
-from pipeline.judgement import judge
 from pipeline.kafka.reader import Progress
 from pipeline.processes import WorkerProcess, metric_total, new_keys, start_worker
-from pipeline.settings import load_settings
+from pipeline.proof.judgement import judge
+from pipeline.settings.settings import load_settings
 from schemas.topics import topic_name
 
 __all__ = ["PairResult", "run_pair"]

@@ -23,7 +23,7 @@ from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
 from pipeline.kafka.reader import LogReader
 from pipeline.processes import WorkerProcess, metric_total, new_keys, start_worker
-from pipeline.settings import Settings, load_settings
+from pipeline.settings.settings import Settings, load_settings
 from schemas.topics import topic_name
 
 _KINDS = ("anonymize", "aggregate")

@@ -14,17 +14,17 @@ import typer
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from rich.table import Table
 
-from agents.core import windows
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.joins import JoinedLog
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.records import RawRecord, StateWrite
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.count.fold import AggregateFold
+from agents.core.shared import windows
+from agents.core.shared.joins import JoinedLog
+from agents.core.shared.records import RawRecord, StateWrite
 from bench.life import Life, StateLog, anonymizing
 from pipeline.cli.show import bar, console
-from schemas.clean import CleanChunk, decode_chunk, encode_chunk
 from schemas.deciding import Deciding
 from schemas.times import instant
+from schemas.wire.clean import CleanChunk, decode_chunk, encode_chunk
 
 _NOW = 1_780_272_000_000
 _CHUNK = 2000

@@ -9,7 +9,7 @@ from itertools import accumulate
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from agents.core.home import home
+from agents.core.shared.home import home
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
 

@@ -15,11 +15,11 @@ from pipeline.broker.acls import group_name
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.connection import Connection
 from pipeline.kafka.transport import Consumer
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
+from pipeline.worker.assignor import StatePlacing
 from pipeline.worker.lease import Lease
+from pipeline.worker.leave_on_exit import LastWill
 from pipeline.worker.manager import Owners
-from pipeline.worker.placing import StatePlacing
-from pipeline.worker.will import LastWill
 from schemas.flow import STAGES, Kind
 from schemas.topics import topic_name
 

@@ -10,12 +10,12 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from agents.core.counting import AggregateFold
-from agents.core.raw_state import Folded, RawEntry
+from agents.core.accept.state import Folded, RawEntry
+from agents.core.count.fold import AggregateFold
 from pipeline.errors import Refused
 from pipeline.worker.held import Held
 from schemas.bounds import Bound
-from schemas.operational import OPERATIONAL, Instrument, RecoveryWay
+from schemas.wire.operational import OPERATIONAL, Instrument, RecoveryWay
 
 __all__ = ["Operations", "Pages"]
 

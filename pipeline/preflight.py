@@ -4,13 +4,13 @@ from typing import Final, NamedTuple
 
 from aiokafka.errors import KafkaError
 
-from agents.core.control import ControlKeys
+from agents.core.shared.control import ControlKeys
 from pipeline.broker.admin import admin
 from pipeline.broker.begun import pinned_partitions, refused_partitions
 from pipeline.broker.topics import Difference, compared, failed, standing
 from pipeline.errors import Refused
 from pipeline.kafka.connection import Connection
-from pipeline.settings import KEY_FIELDS, Settings
+from pipeline.settings.settings import KEY_FIELDS, Settings
 from schemas.flow import STAGES, Kind
 
 __all__ = [

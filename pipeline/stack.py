@@ -18,8 +18,8 @@ from pipeline.folders import held, is_held, kept_secret, writable
 from pipeline.kafka.reader import LogReader
 from pipeline.preflight import require_broker, require_key
 from pipeline.processes import WorkerProcess, start_worker
-from pipeline.settings import Settings
-from pipeline.settings_env import as_environment
+from pipeline.settings.env import as_environment
+from pipeline.settings.settings import Settings
 from schemas.flow import OPERATOR, STAGES
 
 __all__ = ["Stack", "noted_workers", "running_stack", "up_folder"]

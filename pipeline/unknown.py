@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from pipeline.errors import Refused
-from schemas.forms import UnknownFormError
+from schemas.wire.forms import UnknownFormError
 
 __all__ = ["known", "readable", "refused_form"]
 

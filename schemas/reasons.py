@@ -9,7 +9,7 @@ __all__ = ["DECIDED_BY_FORM", "DECISION_ORDER", "Outcome", "Reason"]
 class Reason(StrEnum):
     """A reason for a rejection; its place in this list means nothing.
 
-    Its code in state and ledger is in :mod:`schemas.ledger`, when it is decided in :data:`DECISION_ORDER`.
+    Its code in state and ledger is in :mod:`schemas.wire.ledger`, when it is decided in :data:`DECISION_ORDER`.
     """
 
     UNREADABLE = "unreadable"

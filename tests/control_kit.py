@@ -10,12 +10,12 @@ import hmac
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from agents.core.control import ControlKeys
-from agents.core.pseudonyms import Pseudonyms
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.shared.control import ControlKeys
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle import OracleKeys, OracleResult, expect
-from pipeline.oracle.control import Controls
-from pipeline.oracle.judging import Judge
+from pipeline.proof.oracle import OracleKeys, OracleResult, expect
+from pipeline.proof.oracle.control import Controls
+from pipeline.proof.oracle.judging import Judge
 from schemas.deciding import Deciding, fold_digest, key_parts
 
 __all__ = [

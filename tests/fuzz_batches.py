@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pipeline.broker.embedded import embedded
 from pipeline.broker.topics import apply
-from pipeline.oracle import OracleResult
+from pipeline.proof.oracle import OracleResult
 from schemas.reasons import Reason
 from schemas.times import instant
 from tests.broker.bench import PARTITIONS, Bench

@@ -14,7 +14,7 @@ import cramjam
 import lz4.frame
 
 from pipeline.kafka.codecs import zstd
-from pipeline.oracle.homes import home_of
+from pipeline.proof.oracle.homes import home_of
 from tests.broker.bench import PARTITIONS
 from tests.kafka_batches import CODECS, Batch, compress, record, varint, xerial
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from pipeline.settings_catalogue import catalogue_of
+from pipeline.settings.catalogue import catalogue_of
 from schemas.catalogue.catalogue import Catalogue
 from schemas.catalogue.fields import Field, FieldType, ItemClass
 from schemas.catalogue.types import Basis, EventType

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle import OracleKeys
-from pipeline.oracle.homes import home_of
+from pipeline.proof.oracle import OracleKeys
+from pipeline.proof.oracle.homes import home_of
 from schemas.deciding import Deciding
 from schemas.reasons import Reason
 from schemas.times import parse_time

@@ -1,6 +1,6 @@
 """Named examples of records: where they lie, what form they have (design 1.2, 1.4)."""
 
-from pipeline.oracle.homes import home_of
+from pipeline.proof.oracle.homes import home_of
 from schemas.reasons import Reason
 from tests.scenario_kit import PARTITIONS, Record, Scenario, event, figure, message, ms, record
 

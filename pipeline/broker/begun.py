@@ -9,17 +9,17 @@ from contextlib import contextmanager
 
 from aiokafka.errors import KafkaError
 
-from agents.core.count_state import Entry
-from agents.core.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError
-from agents.core.raw_state import RawEntry
+from agents.core.accept.state import RawEntry
+from agents.core.count.state import Entry
+from agents.core.shared.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError
 from pipeline.errors import Refused
 from pipeline.kafka.reader import LogReader
-from pipeline.settings import Settings
+from pipeline.kafka.recovery import last_entry
+from pipeline.settings.settings import Settings
 from pipeline.unknown import readable, refused_form
-from pipeline.worker.recovery import last_entry
-from schemas.clean import CleanChunk, OtherVersionError, decode_chunk
 from schemas.flow import STAGES
 from schemas.topics import topic_name
+from schemas.wire.clean import CleanChunk, OtherVersionError, decode_chunk
 
 __all__ = ["begun_before", "known_chunk", "pinned_partitions", "readable_state", "refused_partitions", "refused_state"]
 

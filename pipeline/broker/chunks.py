@@ -4,15 +4,15 @@ from typing import NamedTuple
 
 from aiokafka.errors import KafkaError
 
-from agents.core.control import ControlKeys
+from agents.core.shared.control import ControlKeys
 from pipeline.broker.begun import known_chunk
 from pipeline.broker.topics import failed
 from pipeline.errors import Refused
 from pipeline.kafka.reader import LogReader
-from pipeline.settings import Settings
-from schemas.clean import CleanChunk
+from pipeline.settings.settings import Settings
 from schemas.deciding import deciding_part
 from schemas.topics import topic_name
+from schemas.wire.clean import CleanChunk
 
 __all__ = ["InChunks", "chunk_at", "last_chunk", "look_at_chunks", "require_known"]
 

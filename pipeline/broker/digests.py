@@ -4,19 +4,19 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka.errors import KafkaError
 
-from agents.core.control import FOLD_HEADER, ControlKeys, ControlReader, InForce
-from agents.core.controlling import Ahead
-from agents.core.joins import ENTRY_KEY
-from agents.core.raw_state import RawEntry
+from agents.core.accept.controlling import Ahead
+from agents.core.accept.state import RawEntry
+from agents.core.shared.control import FOLD_HEADER, ControlKeys, ControlReader, InForce
+from agents.core.shared.joins import ENTRY_KEY
 from pipeline.broker.begun import readable_state
 from pipeline.broker.chunks import last_chunk
 from pipeline.broker.topics import failed
 from pipeline.errors import Refused
 from pipeline.kafka.clients import producer, started
 from pipeline.kafka.reader import LogReader
+from pipeline.kafka.recovery import last_entry
 from pipeline.preflight import Keys
-from pipeline.settings import Settings
-from pipeline.worker.recovery import last_entry
+from pipeline.settings.settings import Settings
 from schemas.deciding import deciding_part, key_parts
 from schemas.topics import topic_name
 

@@ -13,7 +13,7 @@ from pipeline.broker.admin import admin
 from pipeline.broker.begun import refused_partitions
 from pipeline.errors import Refused
 from pipeline.kafka.clients import Admin
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from schemas.topics import ENFORCED, TOPICS, TopicSpec, topic_config, topic_name
 
 __all__ = [

@@ -10,17 +10,17 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.audit.findings import Finding
-from pipeline.audit.reading import read_partitions
-from pipeline.audit.verdict import Audit, Partition, Unfinished, against_raw, conclude
 from pipeline.cli.show import bar, console
 from pipeline.errors import Refused
-from pipeline.judgement import known_keys, oracle_of
 from pipeline.kafka.connection import Where
 from pipeline.kafka.reader import ends, read_topic
 from pipeline.preflight import require_broker, require_topics
 from pipeline.printable import printable
-from pipeline.settings import Settings, load_settings
+from pipeline.proof.audit.findings import Finding
+from pipeline.proof.audit.reading import read_partitions
+from pipeline.proof.audit.verdict import Audit, Partition, Unfinished, against_raw, conclude
+from pipeline.proof.judgement import known_keys, oracle_of
+from pipeline.settings.settings import Settings, load_settings
 from schemas.times import instant
 from schemas.topics import topic_name
 

@@ -14,8 +14,8 @@ from pipeline.errors import Refused
 from pipeline.kafka.reader import LogReader
 from pipeline.preflight import require_broker, require_topics
 from pipeline.printable import printable
-from pipeline.settings import Settings, load_settings
-from pipeline.settings_catalogue import catalogue_text
+from pipeline.settings.catalogue import catalogue_text
+from pipeline.settings.settings import Settings, load_settings
 from schemas.catalogue.catalogue import BUILT_IN, Catalogue
 from schemas.catalogue.difference import ChangeKind, changes
 from schemas.catalogue.loading import CatalogueMistakesError, read_catalogue

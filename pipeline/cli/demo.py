@@ -16,8 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.audit.reading import read_partitions
-from pipeline.audit.verdict import Audit, conclude
 from pipeline.broker.resolving import BrokerChoice
 from pipeline.broker.topics import remove
 from pipeline.cli.audit import show_findings
@@ -25,25 +23,27 @@ from pipeline.cli.explain import in_short
 from pipeline.cli.show import bar, console
 from pipeline.cli.up import BROKER_HELP, lively
 from pipeline.errors import Refused
-from pipeline.explain.explanation import Explanation
-from pipeline.explain.reading import explain
-from pipeline.explain.wanted import parse_id
-from pipeline.judgement import Judgement, judge
 from pipeline.kafka.reader import follow, read_topic
-from pipeline.leaks import LeakSearch
 from pipeline.printable import printable
 from pipeline.processes import metric_total
-from pipeline.settings import Settings, load_settings
+from pipeline.proof.audit.reading import read_partitions
+from pipeline.proof.audit.verdict import Audit, conclude
+from pipeline.proof.explain.explanation import Explanation
+from pipeline.proof.explain.reading import explain
+from pipeline.proof.explain.wanted import parse_id
+from pipeline.proof.judgement import Judgement, judge
+from pipeline.proof.leaks import LeakSearch
+from pipeline.proof.sink import SinkView
+from pipeline.proof.verify import render
+from pipeline.settings.settings import Settings, load_settings
 from pipeline.simulate import Plan, simulate
 from pipeline.simulate.publish import publish
-from pipeline.sink import SinkView
 from pipeline.stack import Stack, running_stack
-from pipeline.verify import render
 from schemas.catalogue.catalogue import BUILT_IN
 from schemas.examples import EXAMPLE_CATALOGUE
-from schemas.ledger import decode_entry
 from schemas.times import instant
 from schemas.topics import TOPICS, topic_name
+from schemas.wire.ledger import decode_entry
 
 __all__ = ["demo"]
 

@@ -12,7 +12,7 @@ from pipeline.doctor import STILL_SECONDS, Finding, Verdict, examine
 from pipeline.doctor.findings import wrong
 from pipeline.errors import Refused
 from pipeline.printable import printable
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 
 __all__ = ["doctor"]
 

@@ -10,15 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.show import bar, console
-from pipeline.explain.explanation import Explanation, Verdict
-from pipeline.explain.left_out import Source
-from pipeline.explain.making import merged
-from pipeline.explain.reading import UnknownFigureError, explain
-from pipeline.explain.wanted import Wanted, parse_id
 from pipeline.kafka.reader import Progress
 from pipeline.preflight import require_broker, require_control, require_topics
 from pipeline.printable import printable
-from pipeline.settings import Settings, load_settings
+from pipeline.proof.explain.explanation import Explanation, Verdict
+from pipeline.proof.explain.left_out import Source
+from pipeline.proof.explain.making import merged
+from pipeline.proof.explain.reading import UnknownFigureError, explain
+from pipeline.proof.explain.wanted import Wanted, parse_id
+from pipeline.settings.settings import Settings, load_settings
 from schemas.reasons import Reason
 from schemas.times import instant
 

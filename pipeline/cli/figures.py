@@ -11,17 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.show import bar, console
-from pipeline.judgement import Judgement, judge, known_keys, oracle_of
 from pipeline.kafka.reader import StoredRecord, follow, read_topic
-from pipeline.oracle.files import read_file
 from pipeline.preflight import require_broker, require_control, require_topics
 from pipeline.printable import printable
-from pipeline.settings import Settings, load_settings
+from pipeline.proof.judgement import Judgement, judge, known_keys, oracle_of
+from pipeline.proof.oracle.files import read_file
+from pipeline.proof.verify import render
+from pipeline.settings.settings import Settings, load_settings
 from pipeline.unknown import known
-from pipeline.verify import render
 from schemas.reasons import Reason
-from schemas.rejections import Rejection, decode_rejection
 from schemas.topics import topic_name
+from schemas.wire.rejections import Rejection, decode_rejection
 
 __all__ = ["oracle", "rejected", "verify"]
 

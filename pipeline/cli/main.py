@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from pipeline.cli import audit, catalogue, demo, doctor, explain, figures, replay, simulate, topics, up, watch, worker
 from pipeline.cli.process import refusal_of, say_the_rest, settle
 from pipeline.errors import Refused
-from schemas.forms import UnknownFormError
+from schemas.wire.forms import UnknownFormError
 
 __all__ = ["app", "main"]
 

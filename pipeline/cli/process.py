@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from pipeline.errors import Refused
 from pipeline.kafka.login import last_refusal
 from pipeline.unknown import refused_form
-from schemas.forms import UnknownFormError
+from schemas.wire.forms import UnknownFormError
 
 __all__ = ["refusal_of", "say_the_rest", "settle"]
 

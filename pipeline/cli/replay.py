@@ -11,12 +11,12 @@ from rich.table import Table
 
 from pipeline.cli.show import bar, console
 from pipeline.errors import Refused
-from pipeline.replay.asked import LeftOut, ask, left_out, parallel_name
+from pipeline.proof.verify import DifferenceKind, render
 from pipeline.replay.comparing import Compared
 from pipeline.replay.live import Verdict
+from pipeline.replay.request import LeftOut, ask, left_out, parallel_name
 from pipeline.replay.running import Promoted, Replayed, promote, remove_sink, replay
-from pipeline.settings import load_settings
-from pipeline.verify import DifferenceKind, render
+from pipeline.settings.settings import load_settings
 from schemas.limits import HOUR_MS
 from schemas.times import instant
 

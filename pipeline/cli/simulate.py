@@ -8,7 +8,7 @@ import typer
 
 from pipeline.cli.show import bar, console
 from pipeline.preflight import require_broker, require_topics
-from pipeline.settings import Settings, load_settings
+from pipeline.settings.settings import Settings, load_settings
 from pipeline.simulate import Plan, simulate
 from pipeline.simulate.publish import publish
 

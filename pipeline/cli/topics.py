@@ -11,7 +11,7 @@ from pipeline.cli.show import console
 from pipeline.errors import Refused
 from pipeline.preflight import Keys, require_broker, require_control, require_topics
 from pipeline.printable import printable
-from pipeline.settings import Settings, load_settings
+from pipeline.settings.settings import Settings, load_settings
 from schemas.limits import DAY_MS
 from schemas.topics import TOPICS, TopicSpec, topic_name
 

@@ -12,8 +12,8 @@ from pipeline.broker.resolving import BrokerChoice
 from pipeline.broker.secured import Secured
 from pipeline.cli.show import bar, console
 from pipeline.kafka.connection import Security
-from pipeline.settings import KEY_FIELDS, SECRETS, Settings, load_settings
-from pipeline.settings_env import as_environment
+from pipeline.settings.env import as_environment
+from pipeline.settings.settings import KEY_FIELDS, SECRETS, Settings, load_settings
 from pipeline.stack import Stack, running_stack, up_folder
 from schemas.flow import ROLES
 

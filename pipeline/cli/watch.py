@@ -9,8 +9,8 @@ from pipeline.cli.show import console
 from pipeline.errors import Refused
 from pipeline.kafka.reader import follow
 from pipeline.preflight import require_broker
-from pipeline.settings import Settings, load_settings
-from pipeline.sink import COLUMNS, Columns, SinkView, own_columns
+from pipeline.proof.sink import COLUMNS, Columns, SinkView, own_columns
+from pipeline.settings.settings import Settings, load_settings
 from schemas.topics import topic_name
 
 __all__ = ["watch"]

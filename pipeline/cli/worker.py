@@ -2,7 +2,7 @@
 
 import typer
 
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from pipeline.worker.run import run_worker
 
 __all__ = ["app"]

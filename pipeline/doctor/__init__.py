@@ -14,7 +14,7 @@ from pipeline.doctor.local import local
 from pipeline.errors import Refused
 from pipeline.kafka.reader import LogReader
 from pipeline.preflight import Kind, require_broker
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from pipeline.worker.run import look_around
 
 __all__ = ["STILL_SECONDS", "Finding", "Verdict", "examine"]

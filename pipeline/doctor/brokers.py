@@ -10,7 +10,7 @@ from pipeline.doctor.findings import Finding, Verdict
 from pipeline.kafka.connection import Security
 from pipeline.kafka.reader import LogReader
 from pipeline.preflight import replication_warning, require_topics
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from schemas.flow import OPERATOR, ROLES, STAGES
 from schemas.topics import TOPICS, topic_name
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from agents.core.native import IS_BUILT
 from pipeline.doctor.findings import Finding, Verdict, wrong
 from pipeline.errors import Refused
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 
 __all__ = ["local"]
 

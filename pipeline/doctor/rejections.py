@@ -7,12 +7,12 @@ from typing import Final
 from pipeline.broker.begun import known_chunk
 from pipeline.doctor.findings import Finding, Verdict
 from pipeline.kafka.reader import LogReader
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from pipeline.unknown import known
 from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
-from schemas.rejections import decode_rejection
 from schemas.topics import topic_name
+from schemas.wire.rejections import decode_rejection
 
 __all__ = ["rejections"]
 

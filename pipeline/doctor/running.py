@@ -13,7 +13,7 @@ from pipeline.doctor.findings import Finding, Verdict
 from pipeline.kafka.reader import LogReader
 from pipeline.preflight import Kind
 from pipeline.processes import answering, metric_total, page
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from pipeline.stack import noted_workers, up_folder
 from pipeline.worker.held import WholeEnds
 from schemas.flow import STAGES

@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from schemas.aggregates import Aggregate
-from schemas.corrections import correction_schema
-from schemas.envelope import raw_event_schema
-from schemas.ledger import ledger_schema
-from schemas.rejections import rejection_schema
 from schemas.topics import TOPICS, topic_name
+from schemas.wire.aggregates import Aggregate
+from schemas.wire.corrections import correction_schema
+from schemas.wire.envelope import raw_event_schema
+from schemas.wire.ledger import ledger_schema
+from schemas.wire.rejections import rejection_schema
 
 __all__ = ["asyncapi", "json_schemas"]
 

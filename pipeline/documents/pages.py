@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Sequence
 
 from pipeline.documents.flow import acl_rows, drawing, roles_table
-from pipeline.settings import DECIDING_SETTINGS, Settings
-from pipeline.settings_env import as_text
+from pipeline.settings.env import as_text
+from pipeline.settings.settings import DECIDING_SETTINGS, Settings
 from schemas.catalogue.metrics import METRICS, Metric
 from schemas.catalogue.types import EVENT_TYPES, Basis, EventType
 from schemas.examples import BadExample, bad_examples, good_examples
-from schemas.operational import OPERATIONAL
 from schemas.topics import TOPICS, topic_name
+from schemas.wire.operational import OPERATIONAL
 
 __all__ = [
     "GENERATED",

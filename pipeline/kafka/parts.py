@@ -5,8 +5,8 @@ from typing import Final, Protocol, TypeVar
 
 from agents.core.native import IS_BUILT, Records, cut
 from pipeline.kafka.batch import Batch, Block
+from pipeline.kafka.block_records import Headers, Make, unreadable, walk
 from pipeline.kafka.codecs import UnreadableError
-from pipeline.kafka.plain import Headers, Make, unreadable, walk
 
 __all__ = ["AT_ONCE", "HEADER_WEIGHT", "parts", "weight_of"]
 

@@ -9,15 +9,15 @@ from typing import Any, Final, TypeVar
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
+from pipeline.kafka.block_records import Make
 from pipeline.kafka.clients import BatchConsumer, batch_consumer, started
 from pipeline.kafka.connection import Where
 from pipeline.kafka.login import require_login
 from pipeline.kafka.parts import parts
 from pipeline.kafka.patches.admin import partitions_of
-from pipeline.kafka.plain import Make
+from pipeline.kafka.stored import StoredRecord
 from pipeline.kafka.trusted import admitted
-from pipeline.stored import StoredRecord
 
 __all__ = ["LogReader", "Progress", "StoredRecord", "Tail", "ends", "follow", "raw_records", "read", "read_topic"]
 

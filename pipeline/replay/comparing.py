@@ -5,12 +5,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-from agents.core.count_state import Entry, name_of
-from agents.core.refold import Refold
+from agents.core.count.state import Entry, name_of
+from agents.core.replay.refold import Refold
 from pipeline.kafka.reader import LogReader
+from pipeline.proof.verify import Difference, DifferenceKind
 from pipeline.replay.folding import rows_of
 from pipeline.replay.live import Judge, Standing, Verdict, live_figures, standing_of
-from pipeline.verify import Difference, DifferenceKind
 from schemas.deciding import Deciding
 
 __all__ = ["Compared", "compare_partition", "note_surplus"]

@@ -11,22 +11,22 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from agents.core.completing import completed, offsets_needed
-from agents.core.count_state import Entry
-from agents.core.counting import GapError
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.records import RawRecord
-from agents.core.refold import Refold, Told
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.count.fold import GapError
+from agents.core.count.state import Entry
+from agents.core.replay.completing import completed, offsets_needed
+from agents.core.replay.refold import Refold, Told
+from agents.core.shared.records import RawRecord
 from pipeline.broker.begun import known_chunk
 from pipeline.errors import Refused
 from pipeline.kafka.appender import ForeignWriteError, SoleLog
 from pipeline.kafka.reader import LogReader
-from pipeline.replay.asked import NOTE_KEY, Asked
+from pipeline.replay.request import NOTE_KEY, Asked
 from pipeline.replay.start import Peek, Stretch, first_needed
-from pipeline.settings import Settings
-from schemas.clean import CleanChunk
+from pipeline.settings.settings import Settings
 from schemas.deciding import KEY_DIGITS, key_parts
 from schemas.topics import topic_name
+from schemas.wire.clean import CleanChunk
 
 __all__ = ["Folding", "Put", "Written", "has_pseudonyms", "replay_partition", "rows_of"]
 

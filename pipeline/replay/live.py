@@ -4,21 +4,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from agents.core.count_state import Entry
-from agents.core.joins import ENTRY_KEY
-from agents.core.refold import Period, Refold
-from agents.core.windows import Span
+from agents.core.count.state import Entry
+from agents.core.replay.refold import Period, Refold
+from agents.core.shared.joins import ENTRY_KEY
+from agents.core.shared.windows import Span
 from pipeline.broker.acls import group_name
 from pipeline.broker.admin import admin, coordinated
 from pipeline.broker.begun import readable_state
 from pipeline.kafka.reader import LogReader
-from pipeline.settings import Settings
+from pipeline.kafka.recovery import last_entry
+from pipeline.settings.settings import Settings
 from pipeline.unknown import known
-from pipeline.worker.recovery import last_entry
-from schemas.aggregates import Status, decode_aggregate
 from schemas.catalogue.metrics import Kind
 from schemas.deciding import Deciding
 from schemas.topics import topic_name
+from schemas.wire.aggregates import Status, decode_aggregate
 
 __all__ = ["Judge", "Standing", "Verdict", "entries", "has_members", "live_figures", "standing_of"]
 
@@ -61,7 +61,7 @@ class Verdict(StrEnum):
 
 
 def standing_of(value: bytes) -> Standing:
-    """The standing that an aggregate record gives; raises :class:`schemas.forms.UnknownFormError`."""
+    """The standing that an aggregate record gives; raises :class:`schemas.wire.forms.UnknownFormError`."""
     told = decode_aggregate(value)
     return Standing(told.revision, told.value, told.status.value, told.kind.value, told.members)
 

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Final, NamedTuple
 
-from agents.core.ahead import read_ahead
-from agents.core.count_figures import Figures
-from agents.core.count_plan import Plan
-from agents.core.count_state import Entry, read_figure, span_expired
-from agents.core.figure import Figure
-from agents.core.joins import ENTRY_KEY, JoinedLog
-from agents.core.records import StateWrite
-from agents.core.refold import Told
-from agents.core.windows import NEVER
+from agents.core.count.figure import Figure
+from agents.core.count.figures import Figures
+from agents.core.count.pending_windows import read_ahead
+from agents.core.count.plan import Plan
+from agents.core.count.state import Entry, read_figure, span_expired
+from agents.core.replay.refold import Told
+from agents.core.shared.joins import ENTRY_KEY, JoinedLog
+from agents.core.shared.records import StateWrite
+from agents.core.shared.windows import NEVER
 from pipeline.broker.begun import readable_state
 from pipeline.errors import Refused
 from pipeline.kafka.appender import OUTPUT_BATCH_BYTES, Appender, ForeignWriteError, SoleLog
@@ -26,8 +26,8 @@ from pipeline.replay.comparing import Compared, note_surplus
 from pipeline.replay.folding import Folding, replay_partition, rows_of
 from pipeline.replay.live import Judge, Standing, Verdict, live_figures, standing_of
 from pipeline.replay.start import Stretch
-from schemas.aggregates import Status
 from schemas.topics import topic_name
+from schemas.wire.aggregates import Status
 
 __all__ = ["Promotion"]
 

@@ -8,22 +8,22 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
-from agents.core.count_state import Entry
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.refold import Refold, Told
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.count.state import Entry
+from agents.core.replay.refold import Refold, Told
 from pipeline.broker.digests import other_facts
 from pipeline.broker.topics import make_sink, partitions_of, remove
 from pipeline.errors import Refused
 from pipeline.kafka.appender import Appender, ProduceError, SoleLog
 from pipeline.kafka.reader import LogReader, Progress
 from pipeline.preflight import require_broker, require_control, require_topics
-from pipeline.replay.asked import NOTE_KEY, Asked
 from pipeline.replay.comparing import Compared, compare_partition
 from pipeline.replay.folding import Folding, Written, has_pseudonyms, replay_partition
 from pipeline.replay.live import Verdict, entries, has_members
 from pipeline.replay.promoting import Promotion
+from pipeline.replay.request import NOTE_KEY, Asked
 from pipeline.replay.start import Peek, Stretch, peeking, require_reach
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from schemas.deciding import fold_digest
 from schemas.topics import topic_name
 

@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
-from agents.core.count_state import Entry
+from agents.core.count.state import Entry
 from pipeline.broker.begun import known_chunk
 from pipeline.errors import Refused
 from pipeline.kafka.clients import BatchConsumer, batch_consumer, started
 from pipeline.kafka.connection import Where
 from pipeline.kafka.reader import raw_records, read
-from schemas.clean import CleanChunk
 from schemas.limits import HOUR_MS
 from schemas.times import instant
+from schemas.wire.clean import CleanChunk
 
 __all__ = ["Peek", "Stretch", "first_needed", "peeking", "require_reach"]
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from agents.core.home import home
+from agents.core.shared.home import home
 from pipeline.simulate.made import made_data
 from pipeline.simulate.world import Company, canaries, companies
 from schemas.catalogue.catalogue import BUILT_IN, Catalogue

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from pipeline.kafka.clients import producer, started
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from pipeline.simulate.plan import SimRecord, home_of_record
 from schemas.topics import topic_name
 

@@ -8,12 +8,12 @@ from typing import Final, Self
 
 import orjson
 
-from agents.core.control import InForce
-from agents.core.count_state import StateError
-from agents.core.counting import AggregateFold, GapError
-from agents.core.emission import Emission
-from agents.core.joins import JoinedLog
-from agents.core.records import LateChange, RawRecord
+from agents.core.count.emission import Emission
+from agents.core.count.fold import AggregateFold, GapError
+from agents.core.count.state import StateError
+from agents.core.shared.control import InForce
+from agents.core.shared.joins import JoinedLog
+from agents.core.shared.records import LateChange, RawRecord
 from pipeline.broker.begun import known_chunk
 from pipeline.errors import Refused
 from pipeline.kafka.appender import OUTPUT_BATCH_BYTES, SoleLog
@@ -22,9 +22,9 @@ from pipeline.kafka.parts import parts
 from pipeline.kafka.trusted import admitted
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
-from schemas.clean import CleanChunk
 from schemas.deciding import deciding_part
 from schemas.flow import STAGES
+from schemas.wire.clean import CleanChunk
 
 __all__ = ["CleanOwner", "Stored"]
 

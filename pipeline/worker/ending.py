@@ -13,7 +13,7 @@ from pipeline.kafka.login import last_refusal
 from pipeline.unknown import refused_form
 from pipeline.worker.lease import LeaseLostError
 from pipeline.worker.lines import named, where
-from schemas.forms import UnknownFormError
+from schemas.wire.forms import UnknownFormError
 
 __all__ = ["end", "reason"]
 

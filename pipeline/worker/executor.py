@@ -1,4 +1,4 @@
-"""Run as a process of its own, by :mod:`pipeline.worker.will`: keeps the last will of the process that started it.
+"""A process of its own, started by :mod:`pipeline.worker.leave_on_exit`: sends what that process left to be sent.
 
 It reads wills from its standard input, each with its length before it: a host and a port on a line, then bytes. When
 the input ends, which the kernel sees to however the other process ends, it sends the last one's bytes there and waits

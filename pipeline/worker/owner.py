@@ -10,26 +10,26 @@ from typing import Final, Generic, Self, TypeVar
 
 import structlog
 
-from agents.core.control import InForce
-from agents.core.joins import ENTRY_KEY, JoinedLog
-from agents.core.records import StateWrite
-from agents.core.standby import Standby
-from agents.core.store import OwnStore
+from agents.core.shared.control import InForce
+from agents.core.shared.joins import ENTRY_KEY, JoinedLog
+from agents.core.shared.records import StateWrite
+from agents.core.shared.standby import Standby
+from agents.core.shared.store import OwnStore
 from pipeline.broker.begun import readable_state
 from pipeline.errors import Refused
 from pipeline.kafka.appender import Appender, SoleLog
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.reader import LogReader
+from pipeline.kafka.recovery import Recovered, joined_entry, last_entry, recover
 from pipeline.operations import Operations
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from pipeline.worker.held import Held
 from pipeline.worker.intake import STALL_SECONDS, Intake
 from pipeline.worker.lease import Lease
-from pipeline.worker.recovery import Recovered, joined_entry, last_entry, recover
 from pipeline.worker.releases import NOBODY, Stand, Turn, Way, lies
 from schemas.flow import Kind, Stage
-from schemas.operational import RecoveryWay
 from schemas.topics import topic_name
+from schemas.wire.operational import RecoveryWay
 
 __all__ = ["Context", "Owner", "Record"]
 

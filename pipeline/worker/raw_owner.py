@@ -6,21 +6,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from typing import Final, Self
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.control import TICK_HEADER, ControlKeys, InForce
-from agents.core.joins import JoinedLog
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.accept.state import Folded
 from agents.core.native import Records
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.raw_state import Folded
-from agents.core.records import RawRecord
+from agents.core.shared.control import TICK_HEADER, ControlKeys, InForce
+from agents.core.shared.joins import JoinedLog
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.appender import OUTPUT_BATCH_BYTES
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import HEADER_WEIGHT, parts, weight_of
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.releases import Stand, Way
-from schemas.clean import encode_chunk
 from schemas.flow import STAGES
 from schemas.reasons import Reason
+from schemas.wire.clean import encode_chunk
 
 __all__ = ["RawOwner", "fitting"]
 

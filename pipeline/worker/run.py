@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.store import OwnStore
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.shared.store import OwnStore
 from pipeline.app import FootfallApp, build_app
 from pipeline.broker.acls import group_name
 from pipeline.broker.admin import admin, coordinated
@@ -27,12 +27,13 @@ from pipeline.kafka.reader import LogReader
 from pipeline.kafka.transport import Consumer
 from pipeline.operations import Operations, Pages
 from pipeline.preflight import Keys, Kind, replication_warning, require_broker, require_key, require_topics
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.ending import end
 from pipeline.worker.failpoints import reached
 from pipeline.worker.held import WholeEnds
 from pipeline.worker.lease import Lease, LeaseLostError
+from pipeline.worker.leave_on_exit import LastWill
 from pipeline.worker.lines import log_to_stdout
 from pipeline.worker.manager import Owners
 from pipeline.worker.owner import Context, Owner
@@ -40,7 +41,6 @@ from pipeline.worker.raw_owner import RawOwner
 from pipeline.worker.standbys import Standbys
 from pipeline.worker.tuning import tune
 from pipeline.worker.turns import Turns
-from pipeline.worker.will import LastWill
 from schemas.flow import STAGES
 from schemas.topics import topic_name
 

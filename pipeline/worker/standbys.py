@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from agents.core.records import RawRecord
-from agents.core.standby import Standby
-from agents.core.store import OwnStore
+from agents.core.shared.records import RawRecord
+from agents.core.shared.standby import Standby
+from agents.core.shared.store import OwnStore
 from pipeline.kafka.reader import LogReader
 from pipeline.operations import Operations
 from schemas.topics import COMPACTION_LAG_MS

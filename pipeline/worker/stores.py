@@ -100,7 +100,7 @@ class Stores:
 
 
 class RocksStore:
-    """One assignment's state, see :class:`agents.core.store.Store`; every method raises StoreError."""
+    """One assignment's state, see :class:`agents.core.shared.store.Store`; every method raises StoreError."""
 
     def __init__(self, folder: Path, lock: int, options: Options) -> None:
         self.folder = folder
@@ -116,7 +116,7 @@ class RocksStore:
             _fail(folder, error)
 
     def get(self, key: bytes, /) -> bytes | None:
-        """See :class:`agents.core.store.Store`."""
+        """See :class:`agents.core.shared.store.Store`."""
         try:
             found: bytes | None = self._db.get(key)
         except Exception as error:  # noqa: BLE001
@@ -124,21 +124,21 @@ class RocksStore:
         return found
 
     def put(self, key: bytes, value: bytes, /) -> None:
-        """See :class:`agents.core.store.Store`."""
+        """See :class:`agents.core.shared.store.Store`."""
         try:
             self._db.put(key, value)
         except Exception as error:  # noqa: BLE001
             self._again(lambda: self._db.put(key, value), error)
 
     def delete(self, key: bytes, /) -> None:
-        """See :class:`agents.core.store.Store`."""
+        """See :class:`agents.core.shared.store.Store`."""
         try:
             self._db.delete(key)
         except Exception as error:  # noqa: BLE001
             self._again(lambda: self._db.delete(key), error)
 
     def write(self, changes: Iterable[tuple[bytes, bytes | None]], /) -> None:
-        """See :class:`agents.core.store.Store`."""
+        """See :class:`agents.core.shared.store.Store`."""
         given = list(changes)
         try:
             self._db.write(_batch(given))
@@ -162,7 +162,7 @@ class RocksStore:
                 return
 
     def scan(self, prefix: bytes, after: bytes | None = None, /) -> Iterator[tuple[bytes, bytes]]:
-        """See :class:`agents.core.store.Store`."""
+        """See :class:`agents.core.shared.store.Store`."""
         bounded = ReadOptions()
         if (end := _behind(prefix)) is not None:
             bounded.set_iterate_upper_bound(end)
@@ -173,7 +173,7 @@ class RocksStore:
             _fail(self.folder, error)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """See :class:`agents.core.store.Store`."""
+        """See :class:`agents.core.shared.store.Store`."""
         return self.scan(b"")
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from pipeline.broker.digests import refused_digest
 from pipeline.broker.topics import partition_counts
 from pipeline.errors import Refused
 from pipeline.preflight import Keys
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from pipeline.worker.manager import Owners
 from pipeline.worker.releases import Decision, Stand, Turn, decide
 from schemas.deciding import deciding_part

@@ -9,19 +9,19 @@ from typing import Any, NamedTuple
 
 from pipeline.broker.digests import Announced, announce
 from pipeline.broker.topics import apply
-from pipeline.corrections import compare_corrections
-from pipeline.judgement import oracle_keys
 from pipeline.kafka.reader import read_topic
-from pipeline.leaks import LeakSearch
-from pipeline.oracle import OracleKeys, OracleResult, expect
 from pipeline.preflight import require_key
 from pipeline.processes import WorkerProcess, new_keys, start_worker
-from pipeline.settings import Settings, load_settings
-from pipeline.sink import SinkView
-from pipeline.verify import Difference, compare, last_is_highest, wrong_pages
+from pipeline.proof.corrections import compare_corrections
+from pipeline.proof.judgement import oracle_keys
+from pipeline.proof.leaks import LeakSearch
+from pipeline.proof.oracle import OracleKeys, OracleResult, expect
+from pipeline.proof.sink import SinkView
+from pipeline.proof.verify import Difference, compare, last_is_highest, wrong_pages
+from pipeline.settings.settings import Settings, load_settings
 from schemas.deciding import Deciding
-from schemas.rejections import decode_rejection
 from schemas.topics import TOPICS, topic_name
+from schemas.wire.rejections import decode_rejection
 from tests.broker.load import CANARY, make_load, publish
 
 __all__ = ["DEADLINE", "PARTITIONS", "Answer", "Bench", "run"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from pipeline.oracle.homes import home_of
+from pipeline.proof.oracle.homes import home_of
 from schemas.times import instant
 
 __all__ = ["CANARY", "make_load", "publish"]

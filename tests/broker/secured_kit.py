@@ -19,8 +19,8 @@ from pipeline.broker.java import kafka_tool
 from pipeline.broker.rights import Right
 from pipeline.broker.secured import Secured
 from pipeline.kafka.clients import producer, started
-from pipeline.settings import Settings, load_settings
-from pipeline.settings_env import as_environment
+from pipeline.settings.env import as_environment
+from pipeline.settings.settings import Settings, load_settings
 from schemas.flow import OPERATOR, STAGES
 from schemas.topics import topic_name
 from tests.broker.bench import PARTITIONS, Bench

@@ -9,8 +9,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from pipeline.errors import Refused
-from pipeline.oracle.homes import home_of
 from pipeline.processes import WorkerProcess, new_keys
+from pipeline.proof.oracle.homes import home_of
 from schemas.times import instant
 from tests.broker.bench import PARTITIONS, Bench, run
 from tests.broker.refusals import fed_and_stopped, refused

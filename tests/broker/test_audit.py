@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from pipeline.broker.topics import apply
 from pipeline.kafka.reader import ends, read_topic
-from pipeline.sink import SinkView
+from pipeline.proof.sink import SinkView
 from schemas.times import instant
 from schemas.topics import TOPICS
 from tests.broker.bench import DEADLINE, Answer, Bench, run

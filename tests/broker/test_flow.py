@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaProducer
 
 from pipeline.broker.topics import apply
 from pipeline.kafka.reader import StoredRecord, read_topic
-from pipeline.oracle.homes import home_of
 from pipeline.processes import metric_total
-from pipeline.settings import load_settings
+from pipeline.proof.oracle.homes import home_of
+from pipeline.settings.settings import load_settings
 from schemas.times import instant
 from tests.broker.bench import DEADLINE, PARTITIONS, Bench, run
 

@@ -9,9 +9,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from pipeline.kafka.reader import read_topic
-from pipeline.leaks import LeakSearch
-from pipeline.oracle.homes import home_of
 from pipeline.processes import metric_total
+from pipeline.proof.leaks import LeakSearch
+from pipeline.proof.oracle.homes import home_of
 from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
 from schemas.times import instant

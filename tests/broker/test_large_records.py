@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from agents.core.home import home
+from agents.core.shared.home import home
 from pipeline.kafka.reader import read_topic
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.times import instant

@@ -20,10 +20,10 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from pipeline.broker.topics import partitions_of
 from pipeline.kafka.reader import ends, read_topic
-from pipeline.oracle.homes import home_of
 from pipeline.processes import WorkerProcess
-from pipeline.replay.asked import NOTE_KEY
+from pipeline.proof.oracle.homes import home_of
 from pipeline.replay.live import has_members
+from pipeline.replay.request import NOTE_KEY
 from schemas.catalogue.metrics import METRICS
 from schemas.catalogue.types import EVENT_TYPES
 from schemas.times import instant

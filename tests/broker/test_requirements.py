@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from pipeline.broker.topics import apply
 from pipeline.kafka.reader import read_topic
-from pipeline.sink import SinkView
+from pipeline.proof.sink import SinkView
 from schemas.limits import DAY_MS
 from schemas.times import instant
 from tests.broker.bench import Bench

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.broker.topics import apply
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from tests.broker.bench import Bench
 from tests.broker.old_times import publish_with_times
 from tests.scenario_kit import PARTITIONS, Scenario

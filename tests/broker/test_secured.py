@@ -24,7 +24,7 @@ from pipeline.broker.rights import Right, group_of, topic_rights
 from pipeline.broker.secured import secured
 from pipeline.broker.topics import apply
 from pipeline.kafka.clients import batch_consumer, producer, started
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from schemas.flow import OPERATOR, ROLES, STAGES
 from schemas.topics import TOPICS, topic_name
 from tests.broker.bench import Bench

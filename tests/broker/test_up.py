@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from pipeline.processes import page
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from pipeline.stack import noted_workers
 
 pytestmark = pytest.mark.broker

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle.homes import home_of
+from pipeline.proof.oracle.homes import home_of
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant

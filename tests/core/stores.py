@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.core import activity, consent, members, sources
-from agents.core.store import MemoryStore, Store
+from agents.core.accept import consent, sources
+from agents.core.count.kinds import activity, members
+from agents.core.shared.store import MemoryStore, Store
 from pipeline.worker.stores import Stores
 
 __all__ = ["STORES", "Make", "stores"]

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.core.activity import add_day, neighbours
-from agents.core.ahead import Ahead, Run, added, ahead_key, read_ahead, sliding_ends
-from agents.core.count_state import StateError, alive, name_of
-from agents.core.counting import AggregateFold
-from agents.core.emission import Emission
-from agents.core.joins import ENTRY_KEY, fence_of, payload_of, seal
-from agents.core.windows import span_of
+from agents.core.count.emission import Emission
+from agents.core.count.fold import AggregateFold
+from agents.core.count.kinds.activity import add_day, neighbours
+from agents.core.count.pending_windows import Ahead, Run, added, ahead_key, read_ahead, sliding_ends
+from agents.core.count.state import StateError, alive, name_of
+from agents.core.shared.joins import ENTRY_KEY, fence_of, payload_of, seal
+from agents.core.shared.windows import span_of
 from pipeline.kafka.reader import StoredRecord
-from pipeline.verify import compare
-from schemas.aggregates import aggregate_id
+from pipeline.proof.verify import compare
 from schemas.catalogue.metrics import METRICS
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
+from schemas.wire.aggregates import aggregate_id
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, START, random_log
 from tests.core.world import World
@@ -192,7 +192,7 @@ def test_a_company_costs_one_key_for_all_that_lies_ahead() -> None:
 def test_a_company_that_comes_back_while_its_past_waits_to_be_deleted_keeps_what_lies_ahead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agents.core.graves._MOST_GRAVES", 3)
+    monkeypatch.setattr("agents.core.count.expiry._MOST_GRAVES", 3)
     at = [("acme", START), ("beta", START + 100 * DAY_MS), ("acme", START + 100 * DAY_MS)]
     at += [("beta", START + 101 * DAY_MS)] * 60 + [("beta", START + 120 * DAY_MS)]
     stored = [

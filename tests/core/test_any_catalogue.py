@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents.core.decode import decode_strictly
-from agents.core.fast_decode import FastDecoder
-from agents.core.records import RawRecord
+from agents.core.accept.decode import decode_strictly
+from agents.core.accept.fast_decode import FastDecoder
+from agents.core.shared.records import RawRecord
 from schemas.catalogue.catalogue import BUILT_IN, Catalogue
 from schemas.catalogue.fields import Field, FieldType, ItemClass
 from schemas.catalogue.types import Basis, ConsentScope, EventType

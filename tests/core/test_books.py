@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.books import HOUR_KEY, Account
-from agents.core.home import home
-from agents.core.raw_state import Folded
-from agents.core.records import RawRecord
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.ledger import HOUR_KEY, Account
+from agents.core.accept.state import Folded
+from agents.core.shared.home import home
+from agents.core.shared.records import RawRecord
 from schemas.deciding import Deciding
-from schemas.ledger import COUNTED, LedgerEntry, decode_entry, digest_outcomes, hash_hour, pack_outcome
 from schemas.limits import HOUR_MS
+from schemas.wire.ledger import COUNTED, LedgerEntry, decode_entry, digest_outcomes, hash_hour, pack_outcome
 from tests.control_kit import DIGEST, KEYS, SECRET, fold_text, tick_text
 from tests.core.events_hostile import GOOD
 from tests.core.world import PSEUDONYMS

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from agents.core.counting import AggregateFold
-from agents.core.joins import ENTRY_KEY
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.joins import ENTRY_KEY
 from bench.life import Held, Life, StateLog, anonymizing
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.intervals import IntervalSet
-from agents.core.joins import JoinedLog
-from agents.core.records import RawRecord
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.intervals import IntervalSet
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.joins import JoinedLog
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle import expect
+from pipeline.proof.oracle import expect
 from schemas.bounds import Bound
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.reasons import Reason
-from schemas.rejections import Rejection
 from schemas.times import instant
+from schemas.wire.rejections import Rejection
 from tests.core.world import PSEUDONYMS
 
 NOON = 1793534400000

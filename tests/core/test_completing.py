@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from agents.core.completing import completed, is_short, offsets_needed
-from agents.core.count_plan import Plan
-from agents.core.decode import decode_strictly
-from agents.core.fast_decode import decode
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.records import RawRecord
-from agents.core.refold import Period, Refold
-from pipeline.verify import compare
+from agents.core.accept.decode import decode_strictly
+from agents.core.accept.fast_decode import decode
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.count.plan import Plan
+from agents.core.replay.completing import completed, is_short, offsets_needed
+from agents.core.replay.refold import Period, Refold
+from agents.core.shared.records import RawRecord
+from pipeline.proof.verify import compare
 from schemas.catalogue.catalogue import BUILT_IN
 from schemas.catalogue.metrics import METRICS
-from schemas.clean import CLEAN_VERSION, CleanChunk, Shape, decode_chunk, encode_chunk
-from schemas.columns import column
+from schemas.wire.clean import CLEAN_VERSION, CleanChunk, Shape, decode_chunk, encode_chunk
+from schemas.wire.columns import column
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, START, random_log
 from tests.core.world import PSEUDONYMS, World

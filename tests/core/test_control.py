@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.control import ControlKeys, InForce
-from agents.core.count_state import Entry
-from agents.core.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError, seal
-from agents.core.records import RawRecord
-from agents.core.windows import NEVER
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.count.state import Entry
+from agents.core.shared.control import ControlKeys, InForce
+from agents.core.shared.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError, seal
+from agents.core.shared.records import RawRecord
+from agents.core.shared.windows import NEVER
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle import OracleKeys
-from schemas.clean import CLEAN_VERSION, OtherVersionError, decode_chunk, encode_chunk
+from pipeline.proof.oracle import OracleKeys
 from schemas.deciding import Deciding, deciding_part, key_parts
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.reasons import Outcome, Reason
 from schemas.times import parse_time
+from schemas.wire.clean import CLEAN_VERSION, OtherVersionError, decode_chunk, encode_chunk
 from tests.control_kit import (
     DIGEST,
     KEYS,

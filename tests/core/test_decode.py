@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.cheap_look import CheapLook
-from agents.core.decode import _judge, decode_strictly
-from agents.core.fast_decode import decode, reader_of
-from agents.core.records import Event, RawRecord, Refusal
+from agents.core.accept.decode import _judge, decode_strictly
+from agents.core.accept.fast_decode import decode, reader_of
+from agents.core.accept.form import CheapLook
+from agents.core.shared.records import Event, RawRecord, Refusal
 from schemas.catalogue.types import EVENT_TYPES
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.reasons import Reason

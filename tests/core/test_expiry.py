@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from agents.core.counting import AggregateFold
-from agents.core.records import StateWrite
-from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
-from schemas.columns import column
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.records import StateWrite
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
+from schemas.wire.clean import CLEAN_VERSION, CleanChunk, Shape
+from schemas.wire.columns import column
 
 NOW = 1793527200000
 LONG = Deciding()

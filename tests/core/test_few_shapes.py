@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agents.core.compiled_run import CompiledRun
-from agents.core.records import RawRecord
+from agents.core.accept.fast_path import CompiledRun
+from agents.core.shared.records import RawRecord
 from schemas.catalogue.types import EVENT_TYPES
 from tests.core.events_hostile import GOOD
 from tests.core.test_native import NOON, ready

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core import anonymizing, compiled_run
-from agents.core.records import RawRecord
+from agents.core.accept import fast_path as compiled_run
+from agents.core.accept import fold as anonymizing
+from agents.core.shared.records import RawRecord
 from schemas.deciding import Deciding
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
 from tests.core.random_log import DECIDING, PARTITIONS, random_log

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from agents.core import compiled_run, tally
+from agents.core.accept import fast_path as compiled_run
+from agents.core.count import pre_aggregate as tally
 from agents.core.native import key, tally_columns
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
 from schemas.catalogue.types import EVENT_TYPES
-from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
-from schemas.columns import column
 from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS
+from schemas.wire.clean import CLEAN_VERSION, CleanChunk, Shape
+from schemas.wire.columns import column
 from tests.core.events_hostile import GOOD
 from tests.core.test_plain_run import NEEDS_COMPILER, both
 from tests.native_build import compiled, library

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.joins import StateError, seal
-from agents.core.kinds.bins import BEGINS, bin_of, quantile
-from agents.core.kinds.detail import Bins
-from agents.core.records import RawRecord
-from schemas.aggregates import Aggregate
+from agents.core.count.kinds.bins import BEGINS, bin_of, quantile
+from agents.core.count.kinds.detail import Bins
+from agents.core.shared.joins import StateError, seal
+from agents.core.shared.records import RawRecord
 from schemas.catalogue.fields import MOST_INT
 from schemas.catalogue.loading import read_catalogue
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 from schemas.times import instant
+from schemas.wire.aggregates import Aggregate
 from tests.core.world import World
 from tests.meters import METERS, METERS_TEXT
 

@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from agents.core import counting, slices
-from agents.core.counting import AggregateFold
-from pipeline.corrections import compare_corrections
+from agents.core.count import batches as slices
+from agents.core.count import fold as counting
+from agents.core.count.fold import AggregateFold
 from pipeline.kafka.reader import StoredRecord
+from pipeline.proof.corrections import compare_corrections
 from schemas.catalogue.metrics import Kind
-from schemas.clean import CleanChunk, Shape, decode_chunk
-from schemas.columns import column
-from schemas.corrections import Correction, decode_correction
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
+from schemas.wire.clean import CleanChunk, Shape, decode_chunk
+from schemas.wire.columns import column
+from schemas.wire.corrections import Correction, decode_correction
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.world import World

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.core.activity import add_day, neighbours, pack_days, unpack_days
-from agents.core.control import InForce
-from agents.core.home import home, murmur2
-from agents.core.intervals import MAX_INTERVALS, IntervalSet
-from agents.core.joins import ENTRY_KEY, JoinedLog, fence_of, join_values, payload_of, seal
-from agents.core.pseudonyms import KeyFormatError, Pseudonyms, parse_key
-from agents.core.strict_json import too_deep
+from agents.core.accept.intervals import MAX_INTERVALS, IntervalSet
+from agents.core.accept.pseudonyms import KeyFormatError, Pseudonyms, parse_key
+from agents.core.accept.strict_json import too_deep
+from agents.core.count.kinds.activity import add_day, neighbours, pack_days, unpack_days
+from agents.core.shared.control import InForce
+from agents.core.shared.home import home, murmur2
+from agents.core.shared.joins import ENTRY_KEY, JoinedLog, fence_of, join_values, payload_of, seal
 
 VALUES = st.builds(seal, st.integers(-1, 5), st.integers(0, 3))
 IN_FORCE = st.integers(0, 3).map(lambda number: InForce(number, -1, ("a-b", *(f"{at}-c" for at in range(number)))))
@@ -128,8 +128,8 @@ def test_depth_is_counted_outside_strings(data: bytes, expected: bool) -> None:
 
 
 def test_pseudonyms_are_those_of_the_standards_however_much_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.core.pseudonyms._COMPANIES", 3)
-    monkeypatch.setattr("agents.core.pseudonyms._REMEMBERED", 5)
+    monkeypatch.setattr("agents.core.accept.pseudonyms._COMPANIES", 3)
+    monkeypatch.setattr("agents.core.accept.pseudonyms._REMEMBERED", 5)
     secret, choose = bytes(range(32)), Random(1)
     made = Pseudonyms(secret)
     prk = hmac.new(b"footfall pseudonyms 1", secret, "sha256").digest()  # HKDF, RFC 5869

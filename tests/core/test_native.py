@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents.core.compiled_run import CompiledRun
-from agents.core.fast_decode import reader_of
-from agents.core.raw_state import RawState
-from agents.core.records import RawRecord
-from agents.core.source import NO_TIME
+from agents.core.accept.fast_decode import reader_of
+from agents.core.accept.fast_path import CompiledRun
+from agents.core.accept.source import NO_TIME
+from agents.core.accept.state import RawState
+from agents.core.shared.records import RawRecord
 from schemas.catalogue.catalogue import BUILT_IN, Catalogue
 from schemas.catalogue.fields import MOST_INT
 from schemas.deciding import Deciding
@@ -36,7 +36,7 @@ VALUES = (
 
 
 def test_its_limits_are_those_of_the_contract() -> None:
-    from agents.core.native import plain  # noqa: PLC0415 - it may not be built
+    from agents.core.native import fast_path  # noqa: PLC0415 - it may not be built
 
     assert plain.MOST_EVENTS == MAX_EVENTS
     assert plain.MOST_BYTES == MAX_RECORD_BYTES - 4096

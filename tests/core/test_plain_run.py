@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.compiled_run import CompiledRun
+from agents.core.accept.fast_path import CompiledRun
+from agents.core.accept.fold import AnonymizeFold
 from agents.core.native import IS_BUILT, Records, tally_columns
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.batch import Block
 from schemas.deciding import Deciding
-from schemas.native import pack_column
+from schemas.wire.native import pack_column
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
 from tests.core.random_log import BOUNDED, DECIDING, PARTITIONS, random_log
 from tests.core.world import PSEUDONYMS

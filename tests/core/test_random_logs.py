@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.corrections import compare_corrections
 from pipeline.kafka.reader import StoredRecord
-from pipeline.verify import compare, last_is_highest
+from pipeline.proof.corrections import compare_corrections
+from pipeline.proof.verify import compare, last_is_highest
 from schemas.deciding import Deciding
 from schemas.reasons import Reason
 from tests.control_kit import expected as expected_of

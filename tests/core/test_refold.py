@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from agents.core.counting import GapError
-from agents.core.refold import Period, Refold, Told
-from pipeline.replay.asked import left_out
-from pipeline.verify import compare
+from agents.core.count.fold import GapError
+from agents.core.replay.refold import Period, Refold, Told
+from pipeline.proof.verify import compare
+from pipeline.replay.request import left_out
 from schemas.catalogue.catalogue import BUILT_IN
 from schemas.catalogue.metrics import METRICS
-from schemas.clean import decode_chunk
-from schemas.corrections import decode_correction
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import start_of
+from schemas.wire.clean import decode_chunk
+from schemas.wire.corrections import decode_correction
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, START, random_log
 from tests.core.world import World

@@ -3,15 +3,15 @@
 import json
 from typing import Any
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.records import RawRecord
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle import expect
+from pipeline.proof.oracle import expect
 from schemas.deciding import Deciding
-from schemas.ledger import decode_entry
 from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
-from schemas.rejections import decode_rejection, encode_rejection
+from schemas.wire.ledger import decode_entry
+from schemas.wire.rejections import decode_rejection, encode_rejection
 from tests.core.events_hostile import GOOD
 from tests.core.world import PSEUDONYMS
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.corrections import compare_corrections
-from pipeline.verify import compare
-from schemas.rejections import Rejection
+from pipeline.proof.corrections import compare_corrections
+from pipeline.proof.verify import compare
+from schemas.wire.rejections import Rejection
 from tests.control_kit import expected as expected_of
 from tests.core.stores import STORES, Make, stores
 from tests.core.world import World

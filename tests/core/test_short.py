@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents.core import anonymizing
-from agents.core.control import CONTROL_PREFIX, FOLD_HEADER, TICK_HEADER
-from agents.core.decode import decode_strictly
-from agents.core.fast_decode import AT_ONCE
-from agents.core.records import RawRecord, Refusal
+from agents.core.accept import fold as anonymizing
+from agents.core.accept.decode import decode_strictly
+from agents.core.accept.fast_decode import AT_ONCE
+from agents.core.shared.control import CONTROL_PREFIX, FOLD_HEADER, TICK_HEADER
+from agents.core.shared.records import RawRecord, Refusal
 from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS, MAX_DEPTH
 from schemas.reasons import Reason
@@ -173,7 +173,7 @@ def test_all_forms_come_to_the_same(values: list[tuple[bytes | None, int, Header
 
 @NEEDS_COMPILER
 def test_both_forms_hold_the_same_for_short_and_for_control() -> None:
-    from agents.core.native import plain  # noqa: PLC0415 - it may not be built
+    from agents.core.native import fast_path  # noqa: PLC0415 - it may not be built
 
     assert plain.SHORTEST_EVENT == MAX_DEPTH
     assert plain.CONTROL_PREFIX == CONTROL_PREFIX

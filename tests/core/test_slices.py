@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from agents.core import counting, slices
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.records import RawRecord, StateWrite
-from agents.core.windows import NEVER
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.count import batches as slices
+from agents.core.count import fold as counting
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.records import RawRecord, StateWrite
+from agents.core.shared.windows import NEVER
 from pipeline.kafka.appender import BATCH_BYTES
-from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.times import instant
+from schemas.wire.clean import CleanChunk
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.world import PSEUDONYMS, World
 

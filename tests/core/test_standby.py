@@ -5,8 +5,8 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.core.joins import ENTRY_KEY, JoinedLog, seal
-from agents.core.standby import Standby
+from agents.core.shared.joins import ENTRY_KEY, JoinedLog, seal
+from agents.core.shared.standby import Standby
 
 
 class Stored(NamedTuple):

@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core import anonymizing, graves
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.joins import ENTRY_KEY, JoinedLog
-from agents.core.records import RawRecord, StateWrite
-from agents.core.store import MemoryStore, Store, all_but, walk
+from agents.core.accept import fold as anonymizing
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.count import expiry as graves
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.joins import ENTRY_KEY, JoinedLog
+from agents.core.shared.records import RawRecord, StateWrite
+from agents.core.shared.store import MemoryStore, Store, all_but, walk
 from pipeline.worker.stores import Stores
-from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 from schemas.times import instant
+from schemas.wire.clean import CleanChunk
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.stores import STORES, stores
 from tests.core.world import PSEUDONYMS, World

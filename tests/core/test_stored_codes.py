@@ -9,29 +9,29 @@ from dataclasses import fields
 import msgspec
 import pytest
 
-from agents.core import anonymizing
-from agents.core.ahead import ahead_key
-from agents.core.books import HOUR_KEY, Books
-from agents.core.company_bounds import Held, bounds_key
-from agents.core.consent import Consent
-from agents.core.count_state import Entry
-from agents.core.fast_decode import AT_ONCE
-from agents.core.figure import Window
-from agents.core.joins import ENTRY_KEY
-from agents.core.kinds.distributions import SEGMENT, bins_key
-from agents.core.kinds.gauges import reading_key
-from agents.core.members import member_key
-from agents.core.raw_state import STORED, RawEntry
-from agents.core.windows import span_of
-from schemas.aggregates import Status
+from agents.core.accept import fold as anonymizing
+from agents.core.accept.consent import Consent
+from agents.core.accept.fast_decode import AT_ONCE
+from agents.core.accept.ledger import HOUR_KEY, Books
+from agents.core.accept.state import STORED, RawEntry
+from agents.core.count.company_bounds import Held, bounds_key
+from agents.core.count.figure import Window
+from agents.core.count.kinds.distributions import SEGMENT, bins_key
+from agents.core.count.kinds.gauges import reading_key
+from agents.core.count.kinds.members import member_key
+from agents.core.count.pending_windows import ahead_key
+from agents.core.count.state import Entry
+from agents.core.shared.joins import ENTRY_KEY
+from agents.core.shared.windows import span_of
 from schemas.bounds import Bound
 from schemas.catalogue.metrics import METRICS, Kind, WindowSize
-from schemas.clean import CleanChunk, Shape
-from schemas.corrections import CauseKind
 from schemas.deciding import Deciding
-from schemas.ledger import BLOCK_OUTCOMES, COUNTED, OUTCOME_CODES, REASONS_BY_CODE, REJECTED_ORDER, pack_outcome
 from schemas.limits import HOUR_MS
 from schemas.reasons import DECISION_ORDER, Outcome, Reason
+from schemas.wire.aggregates import Status
+from schemas.wire.clean import CleanChunk, Shape
+from schemas.wire.corrections import CauseKind
+from schemas.wire.ledger import BLOCK_OUTCOMES, COUNTED, OUTCOME_CODES, REASONS_BY_CODE, REJECTED_ORDER, pack_outcome
 
 OUTCOMES = {
     "counted": 0,

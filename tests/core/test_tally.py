@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.core.count.pre_aggregate import Tally, tally, tally_in_python
 from agents.core.native import IS_BUILT, tally_columns
-from agents.core.tally import Tally, tally, tally_in_python
-from schemas.clean import CLEAN_VERSION, CleanChunk, Shape
-from schemas.columns import column
 from schemas.limits import DAY_MS, HOUR_MS
+from schemas.wire.clean import CLEAN_VERSION, CleanChunk, Shape
+from schemas.wire.columns import column
 from tests.core.test_plain_run import NEEDS_COMPILER
 
 LATEST = 32_503_680_000_000  # the year 3000

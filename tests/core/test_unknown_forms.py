@@ -7,27 +7,27 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.core.activity import read_days
-from agents.core.ahead import read_ahead
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.books import HOUR_KEY, Account
-from agents.core.company_bounds import bounds_key, newest_day
-from agents.core.consent import Consent
-from agents.core.count_state import Entry, read_figure
-from agents.core.counting import AggregateFold
-from agents.core.joins import ENTRY_KEY, JoinedLog, StateError, payload_of, seal
-from agents.core.raw_state import RawEntry
-from agents.core.source import read_head
-from agents.core.store import MemoryStore
-from schemas.aggregates import decode_aggregate
-from schemas.clean import CLEAN_VERSION, CleanChunk, OtherVersionError, Shape, decode_chunk, encode_chunk
-from schemas.columns import column
-from schemas.corrections import decode_correction, encode_correction
+from agents.core.accept.consent import Consent
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.ledger import HOUR_KEY, Account
+from agents.core.accept.source import read_head
+from agents.core.accept.state import RawEntry
+from agents.core.count.company_bounds import bounds_key, newest_day
+from agents.core.count.fold import AggregateFold
+from agents.core.count.kinds.activity import read_days
+from agents.core.count.pending_windows import read_ahead
+from agents.core.count.state import Entry, read_figure
+from agents.core.shared.joins import ENTRY_KEY, JoinedLog, StateError, payload_of, seal
+from agents.core.shared.store import MemoryStore
 from schemas.deciding import Deciding
-from schemas.forms import UnknownFormError
-from schemas.ledger import HourLog, LedgerEntry, PreviousHour, decode_entry, encode_entry
 from schemas.reasons import Reason
-from schemas.rejections import Rejection, decode_rejection, encode_rejection
+from schemas.wire.aggregates import decode_aggregate
+from schemas.wire.clean import CLEAN_VERSION, CleanChunk, OtherVersionError, Shape, decode_chunk, encode_chunk
+from schemas.wire.columns import column
+from schemas.wire.corrections import decode_correction, encode_correction
+from schemas.wire.forms import UnknownFormError
+from schemas.wire.ledger import HourLog, LedgerEntry, PreviousHour, decode_entry, encode_entry
+from schemas.wire.rejections import Rejection, decode_rejection, encode_rejection
 from tests.control_kit import PSEUDONYMS
 
 HOUR = "2026-11-01T10:00:00Z"

@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.raw_state import Folded
-from agents.core.records import Part, RawRecord
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.state import Folded
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.records import Part, RawRecord
 from pipeline.kafka.appender import BATCH_BYTES, record_weight
 from pipeline.worker.raw_owner import fitting
 from schemas.catalogue.catalogue import Catalogue
 from schemas.catalogue.loading import CatalogueMistakesError, read_catalogue
 from schemas.catalogue.metrics import MOST_KEYS
-from schemas.clean import encode_chunk
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
-from schemas.rejections import encode_rejection
 from schemas.times import instant
 from schemas.topics import TOPICS
+from schemas.wire.clean import encode_chunk
+from schemas.wire.rejections import encode_rejection
 from tests.core.world import PSEUDONYMS
 
 NOON = 1793534400000 - 1793534400000 % HOUR_MS

@@ -4,15 +4,15 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.emission import Emission
-from agents.core.joins import JoinedLog
-from agents.core.records import RawRecord, StateWrite
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.count.emission import Emission
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.joins import JoinedLog
+from agents.core.shared.records import RawRecord, StateWrite
 from pipeline.kafka.reader import StoredRecord
-from schemas.clean import CleanChunk, decode_chunk, encode_chunk
 from schemas.deciding import Deciding
-from schemas.rejections import Rejection
+from schemas.wire.clean import CleanChunk, decode_chunk, encode_chunk
+from schemas.wire.rejections import Rejection
 from tests.control_kit import DIGEST, KEYS, PSEUDONYMS, TOPIC
 from tests.core.stores import Make
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle.homes import home_of
-from pipeline.verify import last_is_highest
+from pipeline.proof.oracle.homes import home_of
+from pipeline.proof.verify import last_is_highest
 
 __all__ = ["Writer", "log_faults", "producers", "raw_faults", "sink_faults", "writer_of"]
 

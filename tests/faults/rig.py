@@ -13,13 +13,13 @@ from types import MappingProxyType
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from agents.core.joins import ENTRY_KEY, fence_of
+from agents.core.shared.joins import ENTRY_KEY, fence_of
 from pipeline.broker.embedded import EmbeddedBroker, cluster, free_ports
 from pipeline.broker.topics import apply
 from pipeline.kafka.reader import LogReader, ends, read_topic
-from pipeline.oracle import OracleResult
+from pipeline.kafka.recovery import last_entry
 from pipeline.processes import WorkerProcess
-from pipeline.worker.recovery import last_entry
+from pipeline.proof.oracle import OracleResult
 from tests.broker.bench import PARTITIONS, Bench
 from tests.broker.load import make_load, publish
 from tests.broker.old_times import old_load, publish_with_times

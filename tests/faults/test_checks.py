@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle.homes import home_of
+from pipeline.proof.oracle.homes import home_of
 from tests.broker.load import CANARY, make_load
 from tests.faults.checks import log_faults, producers, raw_faults, sink_faults, writer_of
 

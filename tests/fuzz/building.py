@@ -16,7 +16,7 @@ from typing import Final
 __all__ = ["MODULES", "ROOT", "TOOLS", "build", "environment", "use"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-MODULES: Final = ("agents.core.native.plain", "agents.core.native.tally", "schemas.native.columns")
+MODULES: Final = ("agents.core.native.fast_path", "agents.core.native.pre_aggregate", "schemas.wire.native.columns")
 TOOLS: Final = ROOT / "build" / "fuzz" / "tools"
 """Where ``make fuzz`` installs what ``requirements.lock`` beside this file names."""
 _COVERAGE: Final = Path(__file__).with_name("coverage.c")

@@ -9,19 +9,19 @@ from typing import Final
 
 import msgspec
 
-from agents.core.fast_decode import AT_ONCE
+from agents.core.accept.fast_decode import AT_ONCE
+from agents.core.accept.state import CHUNK_BYTES
 from agents.core.native import Records, cut
-from agents.core.raw_state import CHUNK_BYTES
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.batch import Block
+from pipeline.kafka.block_records import unreadable, walk
 from pipeline.kafka.codecs import UnreadableError
 from pipeline.kafka.parts import HEADER_WEIGHT, weight_of
-from pipeline.kafka.plain import unreadable, walk
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle.homes import home_of
+from pipeline.proof.oracle.homes import home_of
 from schemas.catalogue.types import EVENT_TYPES
-from schemas.columns import pack, pack_in_python, unpack, unpack_in_python
 from schemas.limits import HOUR_MS
+from schemas.wire.columns import pack, pack_in_python, unpack, unpack_in_python
 from tests.control_kit import signed
 from tests.core.random_log import START
 from tests.core.test_plain_run import fetched

@@ -8,10 +8,10 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.batch import Block
+from pipeline.kafka.block_records import walk
 from pipeline.kafka.codecs import UnreadableError
-from pipeline.kafka.plain import walk
 from schemas.catalogue.types import EVENT_TYPES
 from tests.fuzz.cases import BATCHES, OWN_TYPES, RECORDS, joined, parted
 from tests.kafka_batches import record, varint

@@ -5,14 +5,15 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Final
 
-from agents.core import anonymizing, compiled_run
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.fast_decode import reader_of
-from agents.core.records import RawRecord
-from agents.core.tally import tally, tally_in_python
+from agents.core.accept import fast_path as compiled_run
+from agents.core.accept import fold as anonymizing
+from agents.core.accept.fast_decode import reader_of
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.count.pre_aggregate import tally, tally_in_python
+from agents.core.shared.records import RawRecord
 from schemas.catalogue.catalogue import BUILT_IN
-from schemas.clean import CleanChunk, decode_chunk, encode_chunk
 from schemas.deciding import Deciding
+from schemas.wire.clean import CleanChunk, decode_chunk, encode_chunk
 from tests.control_kit import KEYS, PSEUDONYMS, TOPIC, digest_of
 from tests.core.random_log import BOUNDED, DECIDING
 from tests.meters import EVERY_FIELD

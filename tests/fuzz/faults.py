@@ -14,7 +14,7 @@ from tests.fuzz.__main__ import FOLDER, Run, fuzz
 
 __all__ = ["FAULTS", "Fault", "faulty", "find"]
 
-_MODULES: Final = {"tally.c": building.MODULES[1], "columns.c": building.MODULES[2]}
+_MODULES: Final = {"pre_aggregate.c": building.MODULES[1], "columns.c": building.MODULES[2]}
 
 
 class Fault(NamedTuple):
@@ -118,13 +118,13 @@ FAULTS: Final = (
     ),
     Fault(
         "the first user is nobody",
-        "tally.c",
+        "pre_aggregate.c",
         "user >= 0 && active",
         "user > 0 && active",
     ),
     Fault(
         "users are not bounded",
-        "tally.c",
+        "pre_aggregate.c",
         "given->users, &user",
         "given->users + 1, &user",
     ),

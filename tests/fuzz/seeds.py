@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, seed, settings
 
 from pipeline.kafka.reader import StoredRecord
-from schemas.columns import column, pack
 from schemas.examples import bad_examples, good_examples
+from schemas.wire.columns import column, pack
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
 from tests.core.random_log import random_log
 from tests.fuzz.cases import BATCHES, BEHIND, COLUMNS, KEYED, RECORDS, STARTS, STEPS, TALLY, UNREADABLE, joined

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.appender import BATCH_BYTES, OUTPUT_BATCH_BYTES, Appender, Rows
 from pipeline.worker import raw_owner
 from schemas.limits import MAX_RECORD_BYTES

@@ -14,7 +14,7 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
 from pipeline.errors import Refused
 from pipeline.kafka.parts import parts
 from pipeline.kafka.patches.fetching import BatchConsumer, FetchedBatches, WholeBatches

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.core.native import IS_BUILT, Records
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.batch import Batch, Block, Head
+from pipeline.kafka.block_records import MOST_HEADERS
 from pipeline.kafka.parts import AT_ONCE, parts
-from pipeline.kafka.plain import MOST_HEADERS
 from tests.core.test_plain_run import NEEDS_COMPILER
 from tests.kafka_batches import CODECS, HEADER, Wrong, record, sealed, varint
 from tests.kafka_batches import Batch as Built
@@ -337,7 +337,7 @@ def test_as_many_records_fit_as_have_room() -> None:
 
 @NEEDS_COMPILER
 def test_its_limits_are_the_same_in_both_forms() -> None:
-    from agents.core.native import plain  # noqa: PLC0415 - it may not be built
+    from agents.core.native import fast_path  # noqa: PLC0415 - it may not be built
 
     assert plain.MOST_HEADERS == MOST_HEADERS
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from pipeline.audit.books import ClosedHour, PartitionBooks
-from pipeline.audit.findings import Finding
-from pipeline.audit.verdict import Partition, Tail
-from schemas.corrections import encode_correction
-from schemas.ledger import HourLog, LedgerEntry, PreviousHour, encode_entry, hash_hour, ledger_key
+from pipeline.proof.audit.books import ClosedHour, PartitionBooks
+from pipeline.proof.audit.findings import Finding
+from pipeline.proof.audit.verdict import Partition, Tail
 from schemas.limits import HOUR_MS
 from schemas.reasons import Reason
 from schemas.times import instant
+from schemas.wire.corrections import encode_correction
+from schemas.wire.ledger import HourLog, LedgerEntry, PreviousHour, encode_entry, hash_hour, ledger_key
 
 Row = tuple[bytes | None, bytes | None]
 Counts = tuple[int, int, int]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.ledger import PreviousHour, hash_hour
 from schemas.limits import HOUR_MS
 from schemas.times import instant
+from schemas.wire.ledger import PreviousHour, hash_hour
 from tests.pipeline.audit_kit import NINES, TEN, Row, changed, entries, flat, honest, kinds, read
 
 Spoilt = list[Row]

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pipeline.audit.books import ClosedHour
-from pipeline.audit.corrections import PartitionCorrections, SinkFigures
+from pipeline.proof.audit.books import ClosedHour
+from pipeline.proof.audit.corrections import PartitionCorrections, SinkFigures
 from tests.pipeline.audit_kit import Row, correction, flat, honest, kinds, read, sink_record
 
 CHATS = "acme|chats_created|PT1H|2026-11-01T07:00:00Z|"

@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from pipeline.audit.corrections import PartitionCorrections
-from pipeline.audit.verdict import Audit, Partition, against_raw, conclude, head_of
-from pipeline.oracle.homes import home_of
+from pipeline.proof.audit.corrections import PartitionCorrections
+from pipeline.proof.audit.verdict import Audit, Partition, against_raw, conclude, head_of
+from pipeline.proof.oracle.homes import home_of
 from schemas.limits import HOUR_MS
 from schemas.times import instant
 from tests.control_kit import expected as expected_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.core.joins import FormerStateError, OtherPartitionsError, StateError
+from agents.core.shared.joins import FormerStateError, OtherPartitionsError, StateError
 from pipeline.broker.begun import known_chunk, refused_partitions, refused_state
 from pipeline.errors import Refused
 

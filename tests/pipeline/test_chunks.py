@@ -2,10 +2,10 @@
 
 import pytest
 
-from agents.core.control import ControlKeys
+from agents.core.shared.control import ControlKeys
 from pipeline.broker.chunks import InChunks, require_known
 from pipeline.errors import Refused
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 
 KEYS = {"pseudonym_key": "ab" * 32, "control_key": "cd" * 32}
 OWN = load_settings(**KEYS)

@@ -5,11 +5,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.audit.findings import Finding, FindingKind
-from pipeline.audit.verdict import Audit, Unfinished
 from pipeline.cli import audit as cli
 from pipeline.cli.main import app
 from pipeline.errors import Refused
+from pipeline.proof.audit.findings import Finding, FindingKind
+from pipeline.proof.audit.verdict import Audit, Unfinished
 from tests.pipeline.audit_kit import TEN
 
 RUN = CliRunner()

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from pipeline.cli.main import app
 from pipeline.cli.show import console
 from pipeline.errors import Refused
-from pipeline.settings_catalogue import catalogue_of
+from pipeline.settings.catalogue import catalogue_of
 from schemas.examples import EXAMPLE_CATALOGUE
 
 WRONG = """

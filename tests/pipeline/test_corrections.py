@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.corrections import CorrectionsView, compare_corrections
 from pipeline.kafka.reader import StoredRecord
-from schemas.corrections import Correction, decode_correction, encode_correction
+from pipeline.proof.corrections import CorrectionsView, compare_corrections
 from schemas.deciding import Deciding
+from schemas.wire.corrections import Correction, decode_correction, encode_correction
 from tests.control_kit import expected as expected_of
 from tests.scenario_kit import PARTITIONS, Scenario, figure, message, record
 

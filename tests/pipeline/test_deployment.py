@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.settings import Settings
-from pipeline.settings_security import SecuritySettings
+from pipeline.settings.security import SecuritySettings
+from pipeline.settings.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "docker-compose.yml", ROOT / "Dockerfile", ROOT / "README.md", *sorted((ROOT / "helm").rglob("*.yaml"))]

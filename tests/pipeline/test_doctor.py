@@ -16,7 +16,7 @@ from pipeline.doctor.findings import found
 from pipeline.doctor.rejections import judged
 from pipeline.doctor.running import _Group, _judged, _Place, workers
 from pipeline.errors import Refused
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from schemas.reasons import Reason
 from tests.web import answering
 

@@ -15,7 +15,7 @@ from pipeline.broker.embedded import EmbeddedBroker, embedded, free_ports
 from pipeline.broker.jars import Jar, locked_jars, ready_jars
 from pipeline.broker.topics import apply, diff
 from pipeline.errors import Refused
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from tests.web import answering
 
 CONTENT = b"a jar"

@@ -7,21 +7,21 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import Refused
-from pipeline.explain.explanation import Corrected, Explanation, Verdict
-from pipeline.explain.left_out import FromBooks, FromRaw, LeftOut, Source
-from pipeline.explain.making import FromClean, Making, Run, merged
-from pipeline.explain.wanted import EXAMPLE, parse_id
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle.control import Controls
-from pipeline.oracle.homes import home_of
+from pipeline.proof.explain.explanation import Corrected, Explanation, Verdict
+from pipeline.proof.explain.left_out import FromBooks, FromRaw, LeftOut, Source
+from pipeline.proof.explain.making import FromClean, Making, Run, merged
+from pipeline.proof.explain.wanted import EXAMPLE, parse_id
+from pipeline.proof.oracle.control import Controls
+from pipeline.proof.oracle.homes import home_of
 from schemas.catalogue.catalogue import BUILT_IN
 from schemas.catalogue.metrics import Kind
-from schemas.clean import decode_chunk
-from schemas.corrections import decode_correction
 from schemas.deciding import Deciding
-from schemas.ledger import decode_entry
 from schemas.limits import DAY_MS
 from schemas.reasons import Reason
+from schemas.wire.clean import decode_chunk
+from schemas.wire.corrections import decode_correction
+from schemas.wire.ledger import decode_entry
 from tests.control_kit import ORACLE_KEYS, TOPIC
 from tests.control_kit import expected as expected_of
 from tests.core import random_log

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from pipeline import judgement
 from pipeline.broker.chunks import InChunks
-from pipeline.judgement import Judgement, judge
 from pipeline.kafka.reader import Progress, StoredRecord
-from pipeline.oracle import expect
-from pipeline.settings import Settings, load_settings
+from pipeline.proof import judgement
+from pipeline.proof.judgement import Judgement, judge
+from pipeline.proof.oracle import expect
+from pipeline.settings.settings import Settings, load_settings
 from schemas.topics import topic_name
 from tests.scenario_kit import PARTITIONS, Scenario, message, record
 

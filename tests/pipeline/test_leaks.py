@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.kafka.reader import StoredRecord
-from pipeline.leaks import LeakSearch
+from pipeline.proof.leaks import LeakSearch
 
 NEEDLE = "jane.doe+x9@example.org"
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from agents.core.pseudonyms import Pseudonyms
+from agents.core.accept.pseudonyms import Pseudonyms
 from pipeline.errors import Refused
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.owner import Context, Owner
 from pipeline.worker.raw_owner import RawOwner

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import Refused
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle import read_file
+from pipeline.proof.oracle import read_file
 
 
 def test_lines_of_every_form(tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from agents.core.control import ControlKeys
-from pipeline.oracle import OracleKeys, OracleResult
-from pipeline.oracle.homes import _murmur2
-from schemas.aggregates import Aggregate
+from agents.core.shared.control import ControlKeys
+from pipeline.proof.oracle import OracleKeys, OracleResult
+from pipeline.proof.oracle.homes import _murmur2
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.reasons import Reason
-from schemas.rejections import Rejection
+from schemas.wire.aggregates import Aggregate
+from schemas.wire.rejections import Rejection
 from tests.control_kit import ORACLE_KEYS, PREVIOUS, SECRET, TOPIC, digest_of, fold_text, tick_text
 from tests.control_kit import expected as expected_of
 from tests.scenario_kit import PARTITIONS, Record, Scenario, event, feedback, figure, message, ms, record, tick

@@ -7,7 +7,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, Cons
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.worker.placing import Held, StatePlacing, place
+from pipeline.worker.assignor import Held, StatePlacing, place
 
 SETS = st.frozensets(st.integers(0, 11))
 HELD = st.builds(Held, SETS, SETS)

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from agents.core.control import ControlKeys
+from agents.core.shared.control import ControlKeys
 from pipeline.broker.topics import Difference, apply
 from pipeline.errors import Refused
 from pipeline.preflight import refuse_differences, replication_warning, require_broker, require_key, require_topics
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 
 KEY, CONTROL = "cd" * 32, "ef" * 32
 

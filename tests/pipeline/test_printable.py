@@ -8,8 +8,8 @@ from rich.console import Console
 from pipeline.errors import Refused
 from pipeline.kafka.reader import StoredRecord
 from pipeline.printable import printable
-from pipeline.sink import SinkView
-from pipeline.verify import Difference, DifferenceKind, render
+from pipeline.proof.sink import SinkView
+from pipeline.proof.verify import Difference, DifferenceKind, render
 
 CLEARS = "\x1b[2J\x1b]0;owned\x07"
 EIGHT_BIT = "\x9b31m"

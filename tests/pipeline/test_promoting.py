@@ -9,25 +9,25 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from agents.core.count_state import Entry
-from agents.core.counting import AggregateFold
-from agents.core.emission import Emission
-from agents.core.joins import ENTRY_KEY, JoinedLog
-from agents.core.refold import Told
-from pipeline.corrections import compare_corrections
+from agents.core.count.emission import Emission
+from agents.core.count.fold import AggregateFold
+from agents.core.count.state import Entry
+from agents.core.replay.refold import Told
+from agents.core.shared.joins import ENTRY_KEY, JoinedLog
 from pipeline.errors import Refused
 from pipeline.kafka.appender import SoleLog
 from pipeline.kafka.reader import StoredRecord
-from pipeline.replay.asked import ask
+from pipeline.proof.corrections import compare_corrections
+from pipeline.proof.sink import SinkView
+from pipeline.proof.verify import compare, last_is_highest
 from pipeline.replay.comparing import compare_partition
 from pipeline.replay.folding import Folding, replay_partition
 from pipeline.replay.live import Verdict
 from pipeline.replay.promoting import Promotion
+from pipeline.replay.request import ask
 from pipeline.replay.start import Peek, Stretch
-from pipeline.settings import load_settings
-from pipeline.sink import SinkView
-from pipeline.verify import compare, last_is_highest
-from schemas.clean import CleanChunk, decode_chunk
+from pipeline.settings.settings import load_settings
+from schemas.wire.clean import CleanChunk, decode_chunk
 from tests.control_kit import expected as expected_of
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
 from tests.core.world import World

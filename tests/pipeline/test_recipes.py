@@ -25,13 +25,13 @@ NAMED = (
 LOOK = {
     "a type and a metric": """
 import json
-from agents.core.decode import decode_strictly
-from agents.core.fast_decode import decode
-from agents.core.records import RawRecord
+from agents.core.accept.decode import decode_strictly
+from agents.core.accept.fast_decode import decode
+from agents.core.shared.records import RawRecord
 from pipeline.documents.machine import json_schemas
 from pipeline.documents.pages import events_page, metrics_page
 from pipeline.kafka.reader import StoredRecord
-from pipeline.verify import compare
+from pipeline.proof.verify import compare
 from schemas.deciding import Deciding
 from schemas.examples import good_examples
 from schemas.times import parse_time
@@ -58,7 +58,7 @@ assert "files_uploaded" in metrics_page() and "file.uploaded" in json_schemas()[
     "a reason": """
 from pipeline.documents.machine import json_schemas
 from pipeline.documents.pages import operations_page
-from schemas.ledger import OUTCOME_CODES, REASONS_BY_CODE
+from schemas.wire.ledger import OUTCOME_CODES, REASONS_BY_CODE
 from schemas.reasons import Reason
 
 assert set(OUTCOME_CODES) == set(Reason) and len(REASONS_BY_CODE) == len(OUTCOME_CODES)
@@ -68,8 +68,8 @@ assert "not-licensed" in operations_page()
     "a setting": """
 import os
 from pipeline.documents.pages import settings_page
-from pipeline.settings import load_settings
-from pipeline.settings_env import as_environment
+from pipeline.settings.settings import load_settings
+from pipeline.settings.env import as_environment
 
 row = "| `FOOTFALL_GREETING` | `hello` | no | The word with which a worker begins its log. |"
 assert row in settings_page()
@@ -154,8 +154,8 @@ def test_every_block_of_a_recipe_is_one_that_is_applied() -> None:
         "schemas/examples/good/file.uploaded.json",
         "schemas/catalogue/metrics.py",
         "schemas/reasons.py",
-        "schemas/ledger.py",
-        "pipeline/settings.py",
+        "schemas/wire/ledger.py",
+        "pipeline/settings/settings.py",
         "schemas/topics.py",
         "pipeline/cli/greet.py",
         "pipeline/cli/main.py",

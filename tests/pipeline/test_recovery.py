@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from agents.core.joins import ENTRY_KEY, seal
-from agents.core.standby import Standby
+from agents.core.shared.joins import ENTRY_KEY, seal
+from agents.core.shared.standby import Standby
 from pipeline.broker.topics import apply
 from pipeline.kafka.appender import Appender, ForeignWriteError, ProduceError, SoleLog
 from pipeline.kafka.reader import LogReader
-from pipeline.settings import load_settings
-from pipeline.worker.recovery import recover
+from pipeline.kafka.recovery import recover
+from pipeline.settings.settings import load_settings
 from schemas.topics import topic_name
 
 pytestmark = pytest.mark.broker

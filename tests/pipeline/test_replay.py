@@ -7,20 +7,20 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from agents.core.chunks import ChunkBuilder
-from agents.core.count_state import Entry
-from agents.core.refold import Period, Refold
-from agents.core.windows import span_of
+from agents.core.accept.chunk_builder import ChunkBuilder
+from agents.core.count.state import Entry
+from agents.core.replay.refold import Period, Refold
+from agents.core.shared.windows import span_of
 from pipeline.cli.main import app
 from pipeline.errors import Refused
-from pipeline.replay.asked import Asked, ask, parallel_name, whole_hour
 from pipeline.replay.live import Judge, Standing, Verdict, standing_of
+from pipeline.replay.request import Asked, ask, parallel_name, whole_hour
 from pipeline.replay.start import Peek, Stretch, first_needed, require_reach
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from schemas.catalogue.metrics import METRICS, WindowSize
-from schemas.clean import CleanChunk
 from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS
+from schemas.wire.clean import CleanChunk
 from tests.pipeline.audit_kit import sink_record
 
 HOUR = 500_000 * HOUR_MS

@@ -9,7 +9,7 @@ from pipeline.broker.java import kafka_tool
 from pipeline.broker.secured import secured
 from pipeline.cli.up import exported, logins
 from pipeline.kafka.login import Login
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from pipeline.stack import _environments
 from schemas.flow import OPERATOR, ROLES
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from agents.core.control import ControlKeys
-from agents.core.pseudonyms import Pseudonyms
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.shared.control import ControlKeys
 from pipeline.errors import Refused
-from pipeline.settings import Settings, load_settings
+from pipeline.settings.settings import Settings, load_settings
 from schemas.deciding import Deciding, fold_digest
 
 KEY, CONTROL, BEFORE = "ab" * 32, "cd" * 32, "ef" * 32

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import Refused
-from pipeline.settings import load_settings
-from pipeline.settings_catalogue import catalogue_of
+from pipeline.settings.catalogue import catalogue_of
+from pipeline.settings.settings import load_settings
 from schemas.catalogue.catalogue import BUILT_IN
 
 METER = """

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 
 from pipeline.cli.up import exported
 from pipeline.errors import Refused
-from pipeline.settings import KEY_FIELDS, Settings, load_settings
-from pipeline.settings_env import added_by_kubernetes
-from pipeline.settings_security import SecuritySettings
+from pipeline.settings.env import added_by_kubernetes
+from pipeline.settings.security import SecuritySettings
+from pipeline.settings.settings import KEY_FIELDS, Settings, load_settings
 from pipeline.stack import _environments
 
 pytestmark = pytest.mark.usefixtures("no_settings")

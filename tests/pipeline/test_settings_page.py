@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.documents.pages import settings_page
-from pipeline.settings import DECIDING_SETTINGS, Settings, load_settings
-from pipeline.settings_security import SecuritySettings
+from pipeline.settings.security import SecuritySettings
+from pipeline.settings.settings import DECIDING_SETTINGS, Settings, load_settings
 from tests.pipeline.test_settings_env import other_than_default
 from tests.pipeline.test_settings_security import GOOD
 

@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.errors import Refused
 from pipeline.kafka.connection import Security
-from pipeline.settings import Settings, load_settings
-from pipeline.settings_env import as_environment
-from pipeline.settings_security import SecuritySettings
+from pipeline.settings.env import as_environment
+from pipeline.settings.security import SecuritySettings
+from pipeline.settings.settings import Settings, load_settings
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 

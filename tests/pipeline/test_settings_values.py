@@ -9,7 +9,7 @@ from faust.transport.drivers.aiokafka import server_list
 from yarl import URL
 
 from pipeline.errors import Refused
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 

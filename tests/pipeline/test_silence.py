@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.counting import AggregateFold
-from agents.core.pseudonyms import Pseudonyms
-from agents.core.records import RawRecord
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.count.fold import AggregateFold
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.appender import ForeignWriteError
 from pipeline.operations import Operations
 from pipeline.worker import ending
 from pipeline.worker.ending import end
 from schemas.catalogue.types import EVENT_TYPES
 from schemas.deciding import Deciding
-from schemas.envelope import Envelope
 from schemas.examples import bad_examples, good_examples
-from schemas.operational import OPERATIONAL
+from schemas.wire.envelope import Envelope
+from schemas.wire.operational import OPERATIONAL
 
 CANARY = "canary-7f3a"
 

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from pipeline.kafka.reader import StoredRecord
-from pipeline.leaks import LeakSearch
-from pipeline.oracle import OracleResult, expect
+from pipeline.proof.leaks import LeakSearch
+from pipeline.proof.oracle import OracleResult, expect
 from pipeline.simulate import Plan, simulate
 from pipeline.simulate.plan import home_of_record
 from schemas.catalogue.metrics import METRICS

@@ -3,7 +3,7 @@
 import json
 
 from pipeline.kafka.reader import StoredRecord
-from pipeline.sink import SinkView, own_columns
+from pipeline.proof.sink import SinkView, own_columns
 from schemas.catalogue.catalogue import BUILT_IN
 from tests.meters import METERS
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaConnectionError, OffsetOutOfRangeError
 
-from agents.core.joins import ENTRY_KEY, seal
+from agents.core.shared.joins import ENTRY_KEY, seal
 from pipeline.operations import Operations
 from pipeline.worker import standbys as module
 from pipeline.worker.standbys import Standbys

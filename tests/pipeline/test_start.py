@@ -10,7 +10,7 @@ from pipeline.broker.embedded import free_ports
 from pipeline.errors import Refused
 from pipeline.kafka.appender import Appender
 from pipeline.kafka.reader import LogReader
-from pipeline.settings import Settings, load_settings
+from pipeline.settings.settings import Settings, load_settings
 from pipeline.worker import run
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import Refused
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from pipeline.worker.stores import Stores
 
 LEAVES = """

@@ -8,9 +8,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from agents.core.control import InForce
-from agents.core.joins import seal
-from agents.core.raw_state import RawEntry
+from agents.core.accept.state import RawEntry
+from agents.core.shared.control import InForce
+from agents.core.shared.joins import seal
 from pipeline.broker import topics
 from pipeline.broker.admin import admin
 from pipeline.broker.digests import Announced, announce
@@ -19,10 +19,10 @@ from pipeline.cli import topics as topics_command
 from pipeline.errors import Refused
 from pipeline.kafka.reader import read_topic
 from pipeline.preflight import Keys, require_key
-from pipeline.settings import Settings, load_settings
-from schemas.clean import CLEAN_VERSION, CleanChunk, encode_chunk
-from schemas.columns import column
+from pipeline.settings.settings import Settings, load_settings
 from schemas.topics import TOPICS, topic_config, topic_name
+from schemas.wire.clean import CLEAN_VERSION, CleanChunk, encode_chunk
+from schemas.wire.columns import column
 from tests.control_kit import Headers, fold_text
 
 pytestmark = pytest.mark.broker

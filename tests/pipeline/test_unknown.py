@@ -9,29 +9,29 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.core.count_state import Entry
-from agents.core.joins import ENTRY_KEY, StateError, seal
-from agents.core.records import RawRecord
-from agents.core.refold import Period
-from agents.core.standby import Standby
+from agents.core.count.state import Entry
+from agents.core.replay.refold import Period
+from agents.core.shared.joins import ENTRY_KEY, StateError, seal
+from agents.core.shared.records import RawRecord
+from agents.core.shared.standby import Standby
 from pipeline.broker.chunks import chunk_at
 from pipeline.cli.process import refusal_of
 from pipeline.doctor.rejections import _counted, _rejected
 from pipeline.errors import Refused
-from pipeline.explain.making import Making
-from pipeline.explain.reading import _corrections, _count, _figure, _Home, _left_out
-from pipeline.explain.wanted import EXAMPLE, parse_id
 from pipeline.kafka.reader import StoredRecord
+from pipeline.kafka.recovery import joined_entry, last_entry, recover
+from pipeline.proof.explain.making import Making
+from pipeline.proof.explain.reading import _corrections, _count, _figure, _Home, _left_out
+from pipeline.proof.explain.wanted import EXAMPLE, parse_id
+from pipeline.proof.sink import SinkView
 from pipeline.replay.live import entries, live_figures
-from pipeline.settings import Settings, load_settings
-from pipeline.sink import SinkView
+from pipeline.settings.settings import Settings, load_settings
 from pipeline.unknown import known, readable
 from pipeline.worker import ending
-from pipeline.worker.recovery import joined_entry, last_entry, recover
 from schemas.catalogue.catalogue import BUILT_IN
-from schemas.clean import CLEAN_VERSION, OtherVersionError
 from schemas.deciding import Deciding
-from schemas.rejections import decode_rejection
+from schemas.wire.clean import CLEAN_VERSION, OtherVersionError
+from schemas.wire.rejections import decode_rejection
 
 WANTED = parse_id(EXAMPLE, BUILT_IN)
 ID = WANTED.id.encode()

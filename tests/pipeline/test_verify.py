@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.kafka.reader import StoredRecord
-from pipeline.verify import Difference, DifferenceKind, compare, last_is_highest, render, wrong_pages
+from pipeline.proof.verify import Difference, DifferenceKind, compare, last_is_highest, render, wrong_pages
 from schemas.deciding import Deciding
 from tests.control_kit import expected as expected_of
 from tests.scenario_kit import PARTITIONS, Scenario, event, figure, message, record

@@ -15,7 +15,7 @@ from pipeline.worker.executor import read_last
 
 WORKER = textwrap.dedent("""
     import os, signal, sys
-    from pipeline.worker.will import LastWill
+    from pipeline.worker.leave_on_exit import LastWill
     with LastWill() as will:
         will.say(b"127.0.0.1:1\\nearlier")
         will.say(b"127.0.0.1:%d\\nlast" % int(sys.argv[1]))

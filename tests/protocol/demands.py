@@ -8,15 +8,15 @@ from typing import Any
 
 import orjson
 
-from pipeline.corrections import compare_corrections
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle import expect
-from pipeline.oracle.control import Controls
-from pipeline.settings import Settings
-from pipeline.sink import SinkView
-from pipeline.verify import compare, last_is_highest, wrong_pages
-from schemas.rejections import Rejection, decode_rejection
+from pipeline.proof.corrections import compare_corrections
+from pipeline.proof.oracle import expect
+from pipeline.proof.oracle.control import Controls
+from pipeline.proof.sink import SinkView
+from pipeline.proof.verify import compare, last_is_highest, wrong_pages
+from pipeline.settings.settings import Settings
 from schemas.topics import topic_name
+from schemas.wire.rejections import Rejection, decode_rejection
 from tests.control_kit import ORACLE_KEYS, PSEUDONYMS
 from tests.protocol.touched import unfenced
 

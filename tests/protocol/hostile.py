@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
 from tests.control_kit import PREVIOUS, SECRET, Headers, fold_text, tick_text
 
 __all__ = ["HARMS", "Harm", "harm"]

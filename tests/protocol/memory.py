@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.appender import ProduceError
 
 __all__ = ["Gate", "Log", "Logs", "MemoryAppender", "MemoryReader", "Waiting"]
@@ -117,7 +117,7 @@ class MemoryAppender:
 
 
 class MemoryReader:
-    """Stands for :class:`pipeline.worker.recovery.LogReader`; the log may change between two of its fetches."""
+    """Stands for :class:`pipeline.kafka.recovery.LogReader`; the log may change between two of its fetches."""
 
     def __init__(self, gate: Gate, logs: Logs) -> None:
         self._gate = gate

@@ -19,17 +19,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.core import counting
-from agents.core.joins import ENTRY_KEY, JoinedLog, payload_of
-from agents.core.records import StateWrite
-from agents.core.standby import Standby
+from agents.core.count import fold as counting
+from agents.core.shared.joins import ENTRY_KEY, JoinedLog, payload_of
+from agents.core.shared.records import StateWrite
+from agents.core.shared.standby import Standby
 from pipeline.kafka.appender import SoleLog
+from pipeline.kafka.recovery import Recovered
 from pipeline.worker import owner as owner_module
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Owner
 from pipeline.worker.raw_owner import RawOwner
-from pipeline.worker.recovery import Recovered
 
 __all__ = ["LEFT_OUT", "PLANTED"]
 

@@ -12,9 +12,9 @@ import orjson
 import pytest
 import structlog
 
-from agents.core.joins import StateError
+from agents.core.shared.joins import StateError
 from pipeline.kafka.reader import StoredRecord
-from pipeline.settings import load_settings
+from pipeline.settings.settings import load_settings
 from pipeline.worker import clean_owner, owner
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant, parse_time

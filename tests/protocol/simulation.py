@@ -16,21 +16,21 @@ from typing import Any
 
 import msgspec
 
-from agents.core.count_state import Entry
-from agents.core.joins import ENTRY_KEY, JoinedLog
-from agents.core.raw_state import RawEntry
-from agents.core.records import RawRecord
-from agents.core.standby import Standby
+from agents.core.accept.state import RawEntry
+from agents.core.count.state import Entry
+from agents.core.shared.joins import ENTRY_KEY, JoinedLog
+from agents.core.shared.records import RawRecord
+from agents.core.shared.standby import Standby
 from pipeline.errors import Refused
 from pipeline.kafka.appender import ForeignWriteError, ProduceError
 from pipeline.kafka.reader import StoredRecord
-from pipeline.settings import Settings
+from pipeline.settings.settings import Settings
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Context
 from pipeline.worker.releases import Others
-from schemas.clean import decode_chunk
 from schemas.deciding import deciding_part
 from schemas.topics import topic_name
+from schemas.wire.clean import decode_chunk
 from tests.control_kit import KEYS, PSEUDONYMS, Scribe, digest_of
 from tests.core.random_log import ANNOUNCED, DECIDING
 from tests.protocol.demands import uneven, wrong

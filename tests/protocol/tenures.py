@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from agents.core.records import RawRecord
-from agents.core.standby import Standby
+from agents.core.shared.records import RawRecord
+from agents.core.shared.standby import Standby
 from pipeline.errors import Refused
 from pipeline.kafka.appender import ForeignWriteError, ProduceError
 from pipeline.worker.clean_owner import CleanOwner

@@ -8,10 +8,10 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from agents.core.anonymizing import AnonymizeFold
-from agents.core.joins import ENTRY_KEY
-from agents.core.records import RawRecord
-from agents.core.standby import Standby
+from agents.core.accept.fold import AnonymizeFold
+from agents.core.shared.joins import ENTRY_KEY
+from agents.core.shared.records import RawRecord
+from agents.core.shared.standby import Standby
 from pipeline.worker.owner import Context
 from pipeline.worker.releases import Others
 from schemas.topics import topic_name

@@ -9,17 +9,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from agents.core.pseudonyms import Pseudonyms
+from agents.core.accept.pseudonyms import Pseudonyms
 from pipeline.kafka.reader import StoredRecord
-from pipeline.oracle.control import Controls
-from pipeline.oracle.counting import Books, _activates, _concerns
-from pipeline.oracle.form import RawEvent
-from pipeline.oracle.judging import Judge
-from schemas.aggregates import aggregate_id, dimensions_text
+from pipeline.proof.oracle.control import Controls
+from pipeline.proof.oracle.counting import Books, _activates, _concerns
+from pipeline.proof.oracle.form import RawEvent
+from pipeline.proof.oracle.judging import Judge
 from schemas.catalogue.metrics import Kind, WindowSize
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 from schemas.times import bounds, parse_time, start_of
+from schemas.wire.aggregates import aggregate_id, dimensions_text
 
 __all__ = ["unfenced"]
 

@@ -5,10 +5,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.aggregates import Aggregate, Status, aggregate_id, dimensions_text, encode_aggregate
 from schemas.catalogue.metrics import METRICS
 from schemas.limits import COMPANY_PATTERN, DIMENSION_PATTERN, OTHER
 from schemas.times import bounds, instant, start_of
+from schemas.wire.aggregates import Aggregate, Status, aggregate_id, dimensions_text, encode_aggregate
 
 TEXT = st.from_regex(DIMENSION_PATTERN, fullmatch=True) | st.just(OTHER)
 COMPANY = st.from_regex(COMPANY_PATTERN, fullmatch=True)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.columns import column, pack, pack_in_python, unpack, unpack_in_python
-from schemas.native import pack_column, unpack_column
+from schemas.wire.columns import column, pack, pack_in_python, unpack, unpack_in_python
+from schemas.wire.native import pack_column, unpack_column
 
 EDGES = [0, 1, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**16, 2**31, 2**32 - 1, 2**32, 2**63 - 1]
 EDGES += [-1, -32, -33, -128, -129, -(2**15), -(2**15) - 1, -(2**31), -(2**31) - 1, -(2**63)]

@@ -5,15 +5,15 @@ import json
 import jsonschema
 import pytest
 
-from agents.core.decode import decode_strictly
-from agents.core.fast_decode import decode
-from agents.core.records import RawRecord, Refusal
-from pipeline.oracle.form import Fault, RawEvent, read_record
+from agents.core.accept.decode import decode_strictly
+from agents.core.accept.fast_decode import decode
+from agents.core.shared.records import RawRecord, Refusal
+from pipeline.proof.oracle.form import Fault, RawEvent, read_record
 from schemas.catalogue.catalogue import BUILT_IN
 from schemas.catalogue.types import EVENT_TYPES
-from schemas.envelope import raw_event_schema
 from schemas.examples import bad_examples, good_examples
 from schemas.reasons import DECIDED_BY_FORM
+from schemas.wire.envelope import raw_event_schema
 
 BEYOND_JSON_SCHEMA = {
     "too-large.id": "JSON Schema counts characters, the contract bytes",

@@ -1,6 +1,6 @@
 """The compiled part, in C: optional, built as the package is installed where there is a compiler.
 
-``tally.c`` groups events for the second fold. ``plain.c`` is the plain part of the first: ``stored.h`` reads records as
+``pre_aggregate.c`` groups events for the second fold. ``fast_path.c`` is the plain part of the first: ``stored.h`` reads records as
 a fetch brought them, ``records.h`` is a sequence of them, ``short.h`` tells which can only be refused; ``parsed.h``
 reads them into columns, by the fields that ``typed.h`` holds of their types; ``run.h`` folds, asking the state through
 ``host.h``; ``text.h`` reads JSON and times. Both keep what they number in the table of ``table.h``, which hashes with
@@ -17,14 +17,14 @@ from schemas.catalogue.types import EventType
 __all__ = ["IS_BUILT", "Plain", "Records", "Types", "cut", "declared", "tally_columns"]
 
 if TYPE_CHECKING:
-    from agents.core.native.plain import Plain, Records, Types, cut
-    from agents.core.native.tally import tally as tally_columns
+    from agents.core.native.fast_path import Plain, Records, Types, cut
+    from agents.core.native.pre_aggregate import tally as tally_columns
 
     IS_BUILT: bool
 else:
     try:
-        from agents.core.native.plain import Plain, Records, Types, cut
-        from agents.core.native.tally import tally as tally_columns
+        from agents.core.native.fast_path import Plain, Records, Types, cut
+        from agents.core.native.pre_aggregate import tally as tally_columns
     except ImportError:
         Plain, Records, Types, cut, tally_columns = None, (), None, None, None
     IS_BUILT = Plain is not None

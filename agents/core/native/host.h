@@ -1,4 +1,4 @@
-/* What a run asks of its host, the state in Python (agents/core/compiled_run.py): once for each name in a chunk, or for each
+/* What a run asks of its host, the state in Python (agents/core/accept/fast_path.py): once for each name in a chunk, or for each
    source in a run. Functions return -1 where a Python exception is set. */
 #ifndef FOOTFALL_HOST_H
 #define FOOTFALL_HOST_H

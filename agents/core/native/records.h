@@ -306,7 +306,7 @@ static PyType_Slot records_slots[] = {
 };
 
 static PyType_Spec records_spec = {
-    .name = "agents.core.native.plain.Records",
+    .name = "agents.core.native.fast_path.Records",
     .basicsize = sizeof(Records),
     .flags = Py_TPFLAGS_DEFAULT,
     .slots = records_slots,

@@ -1,5 +1,5 @@
 /* The records of fetched batches (Kafka's message format 2) where they lie. Any bytes are records and verdicts: what the
-   format does not allow is a record that says up to which offset nothing could be read. pipeline/kafka/plain.py is the
+   format does not allow is a record that says up to which offset nothing could be read. pipeline/kafka/block_records.py is the
    same in Python. */
 #ifndef FOOTFALL_STORED_H
 #define FOOTFALL_STORED_H

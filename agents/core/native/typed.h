@@ -168,7 +168,7 @@ static PyType_Slot types_slots[] = {
 };
 
 static PyType_Spec types_spec = {
-    .name = "agents.core.native.plain.Types",
+    .name = "agents.core.native.fast_path.Types",
     .basicsize = sizeof(Types),
     .flags = Py_TPFLAGS_DEFAULT,
     .slots = types_slots,

@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 
-from agents.core.records import RawRecord
+from agents.core.shared.records import RawRecord
 from pipeline.kafka.batch import HEADER_BYTES, LENGTH, Batch, Head
+from pipeline.kafka.block_records import walk
 from pipeline.kafka.codecs import UnreadableError
 from pipeline.kafka.patches.substituting import looking_up
-from pipeline.kafka.plain import walk
 
 __all__ = ["BatchConsumer", "BatchFetcher", "FetchedBatches", "WholeBatches"]
 

@@ -2,4 +2,4 @@
 
 import sys
 
-sys.modules["agents.core.native.plain"] = None  # type: ignore[assignment]
+sys.modules["agents.core.native.fast_path"] = None  # type: ignore[assignment]

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from pipeline.kafka.reader import ends
-from pipeline.oracle.homes import home_of
+from pipeline.proof.oracle.homes import home_of
 from schemas.times import instant
 from tests.faults.rig import Rig
 from tests.hostile_batches import BOMBS, CASES

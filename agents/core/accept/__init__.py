@@ -1,0 +1,1 @@
+"""The first fold: raw records become clean chunks, without anything personal."""

@@ -1,0 +1,380 @@
+"""The first fold: raw records of one partition become a chunk without anything personal (design 2.1).
+
+A pure function of the log: the state after an offset is the same however the log was cut or repeated.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from agents.core.accept.consent import Consent
+from agents.core.accept.controlling import Ahead, Controlling
+from agents.core.accept.fast_decode import reader_of
+from agents.core.accept.fast_path import CompiledRun
+from agents.core.accept.ledger import HOUR_KEY
+from agents.core.accept.open_windows import Pending
+from agents.core.accept.pseudonyms import Pseudonyms
+from agents.core.accept.source import NO_TIME
+from agents.core.accept.state import CHUNK_BYTES, STORED, Folded, RawEntry, RawState
+from agents.core.accept.verdicts import MOST_REJECTIONS, Verdicts
+from agents.core.native import IS_BUILT, Records
+from agents.core.shared.control import ControlKeys, Found, Word
+from agents.core.shared.home import placement
+from agents.core.shared.joins import ENTRY_KEY, MARK, JoinedLog, StateError, seal, value_reader
+from agents.core.shared.records import Event, Move, RawRecord, Refusal, StateWrite
+from agents.core.shared.store import all_but
+from agents.core.shared.windows import NEVER
+from schemas.bounds import Bound
+from schemas.deciding import Deciding
+from schemas.limits import HOUR_MS
+from schemas.names import Pseudonym
+from schemas.reasons import Outcome, Reason
+
+__all__ = ["AnonymizeFold"]
+
+_PENDING_KEY = b"p"
+_MOST_GRAVES = 1000
+_MOST_SWEPT = 4000
+_read_pending = value_reader("the windows that have not closed", list[int])
+_KINDS = (*STORED, HOUR_KEY, b"b", b"n")
+
+
+class AnonymizeFold:
+    """The state of one raw partition; nothing else writes it."""
+
+    def __init__(
+        self,
+        deciding: Deciding,
+        pseudonyms: Pseudonyms,
+        *,
+        topic: str,
+        partition: int,
+        partitions: int,
+        digest: str,
+        control: ControlKeys | None = None,
+        record_duplicates: bool = False,
+    ) -> None:
+        """``digest`` is the fold's own, in force where nobody has folded; without ``control`` no tick is genuine."""
+        self.is_compiled = IS_BUILT
+        """Whether the plain part is the compiled one, where it is built."""
+        self._state = RawState(deciding, pseudonyms, partition, partitions)
+        self._control = Controlling(self._state, control, topic, partition, digest)
+        self._decode = reader_of(deciding.catalogue).decode
+        self._verdicts = Verdicts(self._state, topic, record_duplicates=record_duplicates)
+        self._closing_before = NEVER
+        self._offset = 0
+
+    @property
+    def entry(self) -> RawEntry:
+        """How far the partition is folded."""
+        return self._state.entry
+
+    @property
+    def peaks(self) -> dict[Bound, int]:
+        """The most that any company was seen to hold of what a bound limits; of new companies how many came today."""
+        return self._state.peaks()
+
+    @property
+    def closed_companies(self) -> int:
+        """Companies in which only what needs no consent counts."""
+        return self._state.consent.closed
+
+    @property
+    def digest(self) -> str:
+        """The one in force after what is folded."""
+        return self._state.entry.in_force.digest
+
+    def restore(self, items: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Take up joined state, in any order; returns the dead keys, which are not taken up.
+
+        Raises :class:`agents.core.shared.joins.StateError`.
+        """
+        found, state = dict(items), self._state
+        if ENTRY_KEY in found:
+            state.entry = RawEntry.read(found.pop(ENTRY_KEY), state.partitions)
+        if _PENDING_KEY in found:
+            state.pending = Pending(state.deciding, tuple(_read_pending(found.pop(_PENDING_KEY))))
+        if any(key[:1] not in _KINDS for key in found):
+            raise StateError("a key of no known kind")
+        state.consent.restore((key, value) for key, value in found.items() if key[:1] == b"c")
+        kinds = ((key, value) for key, value in found.items() if key[:1] in {b"s", b"q", b"i"})
+        dead = state.sources.restore(kinds, state.entry.event_watermark)
+        accounts = ((key, value) for key, value in found.items() if key[:1] == b"b")
+        fresh = (key for key in found if key[:1] == b"n")
+        dead += state.new_companies.restore(fresh, state.entry.append_time)
+        dead += state.books.restore(found.get(HOUR_KEY), accounts, state.entry.fence)
+        state.graves.extend(dead)
+        return dead
+
+    def take_up(self, joined: JoinedLog) -> None:
+        """As :meth:`restore`; sources and words of consent stay in the store, where the joined state has one."""
+        if joined.store is None:
+            self.restore(joined.items())
+        else:
+            self.restore(all_but(joined.store, (*STORED, MARK)))
+            self._state.attach(joined.store)
+
+    def is_dead(self, key: bytes, value: bytes) -> bool:
+        """Whether a key of the joined state has expired."""
+        if key[:1] == b"b":
+            return self._state.books.is_dead(key)
+        if key[:1] == b"n":
+            return self._state.new_companies.is_dead(key)
+        return self._state.sources.is_dead(key, value, self.entry.event_watermark)
+
+    def entry_write(self) -> StateWrite:
+        """The entry, to be written before a partition's first output, and as the last record of every batch."""
+        return StateWrite(ENTRY_KEY, self.entry.write())
+
+    def begin_under(self, digest: str) -> None:
+        """Of a partition that nobody has folded: which digest is in force there, where it is not the fold's own."""
+        self._control.begin_under(digest)
+
+    def learn(self) -> bool:
+        """Complete what is in force, where another release went over to this one's digest; whether that changed it."""
+        return self._control.learn()
+
+    def ahead(self) -> Ahead:
+        """To look for the control record that brings the fold's own digest, from the present state on."""
+        return self._control.ahead()
+
+    def tick_due(self, now: int, since: int) -> bool:
+        """Whether a tick appended at ``now`` would close a window into which events fell, or a calendar month.
+
+        ``now`` is broker time in ms; ``since`` that of the assignment, from which idleness counts where no record says.
+        """
+        return self._control.tick_due(now, since)
+
+    def tick(self) -> bytes:
+        """The text of a tick's header that would count now."""
+        return self._control.tick()
+
+    def skip_to(self, first: int) -> None:
+        """Go on at raw offset ``first`` although events before it are lost."""
+        self._state.books.gap += max(0, first - 1 - self.entry.fence)
+        self.entry.fence = max(self.entry.fence, first - 1)
+
+    def fold(self, records: Sequence[RawRecord]) -> Folded:
+        """Fold a chunk: as many of the records (above the fence, in order) as fit; at least one.
+
+        A control record that takes effect is a chunk of its own, after which ``digest`` is the announced one. A chunk
+        never spans two hours of append time: one that begins an hour closes the books of the hour before.
+        """
+        state, entry = self._state, self.entry
+        state.begin_chunk()
+        self._verdicts.begin_chunk()
+        self._begin_books(records[0])
+        out, at = state.out, 0
+        plain = CompiledRun(state, records) if self.is_compiled else None
+        while at < len(records) and state.size < CHUNK_BYTES and len(out.rejected) < MOST_REJECTIONS:
+            at, taken = (at, 0) if plain is None else plain.run(at)
+            if at == len(records) or (state.size >= CHUNK_BYTES and not taken):
+                break
+            if refused := self._fold_refused(records, at):
+                at += refused
+                continue
+            record = records[at]
+            control = self._control.read(record) if record.headers else None
+            announces = control is not None and control.word is Word.FOLD
+            if at and (announces or record.append_time >= state.books.end):
+                break
+            at += 1
+            entry.append_time = max(entry.append_time, record.append_time)
+            entry.fence = record.last
+            self._fold_record(record, taken, control)
+            if announces:
+                break
+        self._verdicts.end_chunk()
+        out.count = at
+        watermarks = entry.event_watermark, entry.closing_watermark
+        out.chunk = state.builder.build(entry.fence, *watermarks, self.digest, entry.in_force.number)
+        self._write()
+        return out
+
+    def _begin_books(self, record: RawRecord) -> None:
+        state, books = self._state, self._state.books
+        now = max(self.entry.append_time, record.append_time)
+        state.out.ledger = books.begin(now, self.entry.fence, state.graves)
+        state.new_companies.begin_day(now, state.graves)
+        state.out.unbalanced = books.unbalanced
+
+    def _fold_refused(self, records: Sequence[RawRecord], at: int) -> int:
+        """Records from index ``at`` on of which it is known at once that each is one refusal; how many they are.
+
+        The first of a chunk is left to the record-wise fold, since the state grows with it.
+        """
+        if not (self.is_compiled and isinstance(records, Records) and self._verdicts.has_nameless):
+            return 0
+        entry, most = self.entry, MOST_REJECTIONS - len(self._state.out.rejected)
+        offsets, found = records.refused(at, entry.append_time, most)
+        if offsets:
+            self._state.books.received += len(offsets)
+            self._verdicts.begin(offsets[0], entry.append_time)
+            self._verdicts.refuse_records(offsets, found)
+            entry.fence = offsets[-1]
+        return len(offsets)
+
+    # ---- one record
+
+    def _fold_record(self, record: RawRecord, taken: int, control: Found | None) -> None:
+        """Fold a record of which the plain part took the first events, if any."""
+        entry, out, books = self.entry, self._state.out, self._state.books
+        self._offset = record.offset
+        self._closing_before = entry.closing_watermark
+        self._verdicts.begin(record.offset, entry.append_time)
+        if control is not None and control.word is not Word.FORGED:
+            self._control.take(control)
+            return
+        if control is not None or record.unreadable_to is not None:
+            self._refuse(Refusal(None, Reason.UNREADABLE if control is None else Reason.FORGED_CONTROL, ""))
+            return
+        decoded = self._decode(record)
+        if not decoded.items:
+            return
+        if len(decoded.items) == 1 and isinstance(refusal := decoded.items[0], Refusal):
+            self._refuse(refusal)
+            return
+        move_to, key = placement(decoded, record.key, self._state.partition, self._state.partitions)
+        if move_to is not None:
+            out.moves.append(Move(move_to, key or b"", record.value, record.headers))
+            out.outcomes[Outcome.MOVED] += 1
+            books.moved += 1
+            return
+        company = (key or b"").decode("ascii", "replace")  # no company's name is anything but ASCII, or empty
+        for item in decoded.items[taken:]:
+            if isinstance(item, Refusal):
+                books.received += item.count
+                self._verdicts.refuse_form(item)
+                continue
+            books.received += 1
+            if item.company == company:
+                self._fold_event(item)
+            else:
+                self._verdicts.refuse(item, Reason.KEY_MISMATCH, "/company", named=False)
+        self._verdicts.end()
+        entry.closing_watermark = max(entry.closing_watermark, entry.event_watermark)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """All that is in the record."""
+        self._state.books.received += refusal.count
+        self._verdicts.refuse_form(refusal)
+        self._verdicts.end()
+
+    def _fold_event(self, event: Event) -> None:
+        entry, state = self.entry, self._state
+        entry.seen = entry.append_time
+        known = state.takes_in(event.company)
+        withdrawal = event.consent is not None and not event.consent[1]
+        ahead = event.time > entry.append_time + state.deciding.clock_ahead
+        late = event.time < entry.event_watermark - state.deciding.lateness
+        if ahead and not withdrawal:
+            self._verdicts.refuse(event, Reason.CLOCK_AHEAD, "/time", named=known)
+            return
+        if not ahead:
+            entry.event_watermark = max(entry.event_watermark, event.time)
+        if late and not withdrawal:
+            self._verdicts.refuse(event, Reason.TOO_LATE, "/time", named=known)
+            return
+        over: Bound | None = None if known else Bound.NEW_COMPANIES
+        if known and not late:
+            seen = self._remember(event, ahead=ahead)
+            if seen is True:
+                self._verdicts.refuse(event, Reason.DUPLICATE, "", named=known)
+                return
+            over = seen or None
+        self._decide(event, over, known=known, repeats=late or over is not None)
+
+    def _decide(self, event: Event, over: Bound | None, *, known: bool, repeats: bool) -> None:
+        """Whether an event that is no duplicate counts; ``repeats`` where a repeat of it would not be told from it."""
+        state, kind = self._state, self._state.types[event.type]
+        base = state.base_of(event.company, event.source)
+        installation = state.base_of(event.company, event.installation)
+        if not state.consent.allows(kind.basis, event.company, installation, base):
+            self._verdicts.refuse(event, Reason.NO_CONSENT, "", named=known)
+            return
+        if event.consent is not None:
+            over = self._take_word(event, installation, base, over, known=known, repeats=repeats)
+        if over is not None:
+            state.out.over[over] += 1
+            self._verdicts.refuse(event, Reason.OVER_BOUND, "", named=known)
+            return
+        self._count(event, base, active=kind.activates(event.values), known=known)
+
+    def _remember(self, event: Event, *, ahead: bool) -> bool | Bound:
+        """Whether the event was seen; it is remembered as seen, unless a bound keeps it from being so."""
+        state, entry = self._state, self.entry
+        key = event.company.encode() + b"|" + state.pseudonyms.source(event.company, event.source)
+        source = state.sources.find(key)
+        if source is None or state.sources.is_forgotten(source, entry.event_watermark):
+            base = state.base_of(event.company, event.source)
+            if (bound := state.bounds.refuses(key, base, entry.event_watermark)) is not None:
+                return bound
+            source = state.sources.begin(key, base, self._offset, source, state.graves)
+            state.bounds.begun(source)
+        elif event.sequence is not None and source.sequences.is_past(event.sequence, state.deciding.max_intervals):
+            return Bound.INTERVALS
+        if not ahead and event.time > source.last_time:
+            if source.last_time == NO_TIME:
+                state.bounds.timed(source, event.time)
+            source.last_time = event.time
+        state.size += state.sources.touch(source)
+        if event.sequence is not None:
+            grown = source.sequences.add(event.sequence)
+        else:
+            grown = state.remember_id(source, event.company, event.id, event.time)
+        state.size += grown
+        return not grown
+
+    def _take_word(
+        self, event: Event, installation: Pseudonym, base: Pseudonym, over: Bound | None, *, known: bool, repeats: bool
+    ) -> Bound | None:
+        """Take a word of consent; the bound past which a grant is, a withdrawal is past none."""
+        state, (scope, granted) = self._state, event.consent or ("", True)
+        key = Consent.key(event.company, scope, installation if scope == "platform" else base)
+        has_room = known and state.consent.has_room(key, state.deciding.max_words)
+        if granted:
+            if over is None and not has_room:
+                over = Bound.WORDS
+            if over is None:
+                state.size += state.consent.grant(key, event.time)
+            return over
+        if not known:
+            self.entry.unknown_withdrew = 1
+        elif not has_room:
+            state.size += state.consent.close(event.company)
+        else:
+            whole = state.pseudonyms.source(event.company, event.source)
+            mark = state.pseudonyms.identity(event.company, whole, event.id)
+            at = min(event.time, self.entry.append_time)
+            state.size += state.consent.withdraw(key, at, mark, may_repeat=repeats)
+        return None
+
+    def _count(self, event: Event, base: Pseudonym, *, active: bool, known: bool) -> None:
+        user = None if event.user is None else self._state.pseudonyms.user(event.company, event.user)
+        builder = self._state.builder
+        company = builder.company(event.company)
+        shape = builder.shape(event.type, event.values, len(event.measures))
+        number = -1 if user is None else builder.user(user)
+        row = (self._offset, event.time, self._closing_before, company, shape, number, builder.source(base))
+        builder.add(row)
+        builder.measures.extend(event.measures)
+        self._verdicts.count(event.company if known else "")
+        if event.consent is None:
+            self._state.pending.fell(event.time // HOUR_MS, active=active and user is not None)
+
+    # ---- state batch
+
+    def _write(self) -> None:
+        """What changed as one batch: every value with the present fence, some deletions, the entry last."""
+        state, entry, writes = self._state, self.entry, dict[bytes, bytes | None]()
+        if len(state.graves) < _MOST_GRAVES:
+            state.graves += state.sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
+        buried, state.graves = state.graves[:_MOST_GRAVES], state.graves[_MOST_GRAVES:]
+        writes.update((key, None) for key in buried if not state.sources.is_reborn(key, entry.event_watermark))
+        writes.update(state.new_companies.writes(entry.fence))
+        writes.update(state.consent.writes(entry.fence))
+        writes.update(state.sources.writes(entry.fence))
+        writes.update(state.books.writes(entry.fence))
+        if state.out.outcomes[Outcome.COUNTED]:
+            writes[_PENDING_KEY] = seal(entry.fence, state.pending.above(entry.closing_watermark))
+        state.out.writes = [StateWrite(key, value) for key, value in writes.items()]
+        state.out.writes.append(StateWrite(ENTRY_KEY, entry.write()))
+        state.settle()

@@ -1,0 +1,345 @@
+"""What was seen of each source: sequences as intervals, ids as keyed hashes by UTC day (design 1.5).
+
+The keys of the state are those of :mod:`agents.core.accept.source`. All sources are in memory or, over a store, those
+seen lately: of such a source the intervals, and of its ids the days and leaves that were asked for.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+
+from agents.core.accept.hash_leaves import HashLeaves
+from agents.core.accept.intervals import IntervalSet
+from agents.core.accept.source import (
+    NO_TIME,
+    WORD,
+    Source,
+    company_of,
+    keys_of,
+    low_of,
+    read_hashes,
+    read_head,
+    read_intervals,
+    segment_key,
+    segments,
+    take_apart,
+    writes_of,
+)
+from agents.core.shared.store import Store, walk
+from schemas.limits import DAY_MS
+
+__all__ = ["HOT_SOURCES", "Sources"]
+
+HOT_SOURCES = 20_000
+"""Sources and leaves of ids held in memory over a store, at most twice as many and a chunk's more."""
+_HEAD_COST = 140
+_NONE: dict[bytes, Source] = {}
+
+Groups = dict[bytes, dict[bytes, Source]]
+
+
+class Sources:
+    """The sources of one partition by ``company|pseudonym``."""
+
+    def __init__(self, lateness: int) -> None:
+        self.lateness = lateness
+        self.known: Groups = {}
+        """By company, then by ``company|pseudonym``."""
+        self._older: Groups = {}
+        self._store: Store | None = None
+        self._counts: dict[bytes, int] = {}
+        """Over a store: of companies that were counted."""
+        self._latest: dict[bytes, int] = {}
+        """Of companies that were asked for: the greatest last time of their sources, also of those dropped since."""
+        self._untimed: dict[bytes, set[bytes]] = {}
+        """Of the same companies: their sources that are never forgotten."""
+        self._hot = 0
+        self._touched: dict[bytes, Source] = {}
+        self._sweep: Iterator[bytes | None] | None = None
+        self._swept_day = -1
+
+    def is_forgotten(self, source: Source, watermark: int) -> bool:
+        """Whether the watermark has left the source behind."""
+        return self._is_behind(source.last_time, watermark)
+
+    def _is_behind(self, last_time: int, watermark: int) -> bool:
+        return last_time != NO_TIME and last_time < watermark - self.lateness
+
+    def count(self, company: bytes) -> int:
+        """How many sources of a company lie here, those among them that are forgotten and not swept away yet."""
+        if self._store is None:
+            return len(self.known.get(company, ()))
+        count = self._counts.get(company)
+        if count is None:
+            count = self._counts[company] = sum(1 for _ in self.all_of(company))
+        return count
+
+    def all_of(self, company: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+        """(key, base, last time) of every source of a company that lies here."""
+        hot = {**self._older.get(company, _NONE), **self.known.get(company, _NONE)}
+        for source in hot.values():
+            yield source.key, source.base, source.last_time
+        if self._store is not None:
+            for name, value in self._store.scan(b"s" + company + b"|"):
+                if name[1:] not in hot:
+                    source = Source.restored(name[1:], value)
+                    yield source.key, source.base, source.last_time
+
+    def in_memory(self) -> dict[bytes, Source]:
+        """The sources in memory, without a store all there are, by key."""
+        groups = [*self._older.values(), *self.known.values()]
+        return {key: source for group in groups for key, source in group.items()}
+
+    def last_time_of(self, key: bytes) -> int | None:
+        """The last time of a source, None where there is none."""
+        head = self._head(key)
+        return None if head is None else head[1]
+
+    def knows(self, company: bytes, watermark: int) -> bool:
+        """Whether any source of a company is not forgotten as of ``watermark``."""
+        latest = self._latest.get(company)
+        if latest is None:
+            latest = self._look_through(company)
+        return latest is not None and (bool(self._untimed.get(company)) or not self._is_behind(latest, watermark))
+
+    def _look_through(self, company: bytes) -> int | None:
+        """The greatest last time of a company's sources, kept up to date from now on; None where there is none."""
+        found = None
+        for key, _, last_time in self.all_of(company):
+            found = last_time if found is None else max(found, last_time)
+            if last_time == NO_TIME:
+                self._untimed.setdefault(company, set()).add(key)
+        if found is not None:
+            self._latest[company] = found
+        return found
+
+    def timed(self, source: Source) -> None:
+        """The source has its present last time."""
+        company, time = company_of(source.key), source.last_time
+        latest = self._latest.get(company)
+        if latest is None:
+            return
+        if time == NO_TIME:
+            self._untimed.setdefault(company, set()).add(source.key)
+        elif company in self._untimed:
+            self._untimed[company].discard(source.key)
+        if time > latest:
+            self._latest[company] = time
+
+    def find(self, key: bytes) -> Source | None:
+        """The source, be it forgotten or not; None where there is none."""
+        source = self.known.get(company_of(key), _NONE).get(key)
+        return source if source is not None or self._store is None else self._recall(self._store, key)
+
+    def begin(self, key: bytes, base: bytes, offset: int, former: Source | None, graves: list[bytes]) -> Source:
+        """A source that is seen for the first time, or again after its ``former`` was forgotten, from ``offset`` on."""
+        if former is not None and self._store is None:  # in a store a sweep finds what it left behind
+            graves.extend(keys_of(former)[1:])
+        source = Source(key, offset, base)
+        company = company_of(key)
+        if former is None and company in self._counts:
+            self._counts[company] += 1
+        self._put(source)
+        if self._store is not None:
+            source.fetch_day = self._fetch_day
+        return source
+
+    def _put(self, source: Source) -> None:
+        company = company_of(source.key)
+        group = self.known.get(company)
+        if group is None:
+            group = self.known[company] = {}
+        group[source.key] = source
+
+    def _in_memory(self, key: bytes) -> Source | None:
+        company = company_of(key)
+        return self.known.get(company, _NONE).get(key) or self._older.get(company, _NONE).get(key)
+
+    @staticmethod
+    def _take_out(groups: Groups, key: bytes) -> Source | None:
+        group = groups.get(company_of(key), _NONE)
+        source = group.pop(key, None)
+        if source is not None and not group:
+            del groups[company_of(key)]
+        return source
+
+    def touch(self, source: Source) -> int:
+        """Have the source written with the chunk; by how many bytes at most the chunk's state grew."""
+        self.timed(source)
+        cost = self.touch_cost(source)
+        if not source.dirty:
+            source.dirty = True
+            self._touched[source.key] = source
+        return cost
+
+    @staticmethod
+    def touch_cost(source: Source) -> int:
+        """What ``touch`` would return."""
+        return 0 if source.dirty else _HEAD_COST + len(source.key)
+
+    def writes(self, fence: int) -> Iterator[tuple[bytes, bytes]]:
+        """Every key that was touched since this was last asked."""
+        for source in self._touched.values():
+            source.dirty = False
+            if self.known.get(company_of(source.key), _NONE).get(source.key) is source:
+                yield from writes_of(source, fence)
+        self._touched = {}
+
+    def restore(self, items: Iterable[tuple[bytes, bytes]], watermark: int) -> list[bytes]:
+        """Take up joined keys of the kinds above; returns those that are dead."""
+        segments: list[tuple[bytes, bytes]] = []
+        dead: list[bytes] = []
+        inline: dict[bytes, bool] = {}
+        for key, value in items:
+            if key[:1] != b"s":
+                segments.append((key, value))
+                continue
+            source = Source.restored(key[1:], value)
+            if self.is_forgotten(source, watermark):
+                dead.append(key)
+                continue
+            inline[key[1:]] = read_head(value)[2] is not None
+            self._put(source)
+        leaves: dict[tuple[bytes, int], list[tuple[int, bytes]]] = {}
+        for key, value in segments:
+            name, born, day, low = take_apart(key)
+            owner = self._in_memory(name)
+            if owner is None or owner.born != born or (day >= 0 and self._day_is_over(day, watermark)):
+                dead.append(key)
+            elif day >= 0 or not inline[name]:
+                leaves.setdefault((name, day), []).append((low, value))
+        for (name, day), found in leaves.items():
+            source = self.known[company_of(name)][name]
+            if day < 0:
+                source.sequences = IntervalSet([(low, read_intervals(leaf)) for low, leaf in found])
+            else:
+                source.days[day] = HashLeaves([(low, read_hashes(leaf)) for low, leaf in found])
+        return dead
+
+    def _day_is_over(self, day: int, watermark: int) -> bool:
+        """Whether every event that could repeat an id of the day is too late."""
+        return (day + 2) * DAY_MS <= watermark - self.lateness
+
+    # ---- over a store
+
+    def attach(self, store: Store) -> None:
+        """Read from ``store`` from now on."""
+        self._store = store
+
+    def settle(self) -> None:
+        """All that changed is in the store: let go of what was not used lately."""
+        if self._store is not None and self._hot > HOT_SOURCES:
+            self._older, self.known, self._hot, self._counts = self.known, {}, 0, {}
+            self._latest, self._untimed = {}, {}
+
+    def _recall(self, store: Store, key: bytes) -> Source | None:
+        """A source that is not in ``known`` will be from now on."""
+        self._hot += 1
+        source = self._take_out(self._older, key)
+        if source is not None:
+            for ids in source.days.values():
+                ids.release()
+        elif (value := store.get(b"s" + key)) is not None:
+            source = Source.restored(key, value)
+            source.fetch_day = self._fetch_day
+            if read_head(value)[2] is None:
+                leaves = store.scan(segments(b"q", key, source.born))
+                source.sequences = IntervalSet([(low_of(name), read_intervals(leaf)) for name, leaf in leaves])
+        if source is not None:
+            self._put(source)
+        return source
+
+    def _fetch_day(self, source: Source, day: int) -> HashLeaves:
+        store, prefix = self._store, segments(b"i", source.key, source.born) + day.to_bytes(WORD, "big")
+        if store is None:
+            return HashLeaves()
+
+        def fetch(low: int) -> bytes:
+            self._hot += 1
+            value = store.get(prefix + low.to_bytes(WORD, "big"))
+            return b"" if value is None else read_hashes(value)
+
+        return HashLeaves.stored([low_of(name) for name, _ in store.scan(prefix)], fetch)
+
+    def _head(self, key: bytes) -> tuple[int, int] | None:
+        """When the source was born, and its last time; None where there is none."""
+        source = self._in_memory(key)
+        if source is not None:
+            return source.born, source.last_time
+        value = None if self._store is None else self._store.get(b"s" + key)
+        return None if value is None else read_head(value)[:2]
+
+    # ---- expiry
+
+    def is_reborn(self, key: bytes, watermark: int) -> bool:
+        """Whether the key of a source that was found dead is alive again."""
+        head = self._head(key[1:]) if key[:1] == b"s" else None
+        return head is not None and not self._is_behind(head[1], watermark)
+
+    def is_dead(self, key: bytes, value: bytes, watermark: int) -> bool:
+        """Whether a key of any of the kinds above is dead; others are not."""
+        if key[:1] == b"s":
+            return self._is_behind(read_head(value)[1], watermark)
+        return key[:1] in {b"q", b"i"} and self._is_left_behind(*take_apart(key)[:3], watermark)
+
+    def _is_left_behind(self, name: bytes, born: int, day: int, watermark: int) -> bool:
+        """Whether a segment is of a former incarnation, or of a day that is over."""
+        head = self._head(name)
+        if head is None or head[0] != born or self._is_behind(head[1], watermark):
+            return True
+        return day >= 0 and self._day_is_over(day, watermark)
+
+    def drop_expired(self, watermark: int, limit: int) -> list[bytes]:
+        """Forget dead sources and days, looking at no more than ``limit`` sources or keys; the keys that died."""
+        today = (watermark - self.lateness) // DAY_MS
+        if self._sweep is None and today > self._swept_day:
+            self._swept_day = today
+            self._sweep = self._all() if self._store is None else self._walk(self._store, watermark)
+        if self._sweep is None:
+            return []
+        seen = list(islice(self._sweep, limit))
+        if len(seen) < limit:
+            self._sweep = None
+        if self._store is not None:
+            return [key for key in seen if key is not None]
+        return [dead for key in seen if key is not None for dead in self._drop(key, watermark)]
+
+    def _all(self) -> Iterator[bytes]:
+        """Every source in memory, each company's as they are when its turn comes."""
+        for company in list(self.known):
+            yield from list(self.known.get(company, ()))
+
+    def _drop(self, key: bytes, watermark: int) -> list[bytes]:
+        source = self._in_memory(key)
+        if source is None:
+            return []
+        if self.is_forgotten(source, watermark):
+            self._take_out(self.known, key)
+            if company_of(key) not in self.known:
+                self._latest.pop(company_of(key), None)
+            return keys_of(source)
+        over = [day for day in source.days if self._day_is_over(day, watermark)]
+        return [segment_key(b"i", source, low, day) for day in over for low in source.days.pop(day).lows()]
+
+    def _walk(self, store: Store, watermark: int) -> Iterator[bytes | None]:
+        """Every key of a source in ``store``, None for one that is alive; what is dead leaves memory too."""
+        for key, value in walk(store, b"s"):
+            name = key[1:]
+            dead = self.is_dead(key, value, watermark) and not self.is_reborn(key, watermark)
+            if dead:
+                self._take_out(self.known, name)
+                self._take_out(self._older, name)
+                if company_of(name) in self._counts:
+                    self._counts[company_of(name)] -= 1
+            else:
+                self._drop_days(name, watermark)
+            yield key if dead else None
+        group, dead = b"", False
+        for key, _ in chain(walk(store, b"q"), walk(store, b"i")):
+            if key[:-WORD] != group:  # leaves of one day are alive or dead together
+                group, dead = key[:-WORD], self._is_left_behind(*take_apart(key)[:3], watermark)
+            yield key if dead else None
+
+    def _drop_days(self, name: bytes, watermark: int) -> None:
+        source = self._in_memory(name)
+        if source is not None:
+            source.days = {day: ids for day, ids in source.days.items() if not self._day_is_over(day, watermark)}

@@ -1,0 +1,1 @@
+"""The second fold: clean chunks become figures."""

@@ -1,0 +1,1 @@
+"""Folding a period again."""

@@ -1,0 +1,1 @@
+"""What both folds share: records, the joined state, stores, windows, control records."""

@@ -1,0 +1,1 @@
+"""Proving figures: the oracle, and what compares, audits and explains."""

@@ -1,0 +1,101 @@
+"""A raw topic from a file: one JSON object a line."""
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import Refused
+from pipeline.kafka.stored import StoredRecord
+from schemas.times import parse_time
+
+__all__ = ["read_file"]
+
+_FORM = (
+    'give one object a line: {"partition": 0, "offset": 0, "append_time": 1793527200000, "key": "acme", '
+    '"value": {...}}; append_time in milliseconds or RFC 3339, key_base64 and value_base64 for other bytes'
+)
+
+
+def read_file(path: Path | str) -> list[StoredRecord]:
+    """The records in the NDJSON file ``path``, by partition and offset.
+
+    A line is ``{"partition", "offset", "append_time", "key", "value", "headers"}``: ``append_time`` in
+    milliseconds since 1970 or RFC 3339; ``key`` and ``value`` text or null, or ``key_base64`` and
+    ``value_base64``; ``value`` may be the event or batch itself; ``headers``, optional, an object or an array of
+    [name, text] pairs; ``unreadable_to``, optional, the last offset of bytes that
+    hold no records. Empty lines are passed over. Raises :class:`pipeline.errors.Refused` for anything else.
+    """
+    records = []
+    seen: set[tuple[int, int]] = set()
+    try:
+        with Path(path).open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                record = _read_line(line, f"line {number} of {path}")
+                if (record.partition, record.offset) in seen:
+                    raise Refused(f"line {number} of {path} repeats an offset", "give each record once")
+                seen.add((record.partition, record.offset))
+                records.append(record)
+    except OSError as error:
+        raise Refused(f"{path} cannot be read ({error.strerror})", "name a file of raw records") from error
+    return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+def _read_line(line: bytes, where: str) -> StoredRecord:
+    try:
+        told = json.loads(line.decode())
+        if not isinstance(told, dict):
+            raise TypeError
+        # The contract writes "append time"; a space in a name is as good as an underscore.
+        told = {name.replace(" ", "_"): item for name, item in told.items()}
+        return StoredRecord(
+            _number(told["partition"]),
+            _number(told["offset"]),
+            _time(told["append_time"]),
+            _bytes(told, "key"),
+            _bytes(told, "value"),
+            _headers(told.get("headers")),
+            None if told.get("unreadable_to") is None else _number(told["unreadable_to"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        # Nothing of the line goes into the message: it may be personal.
+        raise Refused(f"{where} is no raw record", _FORM) from None
+
+
+def _number(told: object) -> int:
+    if not isinstance(told, int) or isinstance(told, bool) or told < 0:
+        raise TypeError
+    return told
+
+
+def _time(told: object) -> int:
+    return parse_time(told) if isinstance(told, str) else _number(told)
+
+
+def _bytes(told: Mapping[str, Any], name: str) -> bytes | None:
+    packed = told.get(f"{name}_base64")
+    if packed is not None:
+        return base64.b64decode(packed, validate=True)
+    plain = told.get(name)
+    if plain is None:
+        return None
+    if isinstance(plain, str):
+        return plain.encode()
+    if name == "value" and isinstance(plain, dict | list):
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
+    raise TypeError
+
+
+def _headers(told: object) -> tuple[tuple[str, bytes | None], ...]:
+    pairs = [] if told is None else list(told.items()) if isinstance(told, dict) else told
+    if not isinstance(pairs, list):
+        raise TypeError
+    headers = []
+    for name, content in pairs:
+        if not isinstance(name, str) or not isinstance(content, str | None):
+            raise TypeError
+        headers.append((name, None if content is None else content.encode()))
+    return tuple(headers)

@@ -1,0 +1,1 @@
+"""Settings of workers and commands, each from a ``FOOTFALL_`` variable of the environment."""
