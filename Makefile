@@ -83,7 +83,7 @@ measure: setup
 
 # The C parts under the address and undefined-behaviour sanitizers, by the tests that hold them to the other forms.
 SANITIZED := build/sanitized
-NATIVE_TESTS := $(addprefix tests/core/test_,native.py plain_run.py tally.py) tests/schemas/test_columns.py
+NATIVE_TESTS := $(addprefix tests/core/test_,native.py fast_path.py pre_aggregate.py) tests/schemas/test_columns.py
 sanitize: setup
 	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
 	cp -r agents schemas pipeline bench tests pyproject.toml $(SANITIZED)

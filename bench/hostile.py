@@ -30,7 +30,7 @@ from pipeline.worker.raw_owner import fitting
 from schemas.deciding import Deciding
 from schemas.wire.clean import decode_chunk, encode_chunk
 
-__all__ = ["BOUND", "Cost", "Plain", "batches", "cost"]
+__all__ = ["BOUND", "Cost", "OrdinaryEvents", "batches", "cost"]
 
 BOUND: Final = 60
 """Times the cost of a plain byte that any byte may cost, in both hops together."""
@@ -94,7 +94,7 @@ def cost(given: Sequence[Batch], size: int, deciding: Deciding) -> Cost:
     return Cost(between - began, time.process_time() - between, size, count)
 
 
-class Plain:
+class OrdinaryEvents:
     """Plain events, measured whenever something is compared with them: the machine is not the same all the time."""
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ def main(
 ) -> None:
     """Measure what the dearest bytes cost; exit code 1 where one is above the bound."""
     gc.set_threshold(50_000, 20, 50)  # as in a worker
-    plain = Plain()
+    plain = OrdinaryEvents()
     with bar("shapes that are known"):
         looked_at = sorted((measured(plain, shape, _LOOK, 1) for shape in CATALOGUE), key=_dearest, reverse=True)
         known = [measured(plain, found[2]) for found in looked_at[: 2 * _SHOWN]]

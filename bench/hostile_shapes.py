@@ -175,12 +175,12 @@ class Shape:
 
 
 def _text(shape: Shape, number: int, company: str) -> bytes:
-    is_plain = shape.plain_each and number % shape.plain_each == 0
-    if shape.parts and shape.parts[0] in ATOMS and not is_plain:
+    is_fast = shape.plain_each and number % shape.plain_each == 0
+    if shape.parts and shape.parts[0] in ATOMS and not is_fast:
         return ATOMS[shape.parts[0]] or b""
     event: Event = {"specversion": "1.0", "id": f"{number:x}", "source": "s", "type": "chat.created"}
     event |= {"company": company, "time": instant(NOW)}
-    for part in () if is_plain else shape.parts:
+    for part in () if is_fast else shape.parts:
         INGREDIENTS[part](event, number)
     return orjson.dumps(event)
 

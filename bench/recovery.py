@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 
 from bench.broker import own_broker
-from bench.crowd import Crowd
+from bench.population import Population
 from bench.workload import append_all
 from pipeline.broker.topics import apply
 from pipeline.cli.show import bar, console
@@ -51,11 +51,11 @@ class Takeover:
 
 @dataclass(slots=True)
 class _Field:
-    """Topics on a broker with a crowd in them, and the workers that run over them."""
+    """Topics on a broker with a population in them, and the workers that run over them."""
 
     settings: Settings
     folder: Path
-    crowd: Crowd
+    population: Population
     session: int
     keys: dict[str, str] = field(default_factory=new_keys)
     started: int = 0
@@ -77,18 +77,18 @@ class _Field:
     async def fill(self) -> None:
         """Every user once, through both workers."""
         topic = topic_name(self.settings.topic_prefix, "raw")
-        await append_all(self.settings.brokers or "", topic, self.crowd.partitions, self.crowd.arrivals())
+        await append_all(self.settings.brokers or "", topic, self.population.partitions, self.population.arrivals())
         workers = [self.start(kind, 0) for kind in _KINDS]
         try:
-            await _until(lambda: _at_least(workers[1], "footfall_counted_total", self.crowd.users))
+            await _until(lambda: _at_least(workers[1], "footfall_counted_total", self.population.users))
         finally:
             for worker in workers:
                 await worker.stop()
 
     async def feed(self, per_second: int, enough: asyncio.Event) -> None:
         """People come again, until it is ``enough``."""
-        visits = self.crowd.visits(self.fed, 20)
-        topic, parts = topic_name(self.settings.topic_prefix, "raw"), self.crowd.partitions
+        visits = self.population.visits(self.fed, 20)
+        topic, parts = topic_name(self.settings.topic_prefix, "raw"), self.population.partitions
         while not enough.is_set():
             self.fed += 1
             due = time.monotonic() + 20 * parts / per_second
@@ -105,27 +105,27 @@ def main(
     kind: list[str] = typer.Option(list(_KINDS), help="Which workers are killed."),
 ) -> None:
     """Kill workers that hold many users, and measure until the others fold on."""
-    asyncio.run(_run(Crowd(int(time.time() * 1000), 2 * users, 2 * sources), kind, runs, load, session))
+    asyncio.run(_run(Population(int(time.time() * 1000), 2 * users, 2 * sources), kind, runs, load, session))
 
 
-async def _run(crowd: Crowd, kinds: list[str], runs: int, load: int, session: int) -> None:
+async def _run(population: Population, kinds: list[str], runs: int, load: int, session: int) -> None:
     async with own_broker("recovery") as (brokers, folder):
-        settings = load_settings(brokers=brokers, topic_prefix="recovery", partitions=crowd.partitions)
+        settings = load_settings(brokers=brokers, topic_prefix="recovery", partitions=population.partitions)
         await apply(settings)
-        field_of = _Field(settings, folder, crowd, session)
+        field_of = _Field(settings, folder, population, session)
         with bar("filling"):
             await field_of.fill()
         found: list[Takeover] = []
         for kind in kinds:
             for standby in (1, 0):
                 found += await _kills(field_of, kind, standby, runs, load)
-        console.print(_table(found, crowd))
+        console.print(_table(found, population))
 
 
 async def _kills(field_of: _Field, kind: str, standby: int, runs: int, load: int) -> list[Takeover]:
     """Two workers of a kind, and one after the other is killed and started again."""
     found: list[Takeover] = []
-    half = field_of.crowd.partitions // 2
+    half = field_of.population.partitions // 2
     first = field_of.start(kind, standby)
     others = [] if kind == "anonymize" else [field_of.start("anonymize", 0)]
     try:
@@ -151,7 +151,7 @@ async def _kills(field_of: _Field, kind: str, standby: int, runs: int, load: int
             await worker.stop()
 
 
-async def _kill(field_of: _Field, victim: WorkerProcess, heir: WorkerProcess, standby: int) -> Takeover:
+async def _kill(field_of: _Field, victim: WorkerProcess, successor: WorkerProcess, standby: int) -> Takeover:
     topic = topic_name(field_of.settings.topic_prefix, f"{victim.kind}-state")
     await asyncio.sleep(3)  # under load
     async with LogReader(field_of.settings.brokers or "") as reader:
@@ -163,13 +163,13 @@ async def _kill(field_of: _Field, victim: WorkerProcess, heir: WorkerProcess, st
         folded: dict[int, float] = {}
         until = time.monotonic() + _PATIENCE
         while len(folded) < len(owned):
-            if time.monotonic() > until or heir.process.poll() is not None:
-                raise RuntimeError(f"nobody took over; read {heir.log}")
+            if time.monotonic() > until or successor.process.poll() is not None:
+                raise RuntimeError(f"nobody took over; read {successor.log}")
             for partition in set(owned) - set(folded):
                 if await reader.end(topic, partition) > ends[partition]:
                     folded[partition] = time.time() - killed
             await asyncio.sleep(0.02)
-    said = [line for line in _lines(heir) if _when(line) > killed]
+    said = [line for line in _lines(successor) if _when(line) > killed]
     recovered = [line for line in said if line["event"] == "recovered" and line["partition"] in owned]
     result = Takeover(victim.kind, standby, folded=max(folded.values()))
     result.revoked = next(_when(line) for line in said if line["event"] == "revoked") - killed
@@ -179,7 +179,7 @@ async def _kill(field_of: _Field, victim: WorkerProcess, heir: WorkerProcess, st
     result.ways = {line["way"] for line in recovered}
     result.read = sum(line["read"] for line in recovered)
     result.keys = sum(line["keys"] for line in recovered)
-    result.rss = psutil.Process(heir.process.pid).memory_info().rss
+    result.rss = psutil.Process(successor.process.pid).memory_info().rss
     return result
 
 
@@ -221,11 +221,13 @@ async def _holds(worker: WorkerProcess, partitions: int, *, warm: bool) -> bool:
     return ready == 200 and (not warm or (behind is not None and behind < 100))
 
 
-def _table(found: list[Takeover], crowd: Crowd) -> Table:
-    table = Table(title=f"kill -9 of a worker with {crowd.users // 2:,} of {crowd.users:,} users; s after the kill")
+def _table(found: list[Takeover], population: Population) -> Table:
+    table = Table(
+        title=f"kill -9 of a worker with {population.users // 2:,} of {population.users:,} users; s after the kill"
+    )
     for name in ("worker", "standby", "noticed", "assigned", "recovered", "folds again", "of that, summed"):
         table.add_column(name, justify="right" if name not in {"worker", "of that, summed"} else "left")
-    for name in ("records read", "keys", "heir MB"):
+    for name in ("records read", "keys", "successor MB"):
         table.add_column(name, justify="right")
     for each in found:
         stages = " ".join(f"{name.replace('_', ' ')} {seconds:.2f}" for name, seconds in each.stages.items())

@@ -20,7 +20,7 @@ from agents.core.count.fold import AggregateFold
 from agents.core.shared import windows
 from agents.core.shared.joins import JoinedLog
 from agents.core.shared.records import RawRecord, StateWrite
-from bench.life import Life, StateLog, anonymizing
+from bench.lifetime import Lifetime, StateLog, anonymizing
 from pipeline.cli.show import bar, console
 from schemas.deciding import Deciding
 from schemas.times import instant
@@ -196,7 +196,7 @@ def _life(days: int, active: int) -> Table:
     with bar("days") as report:
         gc.collect()
         tracemalloc.start()
-        life = Life(Deciding(), active=active, fresh=active // 20)
+        life = Lifetime(Deciding(), active=active, fresh=active // 20)
         for day in range(days):
             held = life.live(day)
             report(day + 1, days)
@@ -211,7 +211,7 @@ def _life(days: int, active: int) -> Table:
     return table
 
 
-def _forget_caches(life: Life) -> None:
+def _forget_caches(life: Lifetime) -> None:
     """What is remembered to be fast and bounded by number is no state: pseudonyms, spans of windows, instants."""
     life.first._state.pseudonyms = Pseudonyms(bytes(32))  # noqa: SLF001
     for cached in vars(windows).values():

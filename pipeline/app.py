@@ -18,7 +18,7 @@ from pipeline.kafka.transport import Consumer
 from pipeline.settings.settings import Settings
 from pipeline.worker.assignor import StatePlacing
 from pipeline.worker.lease import Lease
-from pipeline.worker.leave_on_exit import LastWill
+from pipeline.worker.leave_on_exit import LeaveOnExit
 from pipeline.worker.manager import Owners
 from schemas.flow import STAGES, Kind
 from schemas.topics import topic_name
@@ -59,7 +59,7 @@ class FootfallApp(faust.App):
     footfall_owners: Owners
     footfall_placing: StatePlacing
     footfall_topic: str
-    footfall_will: LastWill
+    footfall_leave_on_exit: LeaveOnExit
 
     def _create_directories(self) -> None:
         """Nothing: state is ours, in memory or in :mod:`pipeline.worker.stores`, and the changelog is its truth."""
@@ -70,7 +70,7 @@ class FootfallApp(faust.App):
 
     async def footfall_take(self, partition: int, batches: Sequence[Batch]) -> None:
         """Hand over what was fetched of a partition, or see that what was dropped before it is fetched again."""
-        missed = await self.footfall_owners.take(partition, batches)
+        missed = await self.footfall_owners.receive(partition, batches)
         if missed is not None:
             await self.footfall_fetch_again(partition, missed)
 
@@ -86,7 +86,7 @@ def build_app(
     settings: Settings,
     owners: Owners,
     lease: Lease,
-    will: LastWill,
+    leave_on_exit: LeaveOnExit,
     failed: Callable[[BaseException], None],
 ) -> FootfallApp:
     """The app of the stage ``kind``, its agent bound to ``owners``; nothing is started.
@@ -120,7 +120,7 @@ def build_app(
     app.footfall_failed = failed
     app.footfall_lease = lease
     app.footfall_owners = owners
-    app.footfall_will = will
+    app.footfall_leave_on_exit = leave_on_exit
     app.footfall_placing = StatePlacing(settings.standby, settings.partitions)
     app.footfall_topic = topic_name(settings.topic_prefix, stage.source)
     source = app.topic(app.footfall_topic, schema=_AsItIs(), acks=False)

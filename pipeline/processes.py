@@ -89,8 +89,8 @@ class WorkerProcess:
         if last.startswith(_REFUSED):
             return Refused(f"worker {self.kind} was refused", last.removeprefix(_REFUSED))
         with contextlib.suppress(ValueError, TypeError, KeyError):  # whatever was written last, by whomever
-            told = json.loads(last)
-            return Refused(f"worker {self.kind} ended: {told['what']}", f"{told['do']}; its log is {self.log}")
+            parsed = json.loads(last)
+            return Refused(f"worker {self.kind} ended: {parsed['what']}", f"{parsed['do']}; its log is {self.log}")
         return Refused(
             f"worker {self.kind} ended with exit code {self.process.returncode}", f"read its log, {self.log}"
         )

@@ -71,4 +71,4 @@ def good_examples() -> Mapping[str, Mapping[str, Any]]:
 @cache
 def bad_examples() -> Mapping[str, BadExample]:
     """Every bad one by the name of its file."""
-    return {name: BadExample(**{**told, "reason": Reason(told["reason"])}) for name, told in _read("bad").items()}
+    return {name: BadExample(**{**entry, "reason": Reason(entry["reason"])}) for name, entry in _read("bad").items()}

@@ -94,7 +94,7 @@ class Drawn:
             records[at] = record(at, b"k", b"{}", headers, attributes=rng.randrange(256), **more)  # type: ignore[arg-type]
         elif draw < 0.7:
             delta = varint(rng.choice(_NUMBERS), rng.choice([0, 0, 5, 6]))
-            records[at] = record(at, b"k", b"{}", headers, told_delta=delta, time=rng.choice([0, 2**62, -(2**62)]))
+            records[at] = record(at, b"k", b"{}", headers, emitted_delta=delta, time=rng.choice([0, 2**62, -(2**62)]))
         else:
             changed = bytearray(records[at])
             for _ in range(rng.randint(1, 3)):

@@ -53,7 +53,7 @@ def _batches() -> dict[str, Case]:
     }
     for name, codec in CODECS.items():
         found[f"an offset of 33 bits, {name}"] = of(
-            lambda _: record(0, told_delta=b"\x80\x80\x80\x80\x10"), at[1], codec=codec
+            lambda _: record(0, emitted_delta=b"\x80\x80\x80\x80\x10"), at[1], codec=codec
         )
         if codec:
             found[f"a length too short, {name}"] = of(lambda _: record(0, b"k", b"{}", length=3), codec=codec)

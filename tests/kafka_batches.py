@@ -76,12 +76,12 @@ def record(
     header_count: int | None = None,
     name_length: int | None = None,
     header_length: int | None = None,
-    told_time: bytes | None = None,
-    told_delta: bytes | None = None,
+    given_time: bytes | None = None,
+    emitted_delta: bytes | None = None,
     tail: bytes = b"",
 ) -> bytes:
     """One record; ``tail`` lies behind its headers and within its length, every length can be said otherwise."""
-    body = bytes([attributes]) + (told_time or varint(time)) + (told_delta or varint(delta))
+    body = bytes([attributes]) + (given_time or varint(time)) + (emitted_delta or varint(delta))
     body += _sized(key, key_length) + _sized(value, value_length)
     body += varint(len(headers) if header_count is None else header_count)
     for name, content in headers:

@@ -10,7 +10,7 @@ _FILES: Final[Mapping[str, Mapping[str, int]]] = {
     "tests/bench/test_peers.py": {
         "test_a_wrong_sink_has_no_speed": 3,
     },
-    "tests/core/test_ahead.py": {
+    "tests/core/test_pending_windows.py": {
         "test_companies_long_silent_equal_the_oracle": 40,
         "test_the_state_does_not_depend_on_where_the_log_is_cut": 40,
         "test_the_state_of_the_release_before_is_gone_on_with": 20,
@@ -34,7 +34,7 @@ _FILES: Final[Mapping[str, Mapping[str, int]]] = {
     "tests/core/test_native.py": {
         "test_hostile_records_come_to_the_same": 0,
     },
-    "tests/core/test_plain_run.py": {
+    "tests/core/test_fast_path.py": {
         "test_random_logs_come_to_the_same": 30,
     },
     "tests/core/test_random_logs.py": {
@@ -51,7 +51,7 @@ _FILES: Final[Mapping[str, Mapping[str, int]]] = {
         "test_all_forms_come_to_the_same": 0,
         "test_nothing_is_said_but_the_truth": 0,
     },
-    "tests/core/test_slices.py": {
+    "tests/core/test_batches.py": {
         "test_a_chunk_of_many_companies_is_written_in_batches_that_fit": 0,
         "test_a_crash_between_the_parts_of_a_chunk_loses_and_doubles_nothing": 0,
         "test_parts_of_any_size_come_to_the_same": 10,

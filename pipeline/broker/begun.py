@@ -78,8 +78,8 @@ def refused_partitions(there: Mapping[str, int], setting: int, pinned: int | Non
             f"the topics have {number} partitions, not {setting} as FOOTFALL_PARTITIONS says",
             f"set FOOTFALL_PARTITIONS={number} for every worker and command",
         )
-    told = ", ".join(f"{name} {number}" for name, number in sorted(there.items())[:2])
-    return Refused(f"the topics have different numbers of partitions ({told})", _NEW_PREFIX)
+    text = ", ".join(f"{name} {number}" for name, number in sorted(there.items())[:2])
+    return Refused(f"the topics have different numbers of partitions ({text})", _NEW_PREFIX)
 
 
 def _moved(pinned: int, found: int, name: str = "a topic") -> Refused:

@@ -89,7 +89,7 @@ def _ping() -> None:
         finally:
             client.close()
     except Exception as error:  # noqa: BLE001 - whatever the client raises, there is no Docker for us
-        raise NoContainerError(f"Docker does not answer ({_told(error)})") from None
+        raise NoContainerError(f"Docker does not answer ({_reason(error)})") from None
 
 
 def _started(port: int, volume: str | None) -> "DockerContainer":
@@ -102,12 +102,12 @@ def _started(port: int, volume: str | None) -> "DockerContainer":
         if volume is not None:
             broker.with_volume_mapping(volume, _DATA, "rw")
     except Exception as error:  # noqa: BLE001 - as above
-        raise NoContainerError(f"Docker does not answer ({_told(error)})") from None
+        raise NoContainerError(f"Docker does not answer ({_reason(error)})") from None
     try:
         return broker.start()
     except Exception as error:  # noqa: BLE001 - no image, no room, no port: the next in line is another broker
         _remove(broker)
-        raise NoContainerError(f"Docker gives no container of {IMAGE} ({_told(error)})") from None
+        raise NoContainerError(f"Docker gives no container of {IMAGE} ({_reason(error)})") from None
 
 
 async def _wait(broker: "DockerContainer", address: str) -> None:
@@ -131,7 +131,7 @@ def _why_ended(broker: "DockerContainer") -> str | None:
         lines = b"\n".join(broker.get_logs()).decode(errors="replace").split("\n")
         return _short(next((line for line in reversed(lines) if line.strip()), broker.status))
     except Exception as error:  # noqa: BLE001 - Docker went away
-        return _told(error)
+        return _reason(error)
 
 
 def _remove(broker: "DockerContainer") -> None:
@@ -147,7 +147,7 @@ def _say_less() -> None:
         logging.getLogger(f"testcontainers.core.{name}").setLevel(logging.WARNING)
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return _short(str(getattr(error, "explanation", None) or error) or type(error).__name__)
 
 

@@ -4,7 +4,7 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka.errors import KafkaError
 
-from agents.core.accept.controlling import Ahead
+from agents.core.accept.controlling import Backlog
 from agents.core.accept.state import RawEntry
 from agents.core.shared.control import FOLD_HEADER, ControlKeys, ControlReader, InForce
 from agents.core.shared.joins import ENTRY_KEY
@@ -58,7 +58,7 @@ async def announce(settings: Settings, keys: Keys) -> Announced:
                     _require_keys(number, ends, keys, digest)
                 if not changed:
                     return Announced(before or digest, appended)
-                before = before or _told(ends, changed[0])
+                before = before or _describe(ends, changed[0])
                 await _append(settings, keys.control, digest, ends, changed)
                 appended += changed
     except (KafkaError, TimeoutError) as error:
@@ -72,7 +72,7 @@ def _changed(ends: list[InForce | None], digest: str) -> list[int]:
     return [number for number, end in enumerate(ends) if (known != {digest} if end is None else end.digest != digest)]
 
 
-def _told(ends: list[InForce | None], number: int) -> str:
+def _describe(ends: list[InForce | None], number: int) -> str:
     end = ends[number] or next(end for end in ends if end is not None)
     return end.digest
 
@@ -118,7 +118,7 @@ async def in_force_at_ends(reader: LogReader, settings: Settings, control: Contr
 
     The last clean chunk tells it up to its range, else the state of ``anonymize``; behind that raw is read.
     """
-    known = [await _last_told(reader, settings, number) for number in range(settings.partitions)]
+    known = [await _last_known(reader, settings, number) for number in range(settings.partitions)]
     first = next((in_force.digests[0] for _, in_force in known if in_force is not None), None)
     ends: list[InForce | None] = []
     for number, (fence, in_force) in enumerate(known):
@@ -131,7 +131,7 @@ async def in_force_at_ends(reader: LogReader, settings: Settings, control: Contr
     return ends
 
 
-async def _last_told(reader: LogReader, settings: Settings, number: int) -> tuple[int, InForce | None]:
+async def _last_known(reader: LogReader, settings: Settings, number: int) -> tuple[int, InForce | None]:
     """The last raw offset of which it is told what is in force behind it, and that."""
     clean, state = (topic_name(settings.topic_prefix, short) for short in ("clean", "anonymize-state"))
     value = (await last_entry(reader, state, number)).get(ENTRY_KEY)
@@ -151,10 +151,10 @@ async def _read_on(
 ) -> InForce:
     raw = topic_name(settings.topic_prefix, "raw")
     first, end = await reader.bounds(raw, number)
-    ahead = Ahead(ControlReader(control, raw, number), in_force, "")
+    backlog = Backlog(ControlReader(control, raw, number), in_force, "")
     async for records in reader.records(raw, number, max(first, fence + 1), end):
-        ahead.take(records)
-    return ahead.in_force
+        backlog.scan(records)
+    return backlog.in_force
 
 
 async def other_facts(reader: LogReader, settings: Settings, facts: str) -> Refused | None:

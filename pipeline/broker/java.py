@@ -67,8 +67,8 @@ def format_folder(jars: Sequence[Path], folder: Path, properties: str, users: Ma
     scram = [f"--add-scram=SCRAM-SHA-512=[name={name},password={password}]" for name, password in users.items()]
     done = kafka_tool(jars, folder, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties, *scram)
     if done.returncode:
-        told = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-        why = next((line for line in told if not line.startswith("\t")), f"exit code {done.returncode}")
+        lines = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
+        why = next((line for line in lines if not line.startswith("\t")), f"exit code {done.returncode}")
         raise Refused(
             f"Apache Kafka cannot use the folder {folder} ({why.strip()})", "mend that, or take another folder"
         )

@@ -45,7 +45,7 @@ def server_properties(
     """
     own = _PROPERTIES.format(
         bound="".join(f",{name}://{HOST}:{bound}" for name, (bound, _) in listeners.items()),
-        advertised="".join(f",{name}://{HOST}:{told}" for name, (_, told) in listeners.items()),
+        advertised="".join(f",{name}://{HOST}:{port}" for name, (_, port) in listeners.items()),
         plain="".join(f",{name}:PLAINTEXT" for name in listeners),
         node=node,
         voters=",".join(f"{each}@{HOST}:{controller}" for each, controller in sorted(voters.items())),

@@ -144,8 +144,8 @@ async def _all_shown(client: Admin, settings: Settings) -> dict[str, StandingTop
         nonlocal there
         there = await _standing(client, settings.topic_prefix, with_config=False)
         new = _new({name: short for name, short in _names(settings.topic_prefix).items() if short not in there}, 1, 1)
-        told = await client.create_topics(new, validate_only=True) if new else None
-        return told is None or all(code != _EXISTS for _, code, _ in told.topic_errors)
+        result = await client.create_topics(new, validate_only=True) if new else None
+        return result is None or all(code != _EXISTS for _, code, _ in result.topic_errors)
 
     await _until(shown)
     return there
@@ -220,9 +220,9 @@ async def remove(settings: Settings, name: str) -> None:
             answer = await client.delete_topics([name])
     except (KafkaError, TimeoutError) as error:
         raise failed(f"remove {name}", error) from None
-    for told in answer.topic_error_codes:
-        if told[1]:
-            raise Refused(f"the broker does not remove {name}", f"it says error {told[1]}")
+    for result in answer.topic_error_codes:
+        if result[1]:
+            raise Refused(f"the broker does not remove {name}", f"it says error {result[1]}")
 
 
 async def _described(client: Admin) -> dict[str, list[dict[str, Any]]]:

@@ -84,13 +84,13 @@ def _span(found: Explanation) -> str:
 
 
 def _verdict(found: Explanation) -> str:
-    value, told, making = found.making.value, found.figure["value"], found.making
+    value, in_sink, making = found.making.value, found.figure["value"], found.making
     if found.verdict is Verdict.DIFFERENT:
         again = found.left_out.value
         raw = "" if again is None else f", from raw {again:,}"
-        return f"{value:,} from clean{raw}, which is NOT the sink's {told:,}"
+        return f"{value:,} from clean{raw}, which is NOT the sink's {in_sink:,}"
     if found.verdict is Verdict.PARTLY:
-        return f"from clean, which still has {value:,} of {told:,}"
+        return f"from clean, which still has {value:,} of {in_sink:,}"
     from_raw = " and from raw" if found.left_out.value is not None else ""
     more = f"; {making.pending:,} more events are not in the sink yet" if making.pending else ""
     return f"from clean{from_raw}: equal{more}"

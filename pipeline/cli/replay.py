@@ -49,28 +49,28 @@ def command(
             raise Refused("--promote and --remove stand alone beside --into", "leave the other arguments out")
     if remove_it:
         asyncio.run(remove_sink(settings, name))
-        _say(as_json, {"removed": name}, f"removed {name}")
+        _print(as_json, {"removed": name}, f"removed {name}")
         return
     if promote_it:
         with bar("checking and copying", to_stderr=True) as report:
             promoted = asyncio.run(promote(settings, name, report))
-        _tell_promoted(promoted, name, as_json)
+        _print_promoted(promoted, name, as_json)
         raise typer.Exit(1 if promoted.compared.verdicts[Verdict.DIFFERENT] else 0)
-    asked = ask(settings, begin, end, metric, source, accept_gap)
+    request = ask(settings, begin, end, metric, source, accept_gap)
     try:
         with bar("replaying", to_stderr=True) as report:
-            replayed = asyncio.run(replay(settings, asked, name, wait, report))
+            replayed = asyncio.run(replay(settings, request, name, wait, report))
     except KeyboardInterrupt:
         sys.stderr.write("footfall: interrupted; the same command goes on\n")
         raise
-    cut = left_out(asked.period, settings.deciding().catalogue)
-    _tell(replayed, cut, name, into or "", as_json)
+    cut = left_out(request.period, settings.deciding().catalogue)
+    _print_replayed(replayed, cut, name, into or "", as_json)
     raise typer.Exit(0 if replayed.compared.equal else 1)
 
 
-def _say(as_json: bool, told: dict[str, object], text: str) -> None:
+def _print(as_json: bool, document: dict[str, object], text: str) -> None:
     if as_json:
-        typer.echo(json.dumps(told))
+        typer.echo(json.dumps(document))
     else:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -89,35 +89,37 @@ def _written(replayed: Replayed) -> tuple[int, int]:
     return sum(each.found for each in replayed.written), sum(each.appended for each in replayed.written)
 
 
-def _untold(replayed: Replayed) -> dict[str, tuple[int, int]]:
+def _incomplete(replayed: Replayed) -> dict[str, tuple[int, int]]:
     """Metric to how many of its hours hold events that do not tell it, and the time from which on none does."""
     hours: dict[str, set[int]] = {}
     for refold in replayed.refolds.values():
-        for (_, metric), found in refold.untold.items():
+        for (_, metric), found in refold.incomplete.items():
             hours.setdefault(metric, set()).update(found)
     return {metric: (len(found), (max(found) + 1) * HOUR_MS) for metric, found in sorted(hours.items())}
 
 
-def _tell(replayed: Replayed, cut: list[LeftOut], name: str, into: str, as_json: bool) -> None:
+def _print_replayed(replayed: Replayed, cut: list[LeftOut], name: str, into: str, as_json: bool) -> None:
     compared, (found, appended) = replayed.compared, _written(replayed)
-    untold = _untold(replayed)
+    incomplete = _incomplete(replayed)
     if as_json:
-        told = {
+        document = {
             "equal": compared.equal,
             "into": name,
             "figures": found + appended,
             "appended": appended,
             **_compared(compared),
             "left_out": [str(each) for each in cut],
-            "untold": {metric: {"hours": many, "told_from": instant(at)} for metric, (many, at) in untold.items()},
+            "incomplete": {
+                metric: {"hours": many, "complete_from": instant(at)} for metric, (many, at) in incomplete.items()
+            },
         }
-        typer.echo(json.dumps(told))
+        typer.echo(json.dumps(document))
         return
     if compared.differences:
         console.print(_differences(compared))
     console.print(_summary(replayed, name, cut))
-    for metric, (_, at) in untold.items():
-        more = "clean" if replayed.asked.source == "clean" else "clean and raw"
+    for metric, (_, at) in incomplete.items():
+        more = "clean" if replayed.request.source == "clean" else "clean and raw"
         console.print(
             f"{metric}: events before {instant(at)} do not hold its fields in {more}; figures that need them are left"
             " out" + ("; --source raw fills them while raw lasts" if more == "clean" else ""),
@@ -130,8 +132,8 @@ def _tell(replayed: Replayed, cut: list[LeftOut], name: str, into: str, as_json:
 def _differences(compared: Compared) -> Table:
     table = render(compared.differences)
     kinds = Counter(compared.kinds)
-    said = ", ".join(f"{kinds[kind]:,} {kind.value}" for kind in DifferenceKind if kinds[kind])
-    table.title = f"{kinds.total():,} differences of the live sink: {said}"
+    text = ", ".join(f"{kinds[kind]:,} {kind.value}" for kind in DifferenceKind if kinds[kind])
+    table.title = f"{kinds.total():,} differences of the live sink: {text}"
     table.columns[3].header, table.columns[4].header = "replayed", "live"
     return table
 
@@ -166,12 +168,12 @@ def _next(replayed: Replayed, into: str) -> str:
     return "Next: the live sink holds other values, and nothing is ever rewritten: look at these figures first."
 
 
-def _tell_promoted(promoted: Promoted, name: str, as_json: bool) -> None:
+def _print_promoted(promoted: Promoted, name: str, as_json: bool) -> None:
     compared = promoted.compared
     refused = bool(compared.verdicts[Verdict.DIFFERENT])
     if as_json:
-        told = {"promoted": not refused, "from": name, "copied": promoted.copied, **_compared(compared)}
-        typer.echo(json.dumps(told))
+        document = {"promoted": not refused, "from": name, "copied": promoted.copied, **_compared(compared)}
+        typer.echo(json.dumps(document))
     elif refused:
         console.print(_differences(compared))
         console.print("not promoted, nothing was written: the live sink holds other values", highlight=False)

@@ -60,15 +60,15 @@ def fold() -> None:
     settings = load_settings()
     announced = asyncio.run(_fold(settings))
     if announced.before is None:
-        told = "nothing is in force yet, nothing appended: the first worker's release and settings will be"
+        message = "nothing is in force yet, nothing appended: the first worker's release and settings will be"
     elif not announced.partitions:
-        told = f"{settings.digest()} is in force or announced everywhere, nothing appended"
+        message = f"{settings.digest()} is in force or announced everywhere, nothing appended"
     else:
-        told = (
+        message = (
             f"announced {settings.digest()} to {len(announced.partitions)} raw partitions, which were under"
             f" {announced.before}; start workers of this release, those before leave when they are done"
         )
-    console.print(printable(told), highlight=False, soft_wrap=True, markup=False)
+    console.print(printable(message), highlight=False, soft_wrap=True, markup=False)
 
 
 async def _fold(settings: Settings) -> digests.Announced:

@@ -64,7 +64,7 @@ async def _up(given: Settings, settings: Settings, *, announce: bool, choice: Br
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        _tell(given, stack)
+        _print_started(given, stack)
         while not stop.is_set():
             for worker in stack.workers:
                 if worker.process.poll() is not None:
@@ -78,7 +78,7 @@ async def _up(given: Settings, settings: Settings, *, announce: bool, choice: Br
         await running.__aexit__(None, None, None)
 
 
-def _tell(given: Settings, stack: Stack) -> None:
+def _print_started(given: Settings, stack: Stack) -> None:
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 

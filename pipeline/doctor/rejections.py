@@ -45,15 +45,15 @@ def judged(counted: int, reasons: Counter[Reason]) -> Finding:
     if not total:
         return Finding("rejections", Verdict.FINE, f"none in the last hour, {counted:,} events counted")
     named = ", ".join(f"{reason.value} {count:,}" for reason, count in faults.most_common(3))
-    said = f"{total:,} of {counted + total:,} events in the last hour ({named})"
+    text = f"{total:,} of {counted + total:,} events in the last hour ({named})"
     share = total / (counted + total)
     if share >= _WRONG_SHARE and total >= _FEW:
-        return Finding("rejections", Verdict.WRONG, said, "mend the producer; footfall rejected shows the last ones")
+        return Finding("rejections", Verdict.WRONG, text, "mend the producer; footfall rejected shows the last ones")
     if any(faults[reason] for reason in _ATTACKS):
-        return Finding("rejections", Verdict.WARNING, said, "find out who writes to raw what no client writes")
+        return Finding("rejections", Verdict.WARNING, text, "find out who writes to raw what no client writes")
     if share >= _WARNING_SHARE:
-        return Finding("rejections", Verdict.WARNING, said, "look at footfall rejected")
-    return Finding("rejections", Verdict.FINE, said)
+        return Finding("rejections", Verdict.WARNING, text, "look at footfall rejected")
+    return Finding("rejections", Verdict.FINE, text)
 
 
 async def _counted(settings: Settings, reader: LogReader, partition: int, since: int) -> tuple[int, int]:

@@ -33,23 +33,23 @@ async def workers(settings: Settings) -> list[Finding]:
     """What each worker that is known says of itself: the named ones, else those of ``up``, else the usual place."""
     named = settings.workers.split(",") if settings.workers else []
     folders = [up_folder(settings), up_folder(settings, secure=True)]
-    asked = named or [each for folder in folders for each in noted_workers(folder, settings.brokers)]
-    if not asked:
+    addresses = named or [each for folder in folders for each in noted_workers(folder, settings.brokers)]
+    if not addresses:
         usual = answering(settings.metrics_host, settings.metrics_port)
         if (await asyncio.to_thread(page, usual, "/readyz"))[0] not in _ANSWERS:
             return [Finding("workers", Verdict.SKIPPED, f"none answers at {usual}", "name them by FOOTFALL_WORKERS")]
-        asked = [usual]
-    return [await asyncio.to_thread(_worker, address) for address in asked]
+        addresses = [usual]
+    return [await asyncio.to_thread(_worker, address) for address in addresses]
 
 
 def _worker(address: str) -> Finding:
     check = f"worker at {address}"
-    status, said = page(address, "/readyz")
+    status, answer = page(address, "/readyz")
     if status not in _ANSWERS:
         what = f"answers {status}, so it is no worker" if status else "does not answer"
         return Finding(check, Verdict.WRONG, what, "start one there, or mend FOOTFALL_WORKERS")
     if status != _READY:
-        why = "".join(filter(str.isprintable, said))[:200]
+        why = "".join(filter(str.isprintable, answer))[:200]
         return Finding(check, Verdict.WRONG, f"not ready: {why}", "read its log, or wait for it")
     if metric_total(page(address, "/metrics")[1], "footfall_books_unbalanced_total"):
         mend = "hold the bills of that partition and hour, and look at them by footfall audit"
@@ -134,9 +134,9 @@ class _Watch:
         written = {key: await self._written.end(key.topic, key.partition) for key in self._keys}
         places = {}
         for key, (first, end) in bounds.items():
-            told = committed.get(key)
-            begun = told is not None and told.offset >= 0
-            position = max(first, told.offset if begun else 0)
+            known = committed.get(key)
+            begun = known is not None and known.offset >= 0
+            position = max(first, known.offset if begun else 0)
             places[key] = _Place(begun, position, end, written[key], max(0, end - position))
         return places
 

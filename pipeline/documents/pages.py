@@ -90,7 +90,7 @@ def events_page() -> str:
 def _examples() -> str:
     good = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in good_examples().values())
     rows = [
-        (f"`{bad.reason.value}`", f"`{bad.path}`" if bad.path else "the record", bad.because, f"`{_told(bad)}`")
+        (f"`{bad.reason.value}`", f"`{bad.path}`" if bad.path else "the record", bad.because, f"`{_example(bad)}`")
         for bad in bad_examples().values()
     ]
     return (
@@ -100,7 +100,7 @@ def _examples() -> str:
     )
 
 
-def _told(bad: BadExample) -> str:
+def _example(bad: BadExample) -> str:
     text = bad.text if bad.text is not None else f"{bad.of}: {json.dumps(bad.patch, ensure_ascii=False)}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 

@@ -14,19 +14,19 @@ _MARK = "requirement"
 
 def requirements_page(root: Path) -> str:
     """What must be done, where it is done, and what proves it; ``root`` is the repository's."""
-    told = tomllib.loads((root / "tests" / "requirements.toml").read_text("utf-8"))
+    entries = tomllib.loads((root / "tests" / "requirements.toml").read_text("utf-8"))
     proofs = tests_by_requirement(root)
-    unknown = sorted(set(proofs) - set(told))
+    unknown = sorted(set(proofs) - set(entries))
     if unknown:
         raise ValueError(f"tests name requirements that are not in tests/requirements.toml: {', '.join(unknown)}")
     rows = []
-    for number, entry in told.items():
+    for number, entry in entries.items():
         tests = "<br>".join(f"`{test}`" for test in proofs.get(number, ()))
         rows.append((number, entry["text"], entry.get("module", ""), tests or "not yet"))
     head = ("requirement", "what", "module", "tests on a real broker")
     return (
         f"{GENERATED}# Requirements\n\nA requirement is met where a test that names it passes on a real broker."
-        f" Met: {len(proofs)} of {len(told)}.\n\n{table(head, rows)}"
+        f" Met: {len(proofs)} of {len(entries)}.\n\n{table(head, rows)}"
     )
 
 

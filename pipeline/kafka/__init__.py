@@ -5,5 +5,5 @@ them, ``transport`` is Faust's driver. ``patches`` holds all that is replaced or
 
 Whatever bytes record batches hold, they come to records and verdicts: fetches hand over batches as they lie on the
 broker, not yet decompressed; ``parts`` turns them into records, one batch at a time and bounded (ADR 0018). ``codecs``
-decompresses, ``plain`` reads records where there is no C compiler, ``trusted`` says who may write what.
+decompresses, ``block_records`` reads records where there is no C compiler, ``trusted`` says who may write what.
 """

@@ -37,7 +37,7 @@ def parts(batches: Iterable[Batch], make: Make[Made], *, is_compiled: bool = IS_
     A batch that cannot be read is one record without content. An empty part is a pause, in which a loop may breathe.
     One batch at a time is held uncompressed, and one part. Both forms give the same records.
     """
-    return _compiled(batches, make) if is_compiled else _plain(batches, make)
+    return _compiled(batches, make) if is_compiled else _in_python(batches, make)
 
 
 def _compiled(batches: Iterable[Batch], make: Make[Made]) -> Iterator[Sequence[Made]]:
@@ -65,7 +65,7 @@ def _cut(block: Block) -> list[Block]:
     return [block._replace(begin=begin, end=end, records=number) for begin, end, number in places]
 
 
-def _plain(batches: Iterable[Batch], make: Make[Made]) -> Iterator[Sequence[Made]]:
+def _in_python(batches: Iterable[Batch], make: Make[Made]) -> Iterator[Sequence[Made]]:
     held: list[Made] = []
     weight = 0
     for batch in batches:

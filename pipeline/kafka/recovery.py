@@ -34,7 +34,7 @@ async def recover(reader: LogReader, topic: str, partition: int, standby: Standb
     async for records in reader.records(topic, partition, max(first, standby.next), end):
         came = time.monotonic()
         with readable(topic, partition):
-            standby.take(records)
+            standby.apply(records)
         found.reading, mark = found.reading + came - mark, time.monotonic()
         found.joining, found.records = found.joining + mark - came, found.records + len(records)
     found.reading += time.monotonic() - mark

@@ -92,8 +92,8 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
         )
         try:
             with _opener(security.ca_file).open(request, timeout=_SECONDS) as answer:
-                told = json.loads(answer.read(_MOST_BYTES))
-            return _checked(str(told["access_token"]), _URL), float(told.get("expires_in", 0))
+                parsed = json.loads(answer.read(_MOST_BYTES))
+            return _checked(str(parsed["access_token"]), _URL), float(parsed.get("expires_in", 0))
         except urllib.error.HTTPError as error:
             raise Refused(
                 f"{_URL} answers {error.code}",

@@ -17,7 +17,7 @@ from faust.types import TP
 
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.clients import group_consumer, producer
-from pipeline.kafka.patches.group import renew_by_heartbeats, tell_errors
+from pipeline.kafka.patches.group import renew_by_heartbeats, report_errors
 
 __all__ = ["Consumer", "FetchedChunk", "Producer", "Transport", "connected"]
 
@@ -78,7 +78,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await connected(super().on_start, lambda: self._ensure_consumer().stop(), app.footfall_failed)
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - there is no public way to it
         renew_by_heartbeats(coordinator, app.footfall_lease, app.footfall_will)
-        tell_errors(coordinator, app.footfall_failed)
+        report_errors(coordinator, app.footfall_failed)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit; False where the group does not take it now, as while it rebalances.
@@ -87,15 +87,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         consumer = self._ensure_consumer()
         mine = consumer.assignment()
-        told = {
+        offsets = {
             aiokafka.TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "")
             for tp, offset in offsets.items()
             if aiokafka.TopicPartition(tp.topic, tp.partition) in mine
         }
-        if not told:
+        if not offsets:
             return False
         try:
-            await consumer.commit(told)
+            await consumer.commit(offsets)
         except (KafkaError, IllegalStateError):
             return False
         return True

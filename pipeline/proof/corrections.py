@@ -32,7 +32,7 @@ class CorrectionsView:
                 continue
             first = self.records.setdefault((found.id, found.revision), found)
             if found != first:
-                self._wrong(found, "a repeat of", _told(first), _told(found))
+                self._wrong(found, "a repeat of", _text(first), _text(found))
             if (record.key, record.partition) != (found.id.encode(), found.cause.partition):
                 self._wrong(found, "the place of", found.cause.partition, record.partition)
 
@@ -81,9 +81,9 @@ def compare_corrections(
         found, wanted = view.records.get((identity, revision)), expected.get((identity, revision))
         if found is None or wanted is None:
             kind = DifferenceKind.MISSING if found is None else DifferenceKind.SURPLUS
-            wrong.append(Difference(identity, kind, _name(revision), wanted and _told(wanted), found and _told(found)))
+            wrong.append(Difference(identity, kind, _name(revision), wanted and _text(wanted), found and _text(found)))
         elif found != wanted:
-            wrong.append(_unlike(identity, _name(revision), _told(wanted), _told(found)))
+            wrong.append(_unlike(identity, _name(revision), _text(wanted), _text(found)))
     return wrong + view.unbalanced(sink)
 
 
@@ -95,6 +95,6 @@ def _name(revision: int) -> str:
     return f"correction {revision}"
 
 
-def _told(correction: Correction) -> str:
+def _text(correction: Correction) -> str:
     cause = correction.cause
     return f"{correction.old} to {correction.new}, {cause.kind.value} at {cause.partition}/{cause.offset}"

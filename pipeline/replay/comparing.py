@@ -84,5 +84,5 @@ def note_surplus(found: Compared, judge: Judge, live: dict[bytes, Standing], dec
     refold = judge.refold
     for key, standing in live.items():
         named, span = name_of(key.decode()), refold.period.span(key.decode(), deciding)
-        if span is not None and not refold.is_untold(named.company, named.metric, span):
+        if span is not None and not refold.is_incomplete(named.company, named.metric, span):
             found.add(key, judge.of(span, None, standing), None, standing)

@@ -15,13 +15,13 @@ from agents.core.accept.pseudonyms import Pseudonyms
 from agents.core.count.fold import GapError
 from agents.core.count.state import Entry
 from agents.core.replay.completing import completed, offsets_needed
-from agents.core.replay.refold import Refold, Told
+from agents.core.replay.refold import Emitted, Refold
 from agents.core.shared.records import RawRecord
 from pipeline.broker.begun import known_chunk
 from pipeline.errors import Refused
 from pipeline.kafka.appender import ForeignWriteError, SoleLog
 from pipeline.kafka.reader import LogReader
-from pipeline.replay.request import NOTE_KEY, Asked
+from pipeline.replay.request import NOTE_KEY, Request
 from pipeline.replay.start import Peek, Stretch, first_needed
 from pipeline.settings.settings import Settings
 from schemas.deciding import KEY_DIGITS, key_parts
@@ -42,7 +42,7 @@ class Written(NamedTuple):
     appended: int
 
 
-Put = Callable[[Told], Awaitable[None]]
+Put = Callable[[Emitted], Awaitable[None]]
 """Called with every figure, in order."""
 
 
@@ -51,7 +51,7 @@ class Folding:
     """What a run has at hand. ``moved`` is called with a partition and how many of its clean offsets are done."""
 
     settings: Settings
-    asked: Asked
+    request: Request
     reader: LogReader
     peek: Peek
     entries: dict[int, Entry]
@@ -59,13 +59,13 @@ class Folding:
     moved: Callable[[int, int], None]
     refolds: dict[int, Refold] = field(default_factory=dict)
 
-    async def told(self, stretch: Stretch, *, whole: bool) -> AsyncGenerator[Told]:
+    async def emitted(self, stretch: Stretch, *, whole: bool) -> AsyncGenerator[Emitted]:
         """The figures of one partition; with ``whole`` every chunk is read that is left."""
-        asked, partition = self.asked, stretch.partition
-        refold = self.refolds[partition] = Refold(self.settings.deciding(), partition, asked.period)
+        request, partition = self.request, stretch.partition
+        refold = self.refolds[partition] = Refold(self.settings.deciding(), partition, request.period)
         entry, at = self.entries.get(partition), stretch.first
-        if not (whole or asked.accept_gap):
-            at = await first_needed(self.peek, stretch, entry, asked.period.begin)
+        if not (whole or request.accept_gap):
+            at = await first_needed(self.peek, stretch, entry, request.period.begin)
         if at == stretch.end and entry is not None:
             refold.entry.fence, refold.entry.closing_watermark = entry.fence, entry.closing_watermark
         self.moved(partition, at - stretch.first)
@@ -73,7 +73,7 @@ class Folding:
         async with aclosing(raw.log), aclosing(self._chunks(stretch, at)) as chunks:
             async for offset, stored in chunks:
                 chunk = await self._completed(stored, refold, raw)
-                for each in refold.fold(offset, chunk, accept_gap=asked.accept_gap):
+                for each in refold.fold(offset, chunk, accept_gap=request.accept_gap):
                     yield each
                 self.moved(partition, offset + 1 - stretch.first)
                 if refold.is_settled:
@@ -99,7 +99,7 @@ class Folding:
             return chunk
         catalogue = self.settings.deciding().catalogue
         wanted = offsets_needed(chunk, refold.entry.fence, catalogue.types)
-        return completed(chunk, await raw.take(wanted), keys, catalogue) if wanted else chunk
+        return completed(chunk, await raw.read(wanted), keys, catalogue) if wanted else chunk
 
 
 def has_pseudonyms(chunk: CleanChunk, keys: Pseudonyms) -> bool:
@@ -123,7 +123,7 @@ class _Raw:
         async for records in self._reader.records(self._topic, self._partition, max(first, self._from), end):
             yield records
 
-    async def take(self, wanted: list[int]) -> dict[int, RawRecord]:
+    async def read(self, wanted: list[int]) -> dict[int, RawRecord]:
         """The records at these offsets, rising and above all asked for before, as far as they are left."""
         self._from = self._from or wanted[0]
         found, needed, ahead = {}, set(wanted), self._ahead
@@ -157,9 +157,9 @@ async def replay_partition(
     for whole in (False, True):
         try:
             log = await open_sink()
-            told = folding.told(stretch, whole=whole)
-            async with aclosing(rows_of(folding.reader, name, stretch.partition)) as there, aclosing(told):
-                return await _Sink(name, log, there).take(told, put)
+            emitted = folding.emitted(stretch, whole=whole)
+            async with aclosing(rows_of(folding.reader, name, stretch.partition)) as there, aclosing(emitted):
+                return await _Sink(name, log, there).write(emitted, put)
         except GapError as gap:
             # Reading may have begun among chunks that were repeated: once more, with all of the log.
             if whole:
@@ -183,11 +183,11 @@ class _Sink:
         self._rows: list[Row] = []
         self._found = 0
 
-    async def take(self, told: AsyncGenerator[Told], put: Put) -> Written:
+    async def write(self, emitted: AsyncGenerator[Emitted], put: Put) -> Written:
         """Everything that is told, each handed to ``put`` as well."""
         appended = 0
         at_end = False
-        async for each in told:
+        async for each in emitted:
             known = None if at_end else await anext(self._there, None)
             if known is not None and known != (each.figure.id, each.record):
                 raise self._strange()

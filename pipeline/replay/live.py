@@ -62,8 +62,8 @@ class Verdict(StrEnum):
 
 def standing_of(value: bytes) -> Standing:
     """The standing that an aggregate record gives; raises :class:`schemas.wire.forms.UnknownFormError`."""
-    told = decode_aggregate(value)
-    return Standing(told.revision, told.value, told.status.value, told.kind.value, told.members)
+    standing = decode_aggregate(value)
+    return Standing(standing.revision, standing.value, standing.status.value, standing.kind.value, standing.members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,9 @@ async def live_figures(
             key = bytes(record.key)
             if period.span(key.decode("utf-8", "replace"), deciding) is None:
                 continue
-            told = known(standing_of, record.value, topic, partition, record.offset)
-            if key not in found or told.revision >= found[key].revision:
-                found[key] = told
+            standing = known(standing_of, record.value, topic, partition, record.offset)
+            if key not in found or standing.revision >= found[key].revision:
+                found[key] = standing
     return found
 
 
@@ -145,7 +145,7 @@ async def has_members(settings: Settings) -> bool:
 
         async def members() -> bool:
             (answer,) = await client.describe_consumer_groups([group])
-            (told,) = answer.to_object()["groups"]
-            return bool(told["members"])
+            (standing,) = answer.to_object()["groups"]
+            return bool(standing["members"])
 
         return await coordinated(f"members of group {group}", members)

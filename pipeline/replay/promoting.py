@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 from agents.core.count.figure import Figure
 from agents.core.count.figures import Figures
-from agents.core.count.pending_windows import read_ahead
+from agents.core.count.pending_windows import read_pending
 from agents.core.count.plan import Plan
 from agents.core.count.state import Entry, read_figure, span_expired
-from agents.core.replay.refold import Told
+from agents.core.replay.refold import Emitted
 from agents.core.shared.joins import ENTRY_KEY, JoinedLog
 from agents.core.shared.records import StateWrite
 from agents.core.shared.windows import NEVER
@@ -91,7 +91,7 @@ class Promotion:
 
     async def _load(self) -> tuple[int, int]:
         """Read the state's and the live sink's figures of the period; the ends of both up to which that holds."""
-        reader, partition, period = self._folding.reader, self._stretch.partition, self._folding.asked.period
+        reader, partition, period = self._folding.reader, self._stretch.partition, self._folding.request.period
         joined, (first, end) = JoinedLog(), await reader.bounds(self._state_topic, partition)
         async with aclosing(reader.records(self._state_topic, partition, first, end)) as log:
             async for records in log:
@@ -120,9 +120,9 @@ class Promotion:
                 yield key[1:], [*read_figure(value)[:3]]
         for key, value in joined.items():
             if key[:1] == b"w":
-                ahead = Figures(self._deciding, Plan(self._deciding.catalogue).slides)
-                ahead.restore_ahead(key[1:].decode(), *read_ahead(value))
-                for figure in ahead.unshown(NEVER):
+                pending = Figures(self._deciding, Plan(self._deciding.catalogue).slides)
+                pending.restore_pending(key[1:].decode(), *read_pending(value))
+                for figure in pending.unshown(NEVER):
                     yield figure.id, [figure.value, figure.last, figure.corrected]
 
     def _require_place(self) -> None:
@@ -134,14 +134,14 @@ class Promotion:
                 f"worker aggregate has not got to the replay's end in partition {partition}",
                 "let it run until it has, stop it, and promote again",
             )
-        if fence > reached and refold.digest.partition("-")[0] != self._folding.asked.digest:
+        if fence > reached and refold.digest.partition("-")[0] != self._folding.request.digest:
             raise Refused(
                 f"in partition {partition} another release counted behind the replay's end",
                 "replay again with worker aggregate stopped",
             )
 
     def _decide(self, key: bytes, wanted: Standing | None) -> _Decision:
-        span = self._folding.asked.period.span(key.decode(), self._deciding)
+        span = self._folding.request.period.span(key.decode(), self._deciding)
         assert span is not None
         assert wanted is not None
         live, held, verdict = self._live.get(key), self._held.get(key), Verdict.DIFFERENT
@@ -173,14 +173,14 @@ class Promotion:
         corrections = topic_name(self._folding.settings.topic_prefix, "corrections")
         writing = _Writing(appender, corrections, state, sink, StateWrite(ENTRY_KEY, self._entry.write()))
 
-        async def put(told: Told) -> None:
-            decision = self._decide(told.figure.id, standing_of(told.record))
+        async def put(emitted: Emitted) -> None:
+            decision = self._decide(emitted.figure.id, standing_of(emitted.record))
             if decision.seed or decision.copy:
-                writing.corrections += [(*change.record(partition), ()) for change in told.late]
+                writing.corrections += [(*change.record(partition), ()) for change in emitted.late]
             if decision.seed:
-                writing.state += self._folding.refolds[partition].state_of(told.figure, self._entry.fence)
+                writing.state += self._folding.refolds[partition].state_of(emitted.figure, self._entry.fence)
             if decision.copy:
-                writing.sink.append((told.figure.id, told.record))
+                writing.sink.append((emitted.figure.id, emitted.record))
             if writing.rows >= _ROWS:
                 await writing.flush()
 
@@ -250,5 +250,5 @@ async def _appending_nothing() -> None:
     return None
 
 
-async def _nothing(_: Told) -> None:
+async def _nothing(_: Emitted) -> None:
     return None

@@ -18,7 +18,7 @@ from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import bounds, instant, parse_time, start_of
 from schemas.topics import topic_name
 
-__all__ = ["NOTE_KEY", "SOURCES", "Asked", "LeftOut", "ask", "left_out", "parallel_name", "whole_hour"]
+__all__ = ["NOTE_KEY", "SOURCES", "LeftOut", "Request", "ask", "left_out", "parallel_name", "whole_hour"]
 
 NOTE_KEY: Final = b"footfall-replay"
 """Key of the note that a replay's sink begins with; no aggregate id is like it."""
@@ -32,7 +32,7 @@ _NOTED = {"from", "to", "metrics", "source", "accept_gap", "digest", "ends"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """The arguments that decide what comes out; ``digest`` is the part of the fold digest before the dash."""
 
     period: Period
@@ -56,19 +56,19 @@ class Asked:
         )
 
     @classmethod
-    def read(cls, note: bytes) -> tuple["Asked", list[int]]:
+    def read(cls, note: bytes) -> tuple["Request", list[int]]:
         """The inverse of :meth:`note`; raises ValueError, KeyError or TypeError where it is none."""
-        told: dict[str, Any] = orjson.loads(note)
-        if {*told} != _NOTED:
+        fields: dict[str, Any] = orjson.loads(note)
+        if {*fields} != _NOTED:
             raise ValueError("a note of another release")
-        end = None if told["to"] is None else parse_time(told["to"])
-        period = Period(parse_time(told["from"]), end, tuple(told["metrics"]))
-        return cls(period, told["source"], told["accept_gap"], told["digest"]), list(told["ends"])
+        end = None if fields["to"] is None else parse_time(fields["to"])
+        period = Period(parse_time(fields["from"]), end, tuple(fields["metrics"]))
+        return cls(period, fields["source"], fields["accept_gap"], fields["digest"]), list(fields["ends"])
 
 
 def ask(
     settings: Settings, begin: str | None, end: str | None, metrics: Iterable[str], source: str, accept_gap: bool
-) -> Asked:
+) -> Request:
     """The arguments as they were given; refuses what is not to be had."""
     if begin is None:
         raise Refused("--from is missing", "give the UTC day or hour to begin with, such as 2026-11-01")
@@ -79,7 +79,7 @@ def ask(
         raise Refused(f"--to {end} is not after --from {begin}", "give a period that is not empty")
     if source not in SOURCES:
         raise Refused(f"unknown --source {source}", "it is clean or raw")
-    return Asked(period, source, accept_gap, fold_digest(deciding).partition("-")[0])
+    return Request(period, source, accept_gap, fold_digest(deciding).partition("-")[0])
 
 
 def parallel_name(settings: Settings, suffix: str | None) -> str:

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from agents.core.accept.pseudonyms import Pseudonyms
 from agents.core.count.state import Entry
-from agents.core.replay.refold import Refold, Told
+from agents.core.replay.refold import Emitted, Refold
 from pipeline.broker.digests import other_facts
 from pipeline.broker.topics import make_sink, partitions_of, remove
 from pipeline.errors import Refused
@@ -21,7 +21,7 @@ from pipeline.replay.comparing import Compared, compare_partition
 from pipeline.replay.folding import Folding, Written, has_pseudonyms, replay_partition
 from pipeline.replay.live import Verdict, entries, has_members
 from pipeline.replay.promoting import Promotion
-from pipeline.replay.request import NOTE_KEY, Asked
+from pipeline.replay.request import NOTE_KEY, Request
 from pipeline.replay.start import Peek, Stretch, peeking, require_reach
 from pipeline.settings.settings import Settings
 from schemas.deciding import fold_digest
@@ -36,7 +36,7 @@ _AGAIN_SECONDS: Final = 1.0
 class Replayed:
     """What a replay came to."""
 
-    asked: Asked
+    request: Request
     written: list[Written] = field(default_factory=list)
     compared: Compared = field(default_factory=Compared)
     refolds: dict[int, Refold] = field(default_factory=dict)
@@ -46,25 +46,25 @@ class Replayed:
 class Promoted:
     """What a promotion came to; nothing was written where ``compared`` holds differences."""
 
-    asked: Asked
+    request: Request
     compared: Compared = field(default_factory=Compared)
     copied: int = 0
 
 
-async def replay(settings: Settings, asked: Asked, name: str, wait: float, progress: Progress) -> Replayed:
+async def replay(settings: Settings, request: Request, name: str, wait: float, progress: Progress) -> Replayed:
     """Fold the period into the sink ``name``, made if it is not there, and compare it with the live one.
 
     Where the live sink is behind, it is waited for ``wait`` seconds. Refuses before anything is changed.
     """
-    async with _answered(), _at_hand(settings, asked) as folding:
+    async with _answered(), _at_hand(settings, request) as folding:
         partitions = await partitions_of(settings, name)
         known = await _note(folding.reader, name) if partitions else None
-        if known is not None and known[0] != asked:
+        if known is not None and known[0] != request:
             raise Refused(f"{name} was made by a replay with other arguments", "take another --into, or --remove that")
         running = await has_members(settings)
         stretches = await _stretches(folding, None if known is None else known[1], running)
         folding.moved = _bar(stretches, progress)
-        await require_reach(folding.peek, stretches, folding.entries, asked.period.begin)
+        await require_reach(folding.peek, stretches, folding.entries, request.period.begin)
         if not partitions:
             await make_sink(settings, name)
         elif partitions != settings.partitions:
@@ -72,7 +72,7 @@ async def replay(settings: Settings, asked: Asked, name: str, wait: float, progr
         async with Appender(settings.connection(), lambda: True) as appender:
             if known is None:
                 stretches = await _begin(folding, appender, name, stretches)
-            found = Replayed(asked)
+            found = Replayed(request)
             for stretch in stretches:
                 found.written.append(await _fold(folding, appender, name, stretch))
         found.refolds = folding.refolds
@@ -87,19 +87,19 @@ async def promote(settings: Settings, name: str, progress: Progress) -> Promoted
         known = await _note(reader, name) if await partitions_of(settings, name) else None
     if known is None:
         raise Refused(f"there is no replay in {name}", "run it first: footfall replay --from DAY --into SUFFIX")
-    asked, ends = known
-    if asked.digest != fold_digest(settings.deciding()).partition("-")[0]:
+    request, ends = known
+    if request.digest != fold_digest(settings.deciding()).partition("-")[0]:
         raise Refused(f"{name} was made by another release or under other settings", "replay again with these")
     if await has_members(settings):
         raise Refused(
             "worker aggregate is running, and it alone may write to the sink while it does",
             f"stop every one and wait {settings.session_timeout.total_seconds():.0f} s, then promote again",
         )
-    async with _answered(), _at_hand(settings, asked) as folding:
+    async with _answered(), _at_hand(settings, request) as folding:
         stretches = await _stretches(folding, ends, running=False)
         folding.moved = _bar(stretches, progress)
-        await require_reach(folding.peek, stretches, folding.entries, asked.period.begin)
-        promotions, found = [Promotion(folding, stretch, name) for stretch in stretches], Promoted(asked)
+        await require_reach(folding.peek, stretches, folding.entries, request.period.begin)
+        promotions, found = [Promotion(folding, stretch, name) for stretch in stretches], Promoted(request)
         for each in promotions:
             await each.judge()
             found.compared.merge(each.compared)
@@ -134,17 +134,17 @@ async def _answered() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _at_hand(settings: Settings, asked: Asked) -> AsyncIterator[Folding]:
+async def _at_hand(settings: Settings, request: Request) -> AsyncIterator[Folding]:
     brokers = await require_broker(settings)
     await require_topics(settings)
-    keys = _keys(settings) if asked.source == "raw" else None
+    keys = _keys(settings) if request.source == "raw" else None
     clean = topic_name(settings.topic_prefix, "clean")
     async with LogReader(brokers) as reader, peeking(brokers, clean) as peek:
-        if (other := await other_facts(reader, settings, asked.digest)) is not None:
+        if (other := await other_facts(reader, settings, request.digest)) is not None:
             raise other
         if keys is not None:
             await _require_epoch(reader, peek, settings, keys)
-        yield Folding(settings, asked, reader, peek, await entries(reader, settings), keys, lambda _, __: None)
+        yield Folding(settings, request, reader, peek, await entries(reader, settings), keys, lambda _, __: None)
 
 
 def _keys(settings: Settings) -> Pseudonyms:
@@ -162,7 +162,7 @@ async def _require_epoch(reader: LogReader, peek: Peek, settings: Settings, keys
             raise Refused("the pseudonym key is not the one of worker anonymize", "set the key that it has")
 
 
-async def _note(reader: LogReader, name: str) -> tuple[Asked, list[int]] | None:
+async def _note(reader: LogReader, name: str) -> tuple[Request, list[int]] | None:
     """The first note in a replay's sink, None in an empty one; refuses a topic that begins otherwise."""
     first, end = await reader.bounds(name, 0)
     async with aclosing(reader.records(name, 0, first, end)) as log:
@@ -170,7 +170,7 @@ async def _note(reader: LogReader, name: str) -> tuple[Asked, list[int]] | None:
             for record in records:
                 try:
                     if record.key == NOTE_KEY:
-                        return Asked.read(bytes(record.value or b""))
+                        return Request.read(bytes(record.value or b""))
                 except (ValueError, KeyError, TypeError):
                     pass
                 raise Refused(f"{name} is no sink of a replay of this release", "take another --into")
@@ -213,9 +213,9 @@ class _Moved:
 
 async def _begin(folding: Folding, appender: Appender, name: str, stretches: list[Stretch]) -> list[Stretch]:
     """Write the note; of several, where two replays began at once, the first is in force."""
-    await appender.append(name, 0, [(NOTE_KEY, folding.asked.note([stretch.end for stretch in stretches]), ())])
+    await appender.append(name, 0, [(NOTE_KEY, folding.request.note([stretch.end for stretch in stretches]), ())])
     known = await _note(folding.reader, name)
-    if known is None or known[0] != folding.asked:
+    if known is None or known[0] != folding.request:
         raise Refused(f"another replay began in {name}", "take another --into")
     return await _stretches(folding, known[1], running=False)
 
@@ -225,7 +225,7 @@ async def _fold(folding: Folding, appender: Appender, name: str, stretch: Stretc
         end = await folding.reader.end(name, stretch.partition)
         return SoleLog(appender, name, stretch.partition, end)
 
-    async def nothing(_: Told) -> None:
+    async def nothing(_: Emitted) -> None:
         await asyncio.sleep(0)
 
     return await replay_partition(folding, stretch, name, open_sink, nothing)

@@ -99,9 +99,9 @@ async def first_needed(peek: Peek, stretch: Stretch, entry: Entry | None, begin:
         else:
             high = middle
     if low == stretch.end:
-        told = entry is not None and entry.clean_next >= stretch.end
+        is_folded = entry is not None and entry.clean_next >= stretch.end
         # Of a stretch that worker aggregate has read, its state tells the true watermark, whatever was repeated last.
-        return stretch.end if told and entry is not None and entry.event_watermark < begin else stretch.first
+        return stretch.end if is_folded and entry is not None and entry.event_watermark < begin else stretch.first
     while low > stretch.first:
         before, at = await peek.chunk(partition, low - 1), await peek.chunk(partition, low)
         if before.event_watermark < begin and before.last + 1 >= at.first:

@@ -110,7 +110,7 @@ def _event(rng: random.Random, plan: Plan, company: Company, name: str, time: in
         "id": f"{source.name}-{rng.getrandbits(48):012x}",
         "source": source.name,
         "company": company.name,
-        "time": _told(rng, time),
+        "time": _spelled(rng, time),
     }
     if source.numbered:
         event["sequence"] = source.number
@@ -144,7 +144,7 @@ def _time(rng: random.Random, plan: Plan, time: int) -> int:
     return time - int(rng.paretovariate(0.7) * 600_000) % (20 * DAY_MS)
 
 
-def _told(rng: random.Random, time: int) -> str:
+def _spelled(rng: random.Random, time: int) -> str:
     """The same instant in one of the ways in which producers write it."""
     draw = rng.random()
     if draw < 0.9:

@@ -38,18 +38,18 @@ class Company:
 
     def data(self, rng: random.Random, name: str) -> dict[str, Any]:
         """Fields of ``data`` that vary for a type; with a secret, free text that must never pass."""
-        told: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         if name == "prompt.submitted":
-            told |= {"assistant": rng.choice(_ASSISTANTS), "module": rng.choice(_MODULES)}
+            fields |= {"assistant": rng.choice(_ASSISTANTS), "module": rng.choice(_MODULES)}
         elif name == "feedback.given":
-            told["sentiment"] = "positive" if rng.random() < 0.8 else "negative"
+            fields["sentiment"] = "positive" if rng.random() < 0.8 else "negative"
         elif name == "folder.created":
-            told["kind"] = rng.choice(_KINDS)
+            fields["kind"] = rng.choice(_KINDS)
         elif name == "app.started":
-            told["version"] = rng.choice(_VERSIONS)
+            fields["version"] = rng.choice(_VERSIONS)
         if self.secret and rng.random() < 0.3:
-            told |= {"text": f"call {self.secret} back", "subject": {"mail": f"{self.secret}@example.org"}}
-        return told
+            fields |= {"text": f"call {self.secret} back", "subject": {"mail": f"{self.secret}@example.org"}}
+        return fields
 
 
 def canaries(seed: int) -> list[str]:

@@ -119,9 +119,9 @@ class StatePlacing:
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
         """What the leader told this member; a leader without standbys tells what to own alone."""
-        told = _read(assignment.user_data)
+        sent = _read(assignment.user_data)
         owned = frozenset(key.partition for key in assignment.partitions())
-        self.held = Held(owned, told.followed - owned if self._standbys else frozenset())
+        self.held = Held(owned, sent.followed - owned if self._standbys else frozenset())
 
 
 def _read(data: bytes | None) -> Held:

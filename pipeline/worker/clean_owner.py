@@ -52,9 +52,9 @@ class CleanOwner(Owner[Stored]):
         """See :class:`Owner`."""
         return self.fold.entry.closing_watermark
 
-    def take_up(self, joined: JoinedLog) -> None:
+    def restore_from(self, joined: JoinedLog) -> None:
         """See :class:`Owner`."""
-        self.fold.take_up(joined)
+        self.fold.restore_from(joined)
         self.position = self.fold.entry.clean_next
 
     def is_dead(self, key: bytes, value: bytes) -> bool:
@@ -215,7 +215,7 @@ class CleanOwner(Owner[Stored]):
     async def look_ahead(self) -> Way:
         """See :class:`Owner`; under the digest of the first chunk that is not folded."""
         fence, left, under, came = self.fold.entry.fence, 0, "", False
-        async with aclosing(self._ahead(self.end)) as chunks:
+        async with aclosing(self._read_backlog(self.end)) as chunks:
             async for offset, chunk in chunks:
                 digest = deciding_part(chunk.digest)
                 if chunk.last <= fence:
@@ -229,10 +229,10 @@ class CleanOwner(Owner[Stored]):
 
     async def fold_up_to(self, offset: int) -> None:
         """See :class:`Owner`."""
-        async with aclosing(self._ahead(offset + 1)) as chunks:
+        async with aclosing(self._read_backlog(offset + 1)) as chunks:
             await self._fold([pair async for pair in chunks])
 
-    async def _ahead(self, end: int) -> AsyncGenerator[tuple[int, CleanChunk]]:
+    async def _read_backlog(self, end: int) -> AsyncGenerator[tuple[int, CleanChunk]]:
         reader, topic = self.context.reader, self.context.topic("clean")
         async with aclosing(reader.records(topic, self.partition, self.position, end)) as found:
             async for records in found:
@@ -264,9 +264,9 @@ class CleanOwner(Owner[Stored]):
         self.context.at("emission-written")
         self.context.operations.emitted(emitted)
 
-    def tell(self) -> None:
+    def publish_metrics(self) -> None:
         """See :class:`Owner`."""
-        super().tell()
+        super().publish_metrics()
         self.context.operations.holds(self.partition, self.fold)
         self.context.operations.bounded(self.partition, self.fold.bounds.peaks)
 

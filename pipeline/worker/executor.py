@@ -1,8 +1,8 @@
 """A process of its own, started by :mod:`pipeline.worker.leave_on_exit`: sends what that process left to be sent.
 
-It reads wills from its standard input, each with its length before it: a host and a port on a line, then bytes. When
+It reads requests from its standard input, each with its length before it: a host and a port on a line, then bytes. When
 the input ends, which the kernel sees to however the other process ends, it sends the last one's bytes there and waits
-for an answer. An empty will is none. It needs nothing but the standard library, and starts without any site.
+for an answer. An empty request is none. It needs nothing but the standard library, and starts without any site.
 """
 
 import socket
@@ -17,19 +17,19 @@ _LENGTH = struct.Struct(">I")
 
 
 def read_last(source: BinaryIO) -> bytes:
-    """The last whole will of a stream that has ended."""
+    """The last whole request of a stream that has ended."""
     last = b""
     while len(head := source.read(_LENGTH.size)) == _LENGTH.size:
         (length,) = _LENGTH.unpack(head)
-        will = source.read(length)
-        if len(will) == length:
-            last = will
+        request = source.read(length)
+        if len(request) == length:
+            last = request
     return last
 
 
-def execute(will: bytes) -> None:
-    """Send what the will says; raises OSError."""
-    place, _, message = will.partition(b"\n")
+def execute(request: bytes) -> None:
+    """Send the request; raises OSError."""
+    place, _, message = request.partition(b"\n")
     host, _, port = place.decode().rpartition(":")
     with socket.create_connection((host, int(port)), _SECONDS) as connection:
         connection.sendall(message)

@@ -46,16 +46,16 @@ class Held:
         self._clock = clock
         self._at = -1
         self._since = 0.0
-        self._told = False
+        self._warned = False
 
     def look(self, readable_end: int, whole_end: int) -> bool:
         """Take in both ends; whether it is too long by now and was not told to be so before."""
         self.records = max(0, whole_end - readable_end)
         at = readable_end if self.records else -1
         if at != self._at:
-            self._at, self._since, self._told = at, self._clock(), False
-        told, self._told = self._told, self.too_long
-        return self._told and not told
+            self._at, self._since, self._warned = at, self._clock(), False
+        warned, self._warned = self._warned, self.too_long
+        return self._warned and not warned
 
     @property
     def too_long(self) -> bool:

@@ -1,4 +1,4 @@
-"""The last will of a worker: its group is told at once when its process ends, by another process that sees it end.
+"""A process beside a worker that tells the group at once when the worker has ended.
 
 Without it a group waits for the session timeout. It is sent when nothing of the worker runs any more, so nobody writes
 but what was on its way, as after any crash. A machine or a container that ends takes both processes with it; then the
@@ -16,15 +16,15 @@ import structlog
 
 from pipeline.worker import executor
 
-__all__ = ["LastWill"]
+__all__ = ["LeaveOnExit"]
 
 
-class LastWill:
+class LeaveOnExit:
     """Starts the process that keeps it; ``say`` may be called from any one thread."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._said = b""
+        self._sent = b""
 
     def __enter__(self) -> Self:
         try:
@@ -42,17 +42,17 @@ class LastWill:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._process is None or self._process.stdin is None:
             return
-        self.say(b"")
+        self.replace(b"")
         self._process.stdin.close()
         self._process.wait()
 
-    def say(self, will: bytes) -> None:
+    def replace(self, request: bytes) -> None:
         """From now on this one; empty: none."""
-        if will == self._said or self._process is None or self._process.stdin is None:
+        if request == self._sent or self._process is None or self._process.stdin is None:
             return
         try:
-            self._process.stdin.write(struct.pack(">I", len(will)) + will)
+            self._process.stdin.write(struct.pack(">I", len(request)) + request)
             self._process.stdin.flush()
         except (OSError, ValueError):  # it was ended: the session timeout does without it
             self._process = None
-        self._said = will
+        self._sent = request

@@ -40,8 +40,8 @@ def log_to_stdout() -> None:
     )
     logging.basicConfig(handlers=[ClientLines()], level=logging.WARNING)
     logging.captureWarnings(True)
-    threading.excepthook = lambda told: _unexpected("thread_ended", told.exc_value, told.exc_traceback)
-    sys.unraisablehook = lambda told: _unexpected("error_ignored", told.exc_value, told.exc_traceback)
+    threading.excepthook = lambda given: _unexpected("thread_ended", given.exc_value, given.exc_traceback)
+    sys.unraisablehook = lambda given: _unexpected("error_ignored", given.exc_value, given.exc_traceback)
 
 
 def named(error: BaseException | None) -> str:
@@ -69,17 +69,17 @@ class ClientLines(logging.Handler):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._said: deque[tuple[float, str]] = deque(maxlen=_A_MINUTE)
+        self._recent: deque[tuple[float, str]] = deque(maxlen=_A_MINUTE)
         self._left_out = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """See :class:`logging.Handler`."""
         now, text = self._clock(), _text(record)
-        recent = [said for at, said in self._said if now - at < _MINUTE]
+        recent = [text for at, text in self._recent if now - at < _MINUTE]
         if len(recent) == _A_MINUTE or text in recent:
             self._left_out += 1
             return
-        self._said.append((now, text))
+        self._recent.append((now, text))
         more: dict[str, object] = {"left_out": self._left_out} if self._left_out else {}
         if record.exc_info and record.exc_info[1] is not None:
             more |= {"error": named(record.exc_info[1]), "where": where(record.exc_info[2])}
@@ -93,12 +93,12 @@ def _text(record: logging.LogRecord) -> str:
         return f"{record.module}:{record.lineno}"
     given = record.args if isinstance(record.args, tuple) else ()
     try:
-        return " ".join((record.msg % tuple(map(_told, given))).split())
+        return " ".join((record.msg % tuple(map(_safe, given))).split())
     except (TypeError, ValueError):
         return record.msg
 
 
-class _Told(str):
+class _Safe(str):
     """Text that stands for itself, also where it is asked for its representation."""
 
     __slots__ = ()
@@ -107,16 +107,16 @@ class _Told(str):
         return str(self)
 
 
-def _told(value: object) -> object:
+def _safe(value: object) -> object:
     """What of a value in a line of the client's may be told."""
     if isinstance(value, int | float):
         return value
     if isinstance(value, TopicPartition | TP):
-        return _Told(f"{value.topic}-{value.partition}")
+        return _Safe(f"{value.topic}-{value.partition}")
     if isinstance(value, OSError) and value.errno:
-        return _Told(os.strerror(value.errno))
+        return _Safe(os.strerror(value.errno))
     if isinstance(value, type):
-        return _Told(value.__name__)
+        return _Safe(value.__name__)
     if isinstance(value, str) and _NAME.fullmatch(value):
-        return _Told(value)
-    return _Told(type(value).__name__)
+        return _Safe(value)
+    return _Safe(type(value).__name__)

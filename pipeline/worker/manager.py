@@ -134,7 +134,7 @@ class Owners:
 
         async def one(partition: int) -> None:
             async with limit:
-                standby, former = self._standbys.take(partition), self._former.pop(partition, None)
+                standby, former = self._standbys.hand_over(partition), self._former.pop(partition, None)
                 try:
                     await self.owners[partition].restore(standby, former)
                 except asyncio.CancelledError:
@@ -166,13 +166,13 @@ class Owners:
         """Where each restored owner reads on."""
         return {partition: owner.position for partition, owner in self.owners.items() if owner.restored}
 
-    async def take(self, partition: int, batches: Sequence[Batch]) -> int | None:
+    async def receive(self, partition: int, batches: Sequence[Batch]) -> int | None:
         """Hand fetched batches to their owner; those of a partition that is no longer ours are dropped.
 
         Returns the offset to fetch again from, see :meth:`Owner.take`.
         """
         owner = self.owners.get(partition)
-        return None if owner is None or not owner.restored else await owner.take(batches)
+        return None if owner is None or not owner.restored else await owner.receive(batches)
 
     def why_not_ready(self) -> str | None:
         """None where the worker is ready, else the reason."""

@@ -119,7 +119,7 @@ class Owner(abc.ABC, Generic[Record]):
         """Whether what is read next is for this release to fold."""
         return not self.waits and self.left is None
 
-    def tell(self) -> None:
+    def publish_metrics(self) -> None:
         """Set the gauges of this partition."""
         self.context.operations.stands(self, self.closing_watermark)
 
@@ -148,7 +148,7 @@ class Owner(abc.ABC, Generic[Record]):
         """
         state = self.context.topic(self.stage.state)
         with readable_state(state, self.partition, self.context.settings.partitions):
-            self.take_up(joined)
+            self.restore_from(joined)
         self.fresh = joined.get(ENTRY_KEY) is None
         await self._look_for_position(fresh=self.fresh)
 
@@ -238,7 +238,7 @@ class Owner(abc.ABC, Generic[Record]):
         """Start the task that folds what ``take`` hands over."""
         self._task = asyncio.create_task(self._run(), name=f"owner-{self.partition}")
 
-    async def take(self, batches: Sequence[Batch]) -> int | None:
+    async def receive(self, batches: Sequence[Batch]) -> int | None:
         """Hand over fetched batches; returns the offset to fetch again from, see :meth:`Intake.put`."""
         return None if self._closing.is_set() else await self._intake.put(batches)
 
@@ -392,7 +392,7 @@ class Owner(abc.ABC, Generic[Record]):
         """Milliseconds; negative where there is none yet."""
 
     @abc.abstractmethod
-    def take_up(self, joined: JoinedLog) -> None:
+    def restore_from(self, joined: JoinedLog) -> None:
         """Build the fold from joined state, and set ``position``."""
 
     @abc.abstractmethod

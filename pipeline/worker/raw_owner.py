@@ -55,16 +55,16 @@ class RawOwner(Owner[RawRecord]):
         """See :class:`Owner`."""
         return self.fold.entry.closing_watermark
 
-    def tell(self) -> None:
+    def publish_metrics(self) -> None:
         """See :class:`Owner`."""
-        super().tell()
+        super().publish_metrics()
         operations = self.context.operations
         operations.bounded(self.partition, self.fold.peaks)
         operations.withdrawn(self.partition, self.fold.closed_companies, self.fold.entry.unknown_withdrew)
 
-    def take_up(self, joined: JoinedLog) -> None:
+    def restore_from(self, joined: JoinedLog) -> None:
         """See :class:`Owner`."""
-        self.fold.take_up(joined)
+        self.fold.restore_from(joined)
         self.position = self.fold.entry.fence + 1
 
     def is_dead(self, key: bytes, value: bytes) -> bool:
@@ -113,20 +113,20 @@ class RawOwner(Owner[RawRecord]):
 
     async def look_ahead(self) -> Way:
         """See :class:`Owner`; "" where no control record lies ahead."""
-        ahead = self.fold.ahead()
-        async with aclosing(self.context.reader.records(*self._ahead(self.end))) as found:
+        backlog = self.fold.backlog()
+        async with aclosing(self.context.reader.records(*self._read_backlog(self.end))) as found:
             async for records in found:
-                if ahead.take(records):
+                if backlog.scan(records):
                     break
-        announced = ahead.in_force.number > self.in_force.number
-        return Way(ahead.brings, ahead.others, self.fold.digest if announced else "")
+        announced = backlog.in_force.number > self.in_force.number
+        return Way(backlog.brings, backlog.others, self.fold.digest if announced else "")
 
     async def fold_up_to(self, offset: int) -> None:
         """See :class:`Owner`."""
-        async for records in self.context.reader.records(*self._ahead(offset + 1)):
+        async for records in self.context.reader.records(*self._read_backlog(offset + 1)):
             await self.handle(records)
 
-    def _ahead(self, end: int) -> tuple[str, int, int, int]:
+    def _read_backlog(self, end: int) -> tuple[str, int, int, int]:
         return self.context.topic("raw"), self.partition, self.position, end
 
     async def mend_outputs(self, *, fresh: bool) -> None:
@@ -152,11 +152,11 @@ class RawOwner(Owner[RawRecord]):
             await self.write(folded.writes)
             self.context.at("state-written")
             self.advanced(self.fold.entry.fence + 1)
-            self._tell_unreadable(folded)
+            self._log_unreadable(folded)
             if was_own and self.fold.digest != self.own:
                 self.left = self.fold.digest
 
-    def _tell_unreadable(self, folded: Folded) -> None:
+    def _log_unreadable(self, folded: Folded) -> None:
         """One line a chunk: where something was that is no record, and nothing of it."""
         if folded.reasons[Reason.UNREADABLE]:
             offsets = [each.offset for each in folded.rejections if each.reason is Reason.UNREADABLE]

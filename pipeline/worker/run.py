@@ -22,7 +22,7 @@ from pipeline.broker.topics import failed
 from pipeline.errors import Refused
 from pipeline.kafka.appender import Appender
 from pipeline.kafka.login import last_refusal, require_login
-from pipeline.kafka.patches.connecting import take_frames_whole
+from pipeline.kafka.patches.connecting import read_frames_whole
 from pipeline.kafka.reader import LogReader
 from pipeline.kafka.transport import Consumer
 from pipeline.operations import Operations, Pages
@@ -33,7 +33,7 @@ from pipeline.worker.ending import end
 from pipeline.worker.failpoints import reached
 from pipeline.worker.held import WholeEnds
 from pipeline.worker.lease import Lease, LeaseLostError
-from pipeline.worker.leave_on_exit import LastWill
+from pipeline.worker.leave_on_exit import LeaveOnExit
 from pipeline.worker.lines import log_to_stdout
 from pipeline.worker.manager import Owners
 from pipeline.worker.owner import Context, Owner
@@ -55,7 +55,7 @@ def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> i
     """Run until SIGTERM or SIGINT; returns 0. A refusal raises Refused; anything else ends the process with 1."""
     log_to_stdout()
     tune()
-    take_frames_whole()
+    read_frames_whole()
     try:
         return asyncio.run(_Worker(kind, settings, accept_gap=accept_gap).run())
     except Refused:
@@ -113,8 +113,8 @@ class _Worker:
             self._heed_signals()
             if await turns.enter(self._stop):
                 self._log.info("starting", metrics_port=pages.port, brokers=str(brokers), digest=settings.digest())
-                with LastWill() as will:
-                    await self._serve(build_app(kind, settings, owners, self._lease, will, end), owners, turns)
+                with LeaveOnExit() as leave_on_exit:
+                    await self._serve(build_app(kind, settings, owners, self._lease, leave_on_exit, end), owners, turns)
             await pages.stop()
         self._log.info("stopped")
         return 0
@@ -213,7 +213,7 @@ class _Worker:
             self._reached = dict(owners.positions())
             for owner in list(owners.owners.values()):
                 if owner.restored:
-                    owner.tell()
+                    owner.publish_metrics()
                     if (missed := owner.starved()) is not None:
                         await app.footfall_fetch_again(owner.partition, missed)
             turns.leave()

@@ -38,7 +38,7 @@ class Standbys:
         self._task: asyncio.Task[None] | None = None
         self._log = structlog.get_logger().bind(topic=topic)
 
-    def take(self, partition: int) -> Standby:
+    def hand_over(self, partition: int) -> Standby:
         """Hand one over, an empty one where the partition was not followed; it is not followed any more."""
         self._operations.dropped(partition)
         return self.standbys.pop(partition, None) or self._new(partition)
@@ -103,6 +103,6 @@ class Standbys:
     async def _apply(standby: Standby, records: Sequence[RawRecord]) -> None:
         """In pieces, so that heartbeats and pages are answered in between."""
         for begin in range(0, len(records), _AT_ONCE):
-            standby.take(records[begin : begin + _AT_ONCE])
+            standby.apply(records[begin : begin + _AT_ONCE])
             await asyncio.sleep(0)
         standby.forget(standby.newest - COMPACTION_LAG_MS)  # until then the log keeps what the cleaner may take

@@ -214,7 +214,7 @@ def _fail(folder: Path, error: Exception) -> NoReturn:
         "Corruption": "a file there is damaged",
         "Write stall": "what is to be written cannot be",
     }
-    what = next((said for begins, said in known.items() if begins in text), "reading or writing failed")
+    what = next((meaning for begins, meaning in known.items() if begins in text), "reading or writing failed")
     raise StoreError(f"the state store in {folder}: {what}") from None
 
 

@@ -21,7 +21,7 @@ from schemas.deciding import deciding_part
 __all__ = ["Turns"]
 
 _PAUSE_SECONDS: Final = 2.0
-_TELL_SECONDS: Final = 10.0
+_LOG_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 5.0
 _COUNT_SECONDS: Final = 20.0
 _ORDER: Final = (
@@ -39,7 +39,7 @@ class Turns:
         self._keys = keys
         self._owners = owners
         self._own = settings.digest() if keys is not None else deciding_part(settings.digest())
-        self._told_at = 0.0
+        self._logged_at = 0.0
         self._log = structlog.get_logger()
 
     async def enter(self, stop: asyncio.Event) -> bool:
@@ -50,7 +50,7 @@ class Turns:
             if decision.turn is Turn.JOIN:
                 self._owners.outside = None
                 return True
-            self._tell(decision.waiting)
+            self._log_waiting(decision.waiting)
             # What lies before the records is read anew each time: no more than a third of the time.
             pause = max(_PAUSE_SECONDS, 2 * (time.monotonic() - began))
             with suppress(TimeoutError):
@@ -77,12 +77,12 @@ class Turns:
             return Refused(f"{found}, which was in force before", _AS_ANONYMIZE)
         return Refused(found, _ORDER)
 
-    def _tell(self, waiting: tuple[Stand, ...]) -> None:
+    def _log_waiting(self, waiting: tuple[Stand, ...]) -> None:
         left = {str(stand.partition): stand.left for stand in waiting}
-        told = ", ".join(f"{records} in partition {partition}" for partition, records in left.items())
-        self._owners.outside = f"out of the group: records left for the release before: {told}"
-        if time.monotonic() - self._told_at > _TELL_SECONDS:
-            self._told_at = time.monotonic()
+        text = ", ".join(f"{records} in partition {partition}" for partition, records in left.items())
+        self._owners.outside = f"out of the group: records left for the release before: {text}"
+        if time.monotonic() - self._logged_at > _LOG_SECONDS:
+            self._logged_at = time.monotonic()
             self._log.warning(
                 "waits_for_the_release_before", left=left, do="let workers of that release run, or start one for it"
             )

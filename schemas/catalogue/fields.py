@@ -95,8 +95,15 @@ class Field:
 
     def facts(self) -> list[Any]:
         """What of it decides whether an event is well-formed and how it counts, as JSON takes it."""
-        told = self.absent if self.is_dimension and not self.required else ""
-        return [self.name, self.type.value, self.choices, self.required, told, [each.facts() for each in self.classes]]
+        absent = self.absent if self.is_dimension and not self.required else ""
+        return [
+            self.name,
+            self.type.value,
+            self.choices,
+            self.required,
+            absent,
+            [each.facts() for each in self.classes],
+        ]
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ class Lines:
 def _path(text: str) -> tuple[str, ...]:
     """The keys of a dotted one; empty where it is none, as within a text of many lines."""
     try:
-        told = tomllib.loads(f"{text} = 0")
+        parsed = tomllib.loads(f"{text} = 0")
     except tomllib.TOMLDecodeError:
         return ()
     path = []
-    while isinstance(told, dict):
-        ((name, told),) = told.items()
+    while isinstance(parsed, dict):
+        ((name, parsed),) = parsed.items()
         path.append(name)
     return tuple(path)

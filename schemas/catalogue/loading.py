@@ -88,10 +88,10 @@ class _Reader:
         self._known(content, ("types", "metrics"), ())
         types = self._tables(content, "types")
         self._declared = [name for name, _ in types]
-        for name, told in types:
-            self._read_type(name, told)
-        for name, told in self._tables(content, "metrics"):
-            self._read_metric(name, told)
+        for name, given in types:
+            self._read_type(name, given)
+        for name, given in self._tables(content, "metrics"):
+            self._read_metric(name, given)
         self._bounded()
         return Catalogue(self._types, self._metrics)
 
@@ -110,8 +110,8 @@ class _Reader:
     def _wrong(self, path: tuple[str, ...], what: str, do: str) -> None:
         self.mistakes.append(Mistake(self._lines.of(path), what, do))
 
-    def _known(self, told: Mapping[str, Any], names: Collection[str], path: tuple[str, ...]) -> None:
-        for name in told:
+    def _known(self, given: Mapping[str, Any], names: Collection[str], path: tuple[str, ...]) -> None:
+        for name in given:
             if name not in names:
                 self._wrong((*path, name), f"unknown key {name}", _instead(name, names))
 
@@ -121,63 +121,63 @@ class _Reader:
             self._wrong((name,), f"{name} is no table", f'write [{name}."NAME"] and its keys below')
             return []
         found: list[tuple[str, Mapping[str, Any]]] = []
-        for key, told in tables.items():
-            if isinstance(told, dict):
-                found.append((key, told))
+        for key, given in tables.items():
+            if isinstance(given, dict):
+                found.append((key, given))
             else:
                 self._wrong((name, key), f"{key} is no table", f'write [{name}."{key}"] and its keys below')
         return found
 
-    def _text(self, told: Mapping[str, Any], name: str, path: tuple[str, ...], options: Collection[str] = ()) -> str:
+    def _text(self, given: Mapping[str, Any], name: str, path: tuple[str, ...], options: Collection[str] = ()) -> str:
         """A text that must be there, one of ``options`` where there are any; "" after a mistake."""
-        value = told.get(name)
+        value = given.get(name)
         if isinstance(value, str) and value and (not options or value in options):
             return value
-        given = value if isinstance(value, str) else ""
+        text = value if isinstance(value, str) else ""
         what = f"{name} is missing" if value is None else f"{name} is not what it may be"
-        do = _instead(given, options) if options else "write a text"
-        self._wrong((*path, name) if name in told else path, what, do)
+        do = _instead(text, options) if options else "write a text"
+        self._wrong((*path, name) if name in given else path, what, do)
         return ""
 
-    def _title(self, told: Mapping[str, Any], path: tuple[str, ...]) -> str:
-        title = self._text(told, "title", path)
+    def _title(self, given: Mapping[str, Any], path: tuple[str, ...]) -> str:
+        title = self._text(given, "title", path)
         if len(title) > _MOST_TITLE or not title.isprintable():
             self._wrong((*path, "title"), "the title is too long for a line", f"use {_MOST_TITLE} printable characters")
         return title
 
-    def _flag(self, told: Mapping[str, Any], name: str, path: tuple[str, ...]) -> bool:
-        value = told.get(name, False)
+    def _flag(self, given: Mapping[str, Any], name: str, path: tuple[str, ...]) -> bool:
+        value = given.get(name, False)
         if not isinstance(value, bool):
             self._wrong((*path, name), f"{name} is neither true nor false", "write true or false")
         return value is True
 
     # ---- types
 
-    def _read_type(self, name: str, told: Mapping[str, Any]) -> None:
+    def _read_type(self, name: str, given: Mapping[str, Any]) -> None:
         path = ("types", name)
-        self._known(told, ("title", "basis", "scope", "fields", "passive", "retired"), path)
+        self._known(given, ("title", "basis", "scope", "fields", "passive", "retired"), path)
         if not _TYPE.fullmatch(name):
             self._wrong(path, f"{name} is no name of a type", "use lower case words with dots, such as file.uploaded")
         if name in self._base.types:
             self._wrong(path, f"{name} is built in", "an entry never gets another meaning, so use another name")
             return
-        title = self._title(told, path)
-        basis = self._text(told, "basis", path, [each.value for each in Basis])
+        title = self._title(given, path)
+        basis = self._text(given, "basis", path, [each.value for each in Basis])
         scope = ConsentScope.APP
-        if "scope" in told or basis == Basis.OPT_IN.value:
-            given = self._text(told, "scope", path, [each.value for each in ConsentScope])
-            scope = ConsentScope(given) if given else scope
-        fields = self._fields(told.get("fields", {}), (*path, "fields"))
-        passive = self._passive(told.get("passive"), fields, (*path, "passive"))
-        retired = self._flag(told, "retired", path)
+        if "scope" in given or basis == Basis.OPT_IN.value:
+            scope_text = self._text(given, "scope", path, [each.value for each in ConsentScope])
+            scope = ConsentScope(scope_text) if scope_text else scope
+        fields = self._fields(given.get("fields", {}), (*path, "fields"))
+        passive = self._passive(given.get("passive"), fields, (*path, "passive"))
+        retired = self._flag(given, "retired", path)
         known_basis = Basis(basis or Basis.CONTRACT)  # after a mistake any will do to look at its metrics
         self._types[name] = EventType(name, title, known_basis, fields, passive, scope, retired)
 
-    def _fields(self, told: object, path: tuple[str, ...]) -> tuple[Field, ...]:
-        if not isinstance(told, dict):
+    def _fields(self, given: object, path: tuple[str, ...]) -> tuple[Field, ...]:
+        if not isinstance(given, dict):
             self._wrong(path, "fields is no table", 'write fields = { NAME = "dim" }')
             return ()
-        return tuple([self._field(name, rule, (*path, name)) for name, rule in told.items()])
+        return tuple([self._field(name, rule, (*path, name)) for name, rule in given.items()])
 
     def _field(self, name: str, rule: object, path: tuple[str, ...]) -> Field:
         """The field; after a mistake one that lets its metrics be looked at."""
@@ -204,19 +204,19 @@ class _Reader:
             return Field(name)
         return Field(name, FieldType.CHOICE, tuple(choices))
 
-    def _passive(self, told: object, fields: Collection[Field], path: tuple[str, ...]) -> tuple[str, str] | str | None:
-        if told is None or told is False:
+    def _passive(self, given: object, fields: Collection[Field], path: tuple[str, ...]) -> tuple[str, str] | str | None:
+        if given is None or given is False:
             return None
-        if told is True:
+        if given is True:
             return "declared as no use of a product"
-        return self._where(told, fields, path)
+        return self._where(given, fields, path)
 
-    def _where(self, told: object, fields: Collection[Field], path: tuple[str, ...]) -> tuple[str, str] | None:
+    def _where(self, given: object, fields: Collection[Field], path: tuple[str, ...]) -> tuple[str, str] | None:
         """A dimension and a value that it can have."""
-        if not isinstance(told, dict) or len(told) != 1:
+        if not isinstance(given, dict) or len(given) != 1:
             self._wrong(path, f"{path[-1]} is no table of one field", f'write {path[-1]} = {{ FIELD = "VALUE" }}')
             return None
-        ((name, value),) = told.items()
+        ((name, value),) = given.items()
         field = next((each for each in fields if each.name == name and each.is_dimension), None)
         if field is None:
             names = [each.name for each in fields if each.is_dimension]
@@ -229,35 +229,35 @@ class _Reader:
 
     # ---- metrics
 
-    def _read_metric(self, name: str, told: Mapping[str, Any]) -> None:
+    def _read_metric(self, name: str, given: Mapping[str, Any]) -> None:
         path = ("metrics", name)
         known = ("title", "kind", "type", "field", "unit", "where", "dimensions", "windows", "retired")
-        self._known(told, known, path)
+        self._known(given, known, path)
         if not _NAME.fullmatch(name):
             self._wrong(path, f"{name} is no name of a metric", "use lower case letters, digits and _")
         if name in self._base.metrics:
             self._wrong(path, f"{name} is built in", "an entry never gets another meaning, so use another name")
             return
-        title = self._title(told, path)
-        named = self._text(told, "kind", path, [*_KINDS])
-        entry = self._types.get(self._text(told, "type", path, [*self._types, *self._declared]))
-        unit = self._text({"unit": "1"} | dict(told), "unit", path, _UNITS)
+        title = self._title(given, path)
+        named = self._text(given, "kind", path, [*_KINDS])
+        entry = self._types.get(self._text(given, "type", path, [*self._types, *self._declared]))
+        unit = self._text({"unit": "1"} | dict(given), "unit", path, _UNITS)
         if entry is None:
             return
-        dimensions = self._dimensions(told.get("dimensions", []), entry, (*path, "dimensions"))
-        where = self._where(told["where"], entry.dimensions, (*path, "where")) if "where" in told else None
+        dimensions = self._dimensions(given.get("dimensions", []), entry, (*path, "dimensions"))
+        where = self._where(given["where"], entry.dimensions, (*path, "where")) if "where" in given else None
         if not named:
             return
         kind, distinct = _KINDS[named]
-        windows = self._windows(told.get("windows"), kind, path)
-        measured = self._measured(told, kind, entry, path)
-        retired = self._flag(told, "retired", path)
+        windows = self._windows(given.get("windows"), kind, path)
+        measured = self._measured(given, kind, entry, path)
+        retired = self._flag(given, "retired", path)
         self._metrics[name] = Metric(
             name, "", title, kind, windows, entry.name, where, distinct, dimensions, unit, measured, retired
         )
 
-    def _dimensions(self, told: object, entry: EventType, path: tuple[str, ...]) -> tuple[str, ...]:
-        names = told if isinstance(told, list) else [told]
+    def _dimensions(self, given: object, entry: EventType, path: tuple[str, ...]) -> tuple[str, ...]:
+        names = given if isinstance(given, list) else [given]
         for name in names:
             if name not in entry.allowed:
                 self._wrong(path, f"{name} is no dim or choice of {entry.name}", _instead(str(name), entry.allowed))
@@ -265,21 +265,21 @@ class _Reader:
             self._wrong(path, "a dimension is there twice", "name each once")
         return tuple(name for name in names if isinstance(name, str))
 
-    def _windows(self, told: object, kind: Kind, path: tuple[str, ...]) -> tuple[WindowSize, ...]:
+    def _windows(self, given: object, kind: Kind, path: tuple[str, ...]) -> tuple[WindowSize, ...]:
         options = [size.value for size in (_OF_SOURCES if kind is Kind.DISTINCT else _TUMBLING)]
-        if told is None:
+        if given is None:
             return tuple(map(WindowSize, options))
-        names = told if isinstance(told, list) and told else [""]
+        names = given if isinstance(given, list) and given else [""]
         wrong = [str(name) for name in names if name not in options]
         if wrong or len({*names}) < len(names):
             self._wrong((*path, "windows"), "windows is no list of different windows", f"use some of {options}")
             return ()
         return tuple(WindowSize(size) for size in options if size in names)
 
-    def _measured(self, told: Mapping[str, Any], kind: Kind, entry: EventType, path: tuple[str, ...]) -> str | None:
+    def _measured(self, given: Mapping[str, Any], kind: Kind, entry: EventType, path: tuple[str, ...]) -> str | None:
         wanted = _MEASURED.get(kind)
         if wanted is None:
-            if "field" in told:
+            if "field" in given:
                 self._wrong((*path, "field"), f"a {kind.value} reads no field", "leave it out, or use another kind")
             return None
         names = [field.name for field in entry.fields if field.type in wanted]
@@ -287,12 +287,12 @@ class _Reader:
             types = " or ".join(each.value for each in wanted)
             self._wrong(path, f"{entry.name} has no field for a {kind.value}", f"give the type a field of type {types}")
             return None
-        return self._text(told, "field", path, names) or None
+        return self._text(given, "field", path, names) or None
 
 
-def _instead(given: str, options: Collection[str]) -> str:
+def _instead(text: str, options: Collection[str]) -> str:
     """What to do about a name that is none of ``options``."""
     if not options:
         return "leave it out"
-    near = difflib.get_close_matches(given, options, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(text, options, n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else f"use one of {', '.join(options)}"

@@ -80,8 +80,8 @@ class EventType:
         """Values of the allowed fields with what an absent one counts as."""
         if None not in values:
             return cast("tuple[str, ...]", tuple(values))
-        told = zip(self.dimensions, values, strict=True)
-        return tuple([field.absent if value is None else value for field, value in told])
+        pairs = zip(self.dimensions, values, strict=True)
+        return tuple([field.absent if value is None else value for field, value in pairs])
 
     def amounts(self, values: Sequence[int | None]) -> tuple[int, ...]:
         """Values of the measures as numbers, with what stands for an absent one."""
@@ -93,7 +93,7 @@ class EventType:
         return len(self.allowed) == len(self.fields)
 
     @property
-    def is_plain(self) -> bool:
+    def is_fast(self) -> bool:
         """Whether every field that it declares passes on."""
         return len(self.allowed) + len(self.measured) == len(self.fields)
 

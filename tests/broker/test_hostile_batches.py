@@ -20,7 +20,7 @@ from schemas.reasons import Reason
 from schemas.times import instant
 from tests.broker.bench import PARTITIONS, Bench, run
 from tests.broker.old_times import taking_old_times
-from tests.core.test_plain_run import NEEDS_COMPILER
+from tests.core.test_fast_path import NEEDS_COMPILER
 from tests.hostile_batches import BOMBS, CASES, COMPANIES, Case, without_compiler
 from tests.kafka_batches import CODECS, Batch, Wire, record
 

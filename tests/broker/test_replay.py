@@ -214,14 +214,14 @@ def test_an_added_metric_is_filled_for_the_past_as_if_it_had_always_been_there(
         asked = ("--from", day(80), "--metric")
         spaces = await replayed(bench, 1, *asked, "spaces_created", "--into", "spaces", **given)
         assert spaces["live"]["missing"] == spaces["figures"] > 20
-        assert spaces["untold"] == {}
+        assert spaces["incomplete"] == {}
         without = await replayed(bench, 0, *asked, "installations", "--into", "apps", **given)
         assert without["figures"] == 0
-        assert list(without["untold"]) == ["installations"]
+        assert list(without["incomplete"]) == ["installations"]
         key = given | bench.keys
         apps = await replayed(bench, 1, *asked, "installations", "--source", "raw", "--into", "raw", **key)
         assert apps["live"]["missing"] == apps["figures"] > 10
-        assert apps["untold"] == {}
+        assert apps["incomplete"] == {}
         await _promote_killed(bench, "spaces", **given)
         copied = await replayed(bench, 0, "--into", "raw", "--promote", **key)
         assert copied["copied"] == apps["figures"]

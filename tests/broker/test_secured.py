@@ -182,14 +182,14 @@ def other_secret(folder: Path) -> Path:
 async def test_a_refused_login_or_certificate_ends_workers_and_commands_in_one_line(
     broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
-    stranger = tmp_path / "ca.pem"
-    stranger.write_bytes(Certified.authority("a stranger", dt.datetime.now(dt.UTC)).pem())
+    other = tmp_path / "ca.pem"
+    other.write_bytes(Certified.authority("another", dt.datetime.now(dt.UTC)).pem())
     cases: list[tuple[dict[str, Any], str]] = [
         (
             {"sasl_password_file": other_secret(tmp_path)},
             "the brokers refuse the login of aggregate: mend FOOTFALL_SASL",
         ),
-        ({"tls_ca_file": stranger}, "is not trusted"),
+        ({"tls_ca_file": other}, "is not trusted"),
         ({"sasl_mechanism": "SCRAM-SHA-256"}, "takes no login by SCRAM-SHA-256: set FOOTFALL_SASL_MECHANISM"),
         ({"sasl_password_file": tmp_path / "none"}, "none, cannot be read"),
     ]

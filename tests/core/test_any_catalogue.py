@@ -14,8 +14,8 @@ from schemas.catalogue.fields import Field, FieldType, ItemClass
 from schemas.catalogue.types import Basis, ConsentScope, EventType
 from schemas.deciding import Deciding
 from tests.core.events_hostile import GOOD
+from tests.core.test_fast_path import NEEDS_COMPILER, both
 from tests.core.test_native import taken_of
-from tests.core.test_plain_run import NEEDS_COMPILER, both
 from tests.declared import good_data, near_value
 
 NOON = 1793527200000

@@ -161,7 +161,7 @@ def test_the_digest_is_a_chain_over_whole_blocks_however_it_is_cut() -> None:
 
 def test_plain_offsets_and_single_ones_are_digested_alike() -> None:
     one, other = Account(), Account()
-    one.plain.extend(range(50))
+    one.fast.extend(range(50))
     one.enter(50, 50, pack_outcome(50, 3), {3: 1})
     for offset in range(50):
         other.enter(offset, offset, pack_outcome(offset, COUNTED), {COUNTED: 1})

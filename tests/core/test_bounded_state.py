@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from agents.core.count.fold import AggregateFold
 from agents.core.shared.joins import ENTRY_KEY
-from bench.life import Held, Life, StateLog, anonymizing
+from bench.lifetime import Held, Lifetime, StateLog, anonymizing
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
 
@@ -21,7 +21,7 @@ def kinds(log: StateLog) -> dict[bytes, int]:
 
 
 def test_weeks_of_people_who_come_and_go_leave_the_state_as_large_as_it_was() -> None:
-    life = Life(DECIDING, active=48, fresh=24)
+    life = Lifetime(DECIDING, active=48, fresh=24)
     days = [life.live(day) for day in range(SETTLED + 62)]
     settled, last = days[SETTLED : SETTLED + 31], days[-31:]  # the months' windows come and go with the month
 
@@ -35,7 +35,7 @@ def test_weeks_of_people_who_come_and_go_leave_the_state_as_large_as_it_was() ->
 
 
 def test_what_expired_is_deleted_from_the_changelog_and_what_is_left_restores_the_state() -> None:
-    life = Life(DECIDING, active=48, fresh=24)
+    life = Lifetime(DECIDING, active=48, fresh=24)
     for day in range(SETTLED):
         held = life.live(day)
     assert held.deleted > 0

@@ -81,7 +81,7 @@ class Log:
         for write in self.writes:
             joined.apply(write.key, write.value)
         self.first = self._fold()
-        self.first.take_up(joined)
+        self.first.restore_from(joined)
 
 
 def test_a_company_has_so_many_sources_and_any_incarnation_of_them() -> None:

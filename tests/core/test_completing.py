@@ -131,12 +131,12 @@ def test_a_short_shape_tells_what_it_can() -> None:
     shape = Shape("app.started", ("web",))
     assert is_short(shape, BUILT_IN.types)
     plan = Plan(BUILT_IN).of(shape)
-    assert plan.untold == {"installations"}
+    assert plan.incomplete == {"installations"}
     assert [target.metric.name for target in plan.sources.pairs] == ["active_installations"]
-    assert Plan(BUILT_IN).of(Shape("app.started", ("web", "1", "prod"))).untold == frozenset()
+    assert Plan(BUILT_IN).of(Shape("app.started", ("web", "1", "prod"))).incomplete == frozenset()
     assert not is_short(Shape("chat.created", ()), BUILT_IN.types)
     passive = Plan(BUILT_IN).of(Shape("message.sent", ()))
     assert not passive.active
-    assert passive.untold == {"users", "dau", "wau", "mau", "user_messages", "assistant_messages"}
+    assert passive.incomplete == {"users", "dau", "wau", "mau", "user_messages", "assistant_messages"}
     with pytest.raises(ValueError):
         Plan(BUILT_IN).of(Shape("chat.created", ("more",)))

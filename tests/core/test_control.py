@@ -240,9 +240,9 @@ def test_a_tick_before_its_own_record_is_folded_with_the_former_idle_after() -> 
     new = fold_of(digest=digest_of(PATIENT), deciding=PATIENT, keys=KEYS)
     new.restore((key, value) for key, value in state.items() if value is not None)
     rest = [tick(1, NOON, NOON + 2 * HOUR_MS), control(2, digest_of(PATIENT), 1)]
-    ahead = new.ahead()
-    assert ahead.take(rest)
-    assert (ahead.brings, ahead.others) == (2, 0)
+    backlog = new.backlog()
+    assert backlog.scan(rest)
+    assert (backlog.brings, backlog.others) == (2, 0)
     for fold in (one, new):
         run(fold, list(rest))
     assert new.entry.closing_watermark == one.entry.closing_watermark == NOON + 2 * HOUR_MS - IDLE
@@ -261,12 +261,12 @@ def test_what_lies_ahead_of_a_place() -> None:
         control(10, DIGEST, 2, PREVIOUS),
         good(11),
     ]
-    ahead = fold.ahead()
-    assert not ahead.take(records[:5])
-    assert ahead.in_force.digest == middle
-    assert ahead.take(records[5:])
-    assert (ahead.brings, ahead.others, ahead.last_other) == (10, 3, 9)
-    assert ahead.in_force.digests == (OLD_DIGEST, middle, DIGEST)
+    backlog = fold.backlog()
+    assert not backlog.scan(records[:5])
+    assert backlog.in_force.digest == middle
+    assert backlog.scan(records[5:])
+    assert (backlog.brings, backlog.others, backlog.last_other) == (10, 3, 9)
+    assert backlog.in_force.digests == (OLD_DIGEST, middle, DIGEST)
     assert fold.digest == OLD_DIGEST
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from agents.core.accept.fast_path import CompiledRun
+from agents.core.accept.fast_path import FastPathRun
 from agents.core.shared.records import RawRecord
 from schemas.catalogue.types import EVENT_TYPES
 from tests.core.events_hostile import GOOD
+from tests.core.test_fast_path import NEEDS_COMPILER
 from tests.core.test_native import NOON, ready
-from tests.core.test_plain_run import NEEDS_COMPILER
 
 pytestmark = NEEDS_COMPILER
 COUNT = 500
@@ -26,7 +26,7 @@ def asked(change: Callable[[int], dict[str, Any]]) -> int:
         {**GOOD, "id": f"{at}", "sequence": at, "type": "prompt.submitted", "data": DATA} | change(at)
         for at in range(COUNT)
     ]
-    run = CompiledRun(
+    run = FastPathRun(
         state, [RawRecord(at, NOON, b"acme", json.dumps(event).encode()) for at, event in enumerate(events)]
     )
     shapes: list[Any] = []
@@ -63,7 +63,7 @@ def test_what_counts_makes_one() -> None:
         {**GOOD, "sequence": at, "type": "prompt.submitted", "data": DATA | {"module": f"m{at % 7}"}}
         for at in range(70)
     ]
-    run = CompiledRun(
+    run = FastPathRun(
         state, [RawRecord(at, NOON, b"acme", json.dumps(event).encode()) for at, event in enumerate(events)]
     )
     assert run.run(0) == (70, 0)

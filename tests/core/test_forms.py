@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.accept import fast_path as compiled_run
-from agents.core.accept import fold as anonymizing
+from agents.core.accept import fast_path
+from agents.core.accept import fold as accept_fold
 from agents.core.shared.records import RawRecord
 from schemas.deciding import Deciding
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
-from tests.core.test_plain_run import both
+from tests.core.test_fast_path import both
 
 NOON = 1793527200000
 SMALL = st.sampled_from([1, 300, 700, 1000, 2000, 5000, 20_000])
@@ -23,7 +23,7 @@ SMALL = st.sampled_from([1, 300, 700, 1000, 2000, 5000, 20_000])
 def cut_alike(records: list[RawRecord], deciding: Deciding, place: tuple[int, int], size: int, most: int) -> int:
     """Chunks of at most ``size`` records and ``most`` bytes of state, alike in all forms; how many there were."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (anonymizing, compiled_run):
+        for module in (accept_fold, fast_path):
             patch.setattr(module, "CHUNK_BYTES", most)
         return len(both(records, deciding, *place, size))
 

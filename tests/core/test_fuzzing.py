@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.test_plain_run import NEEDS_COMPILER
+from tests.core.test_fast_path import NEEDS_COMPILER
 from tests.fuzz import building, cases, changes, comparing, faults, seeds
 from tests.fuzz.__main__ import Run
 from tests.fuzz.target import Kept
@@ -45,7 +45,7 @@ def test_any_bytes_are_a_case() -> None:
 
 
 def test_a_form_that_differs_is_told(inputs: Iterator[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "tally_in_python", lambda *_: None)
+    monkeypatch.setattr(comparing, "pre_aggregate_in_python", lambda *_: None)
     found = [each for each in inputs if each[0] == cases.TALLY]
     with pytest.raises(comparing.DifferenceError, match="groups"):
         [cases.check(data) for data in found]  # some of them are no chunk, whatever form is asked

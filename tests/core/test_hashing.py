@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.core.accept import fast_path as compiled_run
-from agents.core.count import pre_aggregate as tally
-from agents.core.native import key, tally_columns
+from agents.core.accept import fast_path
+from agents.core.count import pre_aggregate
+from agents.core.native import key, pre_aggregate_columns
 from agents.core.shared.records import RawRecord
 from schemas.catalogue.types import EVENT_TYPES
 from schemas.deciding import Deciding
@@ -24,7 +24,7 @@ from schemas.limits import HOUR_MS
 from schemas.wire.clean import CLEAN_VERSION, CleanChunk, Shape
 from schemas.wire.columns import column
 from tests.core.events_hostile import GOOD
-from tests.core.test_plain_run import NEEDS_COMPILER, both
+from tests.core.test_fast_path import NEEDS_COMPILER, both
 from tests.native_build import compiled, library
 
 pytestmark = NEEDS_COMPILER
@@ -72,7 +72,7 @@ def test_the_key_is_drawn_in_each_process() -> None:
     assert told[0] != told[1]
 
 
-@pytest.mark.parametrize("name", ["plain", "tally"])
+@pytest.mark.parametrize("name", ["fast_path", "pre_aggregate"])
 def test_both_parts_take_the_key_of_the_process(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key, "KEY", b"short")
     with pytest.raises(RuntimeError, match="no key"):
@@ -133,7 +133,7 @@ def chunk_of(groups: list[tuple[int, int]]) -> CleanChunk:
 
 def cost(chunk: CleanChunk) -> float:
     began = time.process_time()
-    tally.tally(chunk, 0, len(chunk.offsets), bytes(1000), bytes(1000))
+    pre_aggregate.pre_aggregate(chunk, 0, len(chunk.offsets), bytes(1000), bytes(1000))
     return time.process_time() - began
 
 
@@ -153,20 +153,20 @@ def test_groups_that_once_met_in_few_slots_cost_what_others_cost() -> None:
 
 
 def test_groups_past_the_bound_are_grouped_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    crowded = compiled("tally", tmp_path, "-DMOST_PROBES=0").tally
+    crowded = compiled("pre_aggregate", tmp_path, "-DMOST_PROBES=0").pre_aggregate
     chunk = chunk_of(groups_of_few_slots(1000))
-    wanted = tally.tally(chunk, 0, 1000, bytes(1000), bytes(1000))
+    wanted = pre_aggregate.pre_aggregate(chunk, 0, 1000, bytes(1000), bytes(1000))
     columns = (chunk.times, chunk.company, chunk.shape, chunk.user, chunk.source, chunk.measures)
     assert crowded(columns, 0, 1000, bytes(1000), bytes(1000), bytes(1000), (1, 1, 1, 0)) is None
-    assert tally_columns is not None
-    monkeypatch.setattr(tally, "tally_columns", crowded)
-    assert tally.tally(chunk, 0, 1000, bytes(1000), bytes(1000)) == wanted
+    assert pre_aggregate_columns is not None
+    monkeypatch.setattr(pre_aggregate, "pre_aggregate_columns", crowded)
+    assert pre_aggregate.pre_aggregate(chunk, 0, 1000, bytes(1000), bytes(1000)) == wanted
 
 
 def test_names_past_the_bound_are_folded_record_by_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    crowded = compiled("plain", tmp_path, "-DMOST_PROBES=0")
-    types = crowded.Types(tuple((kind.name, kind.allowed, ()) for kind in EVENT_TYPES.values() if kind.is_plain))
-    monkeypatch.setattr(compiled_run, "Plain", lambda records, _: crowded.Plain(list(records), types))
+    crowded = compiled("fast_path", tmp_path, "-DMOST_PROBES=0")
+    types = crowded.Types(tuple((kind.name, kind.allowed, ()) for kind in EVENT_TYPES.values() if kind.is_fast))
+    monkeypatch.setattr(fast_path, "FastPath", lambda records, _: crowded.FastPath(list(records), types))
     events = [
         GOOD | {"id": f"{number}", "sequence": number, "source": f"s{number % 40}", "data": {"user": f"u{number}"}}
         for number in range(400)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from agents.core.count import batches as slices
-from agents.core.count import fold as counting
+from agents.core.count import batches as batches_module
+from agents.core.count import fold as count_fold
 from agents.core.count.fold import AggregateFold
 from pipeline.kafka.reader import StoredRecord
 from pipeline.proof.corrections import compare_corrections
@@ -47,9 +47,9 @@ def test_any_cut_and_any_repetition_tells_the_same(seed: int, monkeypatch: pytes
     identities = [(each.id, each.revision) for each in read(whole)]
     assert len(identities) == len({*identities}) > 20
     choose = random.Random(seed)
-    limit = choose.choice([1, 10_000, slices.BATCH_COST])
-    monkeypatch.setattr(slices, "BATCH_COST", limit)
-    monkeypatch.setattr(counting, "BATCH_COST", limit)
+    limit = choose.choice([1, 10_000, batches_module.BATCH_COST])
+    monkeypatch.setattr(batches_module, "BATCH_COST", limit)
+    monkeypatch.setattr(count_fold, "BATCH_COST", limit)
     world = World(DECIDING, PARTITIONS, lambda left: choose.randint(1, min(left, 60)))
     world.append(random_log(seed))
     for partition in range(PARTITIONS):

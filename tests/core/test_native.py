@@ -1,4 +1,4 @@
-"""The compiled plain part reads what it reads as the strict path does, and says nothing about anything else."""
+"""The compiled fast path reads what it reads as the strict path does, and says nothing about anything else."""
 
 import itertools
 import json
@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.core.accept.fast_decode import reader_of
-from agents.core.accept.fast_path import CompiledRun
+from agents.core.accept.fast_path import FastPathRun
 from agents.core.accept.source import NO_TIME
 from agents.core.accept.state import RawState
 from agents.core.shared.records import RawRecord
@@ -19,7 +19,7 @@ from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.times import parse_time
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
-from tests.core.test_plain_run import METERED, NEEDS_COMPILER, both
+from tests.core.test_fast_path import METERED, NEEDS_COMPILER, both
 from tests.core.world import PSEUDONYMS
 
 pytestmark = NEEDS_COMPILER
@@ -38,9 +38,9 @@ VALUES = (
 def test_its_limits_are_those_of_the_contract() -> None:
     from agents.core.native import fast_path  # noqa: PLC0415 - it may not be built
 
-    assert plain.MOST_EVENTS == MAX_EVENTS
-    assert plain.MOST_BYTES == MAX_RECORD_BYTES - 4096
-    assert plain.MOST_INT == MOST_INT
+    assert fast_path.MOST_EVENTS == MAX_EVENTS
+    assert fast_path.MOST_BYTES == MAX_RECORD_BYTES - 4096
+    assert fast_path.MOST_INT == MOST_INT
 
 
 @settings(max_examples=400, deadline=None)
@@ -68,7 +68,7 @@ def taken_of(value: bytes, catalogue: Catalogue) -> list[int]:
     for name in names:
         know(state, "acme", name)
     state.books.begin(NOON, -1, [])
-    run = CompiledRun(state, [RawRecord(0, NOON, b"acme", value)])
+    run = FastPathRun(state, [RawRecord(0, NOON, b"acme", value)])
     run.run(0)
     return list(state.builder.columns()[1])
 
@@ -85,7 +85,7 @@ def test_names_alike_in_many_companies_do_not_collide() -> None:
         for offset, (user, company) in enumerate(itertools.product(range(100), companies))
         for event in [GOOD | {"company": company, "sequence": user, "data": {"user": f"user{user}@example.org"}}]
     ]
-    assert CompiledRun(state, records).run(0) == (len(records), 0)
+    assert FastPathRun(state, records).run(0) == (len(records), 0)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_many_names_of_every_kind_keep_their_numbers() -> None:
 def test_a_run_that_raised_is_not_followed_by_another() -> None:
     """It wrote past its rows: those of the run that raised were never handed over."""
     state, records = ready(8)
-    run = CompiledRun(state, records)
+    run = FastPathRun(state, records)
     stop = [True]
 
     def user(*_: object) -> int:
@@ -188,7 +188,7 @@ def test_a_run_that_raised_is_not_followed_by_another() -> None:
 
 def test_a_run_within_a_run_is_refused() -> None:
     state, records = ready(3)
-    run = CompiledRun(state, records)
+    run = FastPathRun(state, records)
     run.user = lambda *_: run.run(0)[0]  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="did not end"):
         run.run(0)
@@ -226,5 +226,5 @@ def test_numbers_at_the_edges_of_64_bits_decide_as_in_python(
             break
         wanted.append(record.offset)
         append_time, watermark, last_time = now, moved, max(last_time, time)
-    CompiledRun(state, records).run(0)
+    FastPathRun(state, records).run(0)
     assert list(state.builder.columns()[0]) == wanted

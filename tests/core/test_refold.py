@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agents.core.count.fold import GapError
-from agents.core.replay.refold import Period, Refold, Told
+from agents.core.replay.refold import Emitted, Period, Refold
 from pipeline.proof.verify import compare
 from pipeline.replay.request import left_out
 from schemas.catalogue.catalogue import BUILT_IN
@@ -25,7 +25,7 @@ from tests.meters import METERS
 ALL = tuple(METERS.metrics)
 
 
-def folded(world: World, partition: int, period: Period, first: int = 0) -> Iterator[Told]:
+def folded(world: World, partition: int, period: Period, first: int = 0) -> Iterator[Emitted]:
     refold = Refold(world.deciding, partition, period)
     for offset, value in list(enumerate(world.clean[partition]))[first:]:
         yield from refold.fold(offset, decode_chunk(value))
@@ -110,7 +110,7 @@ def test_a_period_is_settled_only_when_nothing_legal_can_change_it(seed: int) ->
         assert known(early) == known(folded(world, 0, period))
 
 
-def known(told: Iterable[Told]) -> list[list[object]]:
+def known(told: Iterable[Emitted]) -> list[list[object]]:
     """All that is fixed of the records: their watermark says when they were told."""
     records = [json.loads(each.record) for each in told]
     return [[record[key] for key in ("id", "value", "status", "revision")] for record in records]

@@ -71,8 +71,8 @@ def test_they_may_be_the_last_of_an_hour() -> None:
 
 
 def test_of_many_refusals_a_hundred_are_named_in_order() -> None:
-    stranger = GOOD | {"company": "other", "id": "x", "sequence": 5000}
-    bad = [{} if number % 2 else stranger for number in range(301)]
+    other = GOOD | {"company": "other", "id": "x", "sequence": 5000}
+    bad = [{} if number % 2 else other for number in range(301)]
     record = RawRecord(0, NOON, KEY, json.dumps(bad).encode())
     rejections, ledger, _ = both([record, good(1), good(2, NOON + HOUR_MS)])
     assert len(rejections) == 100

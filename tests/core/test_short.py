@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents.core.accept import fold as anonymizing
+from agents.core.accept import fold as accept_fold
 from agents.core.accept.decode import decode_strictly
 from agents.core.accept.fast_decode import AT_ONCE
 from agents.core.shared.control import CONTROL_PREFIX, FOLD_HEADER, TICK_HEADER
@@ -16,7 +16,7 @@ from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS, MAX_DEPTH
 from schemas.reasons import Reason
 from tests.core.events_hostile import GOOD
-from tests.core.test_plain_run import NEEDS_COMPILER, both, fetched
+from tests.core.test_fast_path import NEEDS_COMPILER, both, fetched
 
 NOON = 1793527200000 - 1793527200000 % HOUR_MS
 TOKENS = [
@@ -167,7 +167,7 @@ def test_all_forms_come_to_the_same(values: list[tuple[bytes | None, int, Header
         now += step // 3 * HOUR_MS // 2
         records.append(RawRecord(offset, now, b"acme", value, headers))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(anonymizing, "MOST_REJECTIONS", most)
+        patch.setattr(accept_fold, "MOST_REJECTIONS", most)
         both(records, Deciding(), 0, 1, size)
 
 
@@ -175,5 +175,5 @@ def test_all_forms_come_to_the_same(values: list[tuple[bytes | None, int, Header
 def test_both_forms_hold_the_same_for_short_and_for_control() -> None:
     from agents.core.native import fast_path  # noqa: PLC0415 - it may not be built
 
-    assert plain.SHORTEST_EVENT == MAX_DEPTH
-    assert plain.CONTROL_PREFIX == CONTROL_PREFIX
+    assert fast_path.SHORTEST_EVENT == MAX_DEPTH
+    assert fast_path.CONTROL_PREFIX == CONTROL_PREFIX

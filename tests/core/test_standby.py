@@ -36,7 +36,7 @@ def whole(log: list[Stored]) -> JoinedLog:
 def test_taken_in_any_pieces_it_is_the_join_of_the_log(rows: list[tuple[bytes, bytes | None]], cuts: list[int]) -> None:
     log, standby = log_of(rows), Standby()
     for cut in [*sorted(cuts), len(log)]:
-        standby.take([record for record in log[:cut] if record.offset >= standby.next])
+        standby.apply([record for record in log[:cut] if record.offset >= standby.next])
     assert standby.next == len(log)
     assert dict(standby.joined.items()) == dict(whole(log).items())
     assert [*standby.joined.to_mend()] == [*whole(log).to_mend()]
@@ -47,7 +47,7 @@ def test_it_forgets_keys_whose_last_record_is_an_old_deletion_and_no_others(
     rows: list[tuple[bytes, bytes | None]], before: int
 ) -> None:
     log, standby = log_of(rows), Standby()
-    standby.take(log)
+    standby.apply(log)
     standby.forget(before)
     last = {record.key: record for record in log}
     kept = {
@@ -60,7 +60,7 @@ def test_it_forgets_keys_whose_last_record_is_an_old_deletion_and_no_others(
 
 def test_a_key_that_came_back_is_not_forgotten() -> None:
     standby = Standby()
-    standby.take(log_of([(b"a", seal(1, 1)), (b"a", None), (b"a", seal(5, 1))]))
+    standby.apply(log_of([(b"a", seal(1, 1)), (b"a", None), (b"a", seal(5, 1))]))
     standby.forget(10**9)
     assert standby.joined.get(b"a") == seal(5, 1)
     standby.begin_anew()

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.accept import fold as anonymizing
+from agents.core.accept import fold as accept_fold
 from agents.core.accept.fold import AnonymizeFold
-from agents.core.count import expiry as graves
+from agents.core.count import expiry
 from agents.core.count.fold import AggregateFold
 from agents.core.shared.joins import ENTRY_KEY, JoinedLog
 from agents.core.shared.records import RawRecord, StateWrite
@@ -92,8 +92,8 @@ class Pair:
             self.deciding, PSEUDONYMS, topic="r", partition=partition, partitions=self.partitions, digest="d"
         )
         self.second = AggregateFold(self.deciding, partition)
-        self.first.take_up(first)
-        self.second.take_up(second)
+        self.first.restore_from(first)
+        self.second.restore_from(second)
 
     def fold(self, records: list[RawRecord]) -> int:
         """One chunk; how many records it took. What it came to is in ``chunk`` and ``batches``."""
@@ -164,8 +164,8 @@ def crowd(first: int, count: int, time: int, step: int = 1) -> list[RawRecord]:
 def test_what_has_expired_leaves_state_and_store(
     kind: str, recovers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (anonymizing, graves):
-        monkeypatch.setattr(module, "_MOST_GRAVES", 200)
+    for module in (accept_fold, expiry):
+        monkeypatch.setattr(module, "_MOST_TOMBSTONES", 200)
     with stores(kind, tmp_path, hot=10) as store:
         pair = Pair(Deciding(), store)
         logs: list[list[tuple[bytes, bytes | None]]] = [[], []]
@@ -204,8 +204,8 @@ def test_what_has_expired_leaves_state_and_store(
 def test_who_comes_back_while_waiting_to_be_deleted_stays(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (anonymizing, graves):
-        monkeypatch.setattr(module, "_MOST_GRAVES", 40)
+    for module in (accept_fold, expiry):
+        monkeypatch.setattr(module, "_MOST_TOMBSTONES", 40)
     with stores(kind, tmp_path, hot=10) as store:
         pair, last = Pair(Deciding(), store), dict[bytes, bytes | None]()
 
@@ -268,7 +268,7 @@ def test_state_without_an_entry_is_refused_over_a_store_too() -> None:
     joined = JoinedLog(MemoryStore())
     joined.apply(b"aacme|" + bytes(16), bytes(8) + b"\x92\x01\xc4\x01\x01")
     with pytest.raises(ValueError, match="without the partition's entry"):
-        AggregateFold(Deciding(), 0).take_up(joined)
+        AggregateFold(Deciding(), 0).restore_from(joined)
 
 
 def test_a_joined_log_keeps_its_marks_in_its_store() -> None:

@@ -9,7 +9,7 @@ from dataclasses import fields
 import msgspec
 import pytest
 
-from agents.core.accept import fold as anonymizing
+from agents.core.accept import fold as accept_fold
 from agents.core.accept.consent import Consent
 from agents.core.accept.fast_decode import AT_ONCE
 from agents.core.accept.ledger import HOUR_KEY, Books
@@ -19,7 +19,7 @@ from agents.core.count.figure import Window
 from agents.core.count.kinds.distributions import SEGMENT, bins_key
 from agents.core.count.kinds.gauges import reading_key
 from agents.core.count.kinds.members import member_key
-from agents.core.count.pending_windows import ahead_key
+from agents.core.count.pending_windows import pending_key
 from agents.core.count.state import Entry
 from agents.core.shared.joins import ENTRY_KEY
 from agents.core.shared.windows import span_of
@@ -166,14 +166,14 @@ def test_names_that_are_kept(kind: type) -> None:
 
 
 def test_kinds_of_keys() -> None:
-    assert (ENTRY_KEY, HOUR_KEY, anonymizing._PENDING_KEY) == (b"e", b"h", b"p")
+    assert (ENTRY_KEY, HOUR_KEY, accept_fold._PENDING_KEY) == (b"e", b"h", b"p")
     assert STORED == (b"c", b"s", b"q", b"i")
     assert Consent.key("acme", "platform", b"x") == b"cacme|p|x"
     assert Consent.key("acme", "app", b"x") == b"cacme|a|x"
     books = Books(0)
     books.begin(HOUR_MS, -1, [])
     assert books._key("acme") == b"b" + HOUR_MS.to_bytes(8, "big") + b"acme"
-    keys = (member_key(b"id", b"x"), bounds_key("acme"), ahead_key("acme"), bins_key(b"id", 3))
+    keys = (member_key(b"id", b"x"), bounds_key("acme"), pending_key("acme"), bins_key(b"id", 3))
     assert keys == (b"mid|x", b"xacme", b"wacme", b"did|3")
     window = Window("acme", METRICS["feedback"], span_of(WindowSize.DAY, 0, Deciding()), b"id|")
     assert reading_key(window, ("positive",), b"x") == b"gid|sentiment=positive|x"

@@ -15,7 +15,7 @@ from agents.core.accept.state import RawEntry
 from agents.core.count.company_bounds import bounds_key, newest_day
 from agents.core.count.fold import AggregateFold
 from agents.core.count.kinds.activity import read_days
-from agents.core.count.pending_windows import read_ahead
+from agents.core.count.pending_windows import read_pending
 from agents.core.count.state import Entry, read_figure
 from agents.core.shared.joins import ENTRY_KEY, JoinedLog, StateError, payload_of, seal
 from agents.core.shared.store import MemoryStore
@@ -266,7 +266,7 @@ def test_a_value_that_stays_in_a_store_is_refused_when_it_is_read() -> None:
     for key, value in ((SOURCE, seal(9, (3, -1, None, None, 1))), (ENTRY_KEY, RawEntry(9, 1, 1, 1, 0, 0, 1).write())):
         joined.apply(key, value)
     fold = AnonymizeFold(DEC, PSEUDONYMS, topic="raw", partition=0, partitions=1, digest="d")
-    fold.take_up(joined)
+    fold.restore_from(joined)
     with pytest.raises(StateError, match="a source has another shape"):
         fold._state.sources.knows(b"acme", 1)
 
@@ -277,6 +277,6 @@ def test_readers_name_what_they_read() -> None:
     for read, name in ((read_figure, "a figure"), (read_days, "a user's days"), (read_head, "a source")):
         with pytest.raises(StateError, match=name):
             read(other)
-    for read_other in (read_ahead, newest_day):
+    for read_other in (read_pending, newest_day):
         with pytest.raises(StateError):
             read_other(other)

@@ -63,12 +63,12 @@ class World:
             control=KEYS,
             record_duplicates=True,
         )
-        fold.take_up(self._joined("first", partition))
+        fold.restore_from(self._joined("first", partition))
         return fold
 
     def second_fold(self, partition: int) -> AggregateFold:
         fold = AggregateFold(self.deciding, partition)
-        fold.take_up(self._joined("second", partition))
+        fold.restore_from(self._joined("second", partition))
         return fold
 
     def anonymize(

@@ -24,8 +24,8 @@ from schemas.limits import HOUR_MS
 from schemas.wire.columns import pack, pack_in_python, unpack, unpack_in_python
 from tests.control_kit import signed
 from tests.core.random_log import START
-from tests.core.test_plain_run import fetched
-from tests.core.test_tally import LATEST, Row, chunk_of
+from tests.core.test_fast_path import fetched
+from tests.core.test_pre_aggregate import LATEST, Row, chunk_of
 from tests.fuzz.comparing import CATALOGUES, DECODERS, PLACES, Folds, alike, answer, group
 
 __all__ = ["BATCHES", "BEHIND", "COLUMNS", "KEYED", "OWN_TYPES", "RECORDS", "STARTS", "STEPS", "TALLY", "UNREADABLE"]
@@ -169,7 +169,7 @@ def _look_at(records: "Records[RawRecord]", wanted: list[RawRecord], chosen: int
 # ---- rows of a chunk: a begin and an end, which shapes are active and count sources, then eight bytes a row
 
 
-def _tally(data: bytes) -> None:
+def _pre_aggregate(data: bytes) -> None:
     begin, end, active, installs = data[:4].ljust(4, b"\x00")
     rows = [_row(data[at : at + 8]) for at in range(4, len(data) - 7, 8)]
     begin = -1 if begin == 255 else begin % (len(rows) + 1)
@@ -206,4 +206,4 @@ def _columns(data: bytes) -> None:
         alike("a column packed again", pack(found), pack_in_python(found))
 
 
-_KINDS: Final[tuple[Callable[[bytes], None], ...]] = (_records, _batches, _tally, _columns)
+_KINDS: Final[tuple[Callable[[bytes], None], ...]] = (_records, _batches, _pre_aggregate, _columns)

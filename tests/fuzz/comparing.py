@@ -5,11 +5,11 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Final
 
-from agents.core.accept import fast_path as compiled_run
-from agents.core.accept import fold as anonymizing
+from agents.core.accept import fast_path
+from agents.core.accept import fold as accept_fold
 from agents.core.accept.fast_decode import reader_of
 from agents.core.accept.fold import AnonymizeFold
-from agents.core.count.pre_aggregate import tally, tally_in_python
+from agents.core.count.pre_aggregate import pre_aggregate, pre_aggregate_in_python
 from agents.core.shared.records import RawRecord
 from schemas.catalogue.catalogue import BUILT_IN
 from schemas.deciding import Deciding
@@ -59,7 +59,7 @@ class Folds:
         self._digest = _DIGESTS[id(deciding)]
         self._place = {"partition": partition, "partitions": partitions}
         self._size = size
-        anonymizing.CHUNK_BYTES = compiled_run.CHUNK_BYTES = most
+        accept_fold.CHUNK_BYTES = fast_path.CHUNK_BYTES = most
 
     def compare(self, given: Sequence[RawRecord], records: Sequence[RawRecord]) -> None:
         """``given`` is folded compiled, ``records`` in Python; then the chunks are grouped in both forms."""
@@ -107,6 +107,6 @@ def group(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: byte
             (chunk.source, 0, len(chunk.sources)),
         )
         fine = all(least <= each < most for column, least, most in bounds for each in column[begin:end])
-        wanted = tally_in_python(chunk, begin, end, active, installs) if fine else IndexError
-    found = answer(lambda: tally(chunk, begin, end, active, installs), TypeError, ValueError, IndexError)
+        wanted = pre_aggregate_in_python(chunk, begin, end, active, installs) if fine else IndexError
+    found = answer(lambda: pre_aggregate(chunk, begin, end, active, installs), TypeError, ValueError, IndexError)
     alike("groups", found, wanted)

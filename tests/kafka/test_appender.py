@@ -12,7 +12,7 @@ from pipeline.kafka.appender import BATCH_BYTES, OUTPUT_BATCH_BYTES, Appender, R
 from pipeline.worker import raw_owner
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.topics import TOPICS
-from tests.core.test_plain_run import NEEDS_COMPILER, fetched
+from tests.core.test_fast_path import NEEDS_COMPILER, fetched
 
 RAW_BYTES = int(TOPICS["raw"].config["max.message.bytes"])
 _CHOOSE = random.Random(1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.kafka.patches import connecting
-from pipeline.kafka.patches.connecting import take_frames_whole
+from pipeline.kafka.patches.connecting import read_frames_whole
 from pipeline.kafka.patches.frames import FrameReader
 
 PIECES = st.lists(st.binary(min_size=1, max_size=9), max_size=12)
@@ -116,5 +116,5 @@ async def test_the_client_reads_through_it(monkeypatch: pytest.MonkeyPatch) -> N
     assert await kind_of_reader() == "StreamReader"
     monkeypatch.setattr(AIOKafkaConnection, "connect", AIOKafkaConnection.connect)  # undone after the test
     monkeypatch.setattr(connecting._chosen, "connect", connecting._ORIGINAL)
-    take_frames_whole()
+    read_frames_whole()
     assert await kind_of_reader() == "FrameReader"

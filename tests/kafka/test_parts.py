@@ -14,7 +14,7 @@ from agents.core.shared.records import RawRecord
 from pipeline.kafka.batch import Batch, Block, Head
 from pipeline.kafka.block_records import MOST_HEADERS
 from pipeline.kafka.parts import AT_ONCE, parts
-from tests.core.test_plain_run import NEEDS_COMPILER
+from tests.core.test_fast_path import NEEDS_COMPILER
 from tests.kafka_batches import CODECS, HEADER, Wrong, record, sealed, varint
 from tests.kafka_batches import Batch as Built
 
@@ -95,10 +95,10 @@ WRONG_BATCHES = {
     "an offset twice": Built([GOOD, GOOD]),
     "falling offsets": Built([record(1), record(0)]),
     "an offset below the base": Built([record(-1), GOOD]),
-    "an offset of 33 bits": Built([record(0, told_delta=b"\x80\x80\x80\x80\x10")]),
-    "an offset in six bytes": Built([record(0, told_delta=varint(0, 6))]),
-    "a time in eleven bytes": Built([record(0, told_time=b"\x80" * 10 + b"\x01")]),
-    "a time of 65 bits": Built([record(0, told_time=b"\x80" * 9 + b"\x02")]),
+    "an offset of 33 bits": Built([record(0, emitted_delta=b"\x80\x80\x80\x80\x10")]),
+    "an offset in six bytes": Built([record(0, emitted_delta=varint(0, 6))]),
+    "a time in eleven bytes": Built([record(0, given_time=b"\x80" * 10 + b"\x01")]),
+    "a time of 65 bits": Built([record(0, given_time=b"\x80" * 9 + b"\x02")]),
     "fewer records than it says": Built([GOOD], count=2, last=1),
     "more records than it says": Built([GOOD, record(1)], count=1),
     "none, and bytes": Built([GOOD], count=0, last=0),
@@ -262,7 +262,7 @@ def test_many_records_come_in_parts_once_all_of_their_batch_was_looked_at(is_com
     sizes = [len(part) for part in found if part]
     assert sizes == [AT_ONCE] * 5 + [7]
     assert [each.offset for part in found for each in part] == [*range(40, 40 + number)]
-    wrong = tiny(number, record(number, told_delta=varint(number)))
+    wrong = tiny(number, record(number, emitted_delta=varint(number)))
     assert read([batch_of(wrong.appended(40, NOON))], is_compiled=is_compiled) == [unreadable(40, 39 + number)]
 
 
@@ -339,7 +339,7 @@ def test_as_many_records_fit_as_have_room() -> None:
 def test_its_limits_are_the_same_in_both_forms() -> None:
     from agents.core.native import fast_path  # noqa: PLC0415 - it may not be built
 
-    assert plain.MOST_HEADERS == MOST_HEADERS
+    assert fast_path.MOST_HEADERS == MOST_HEADERS
 
 
 def test_a_sum_that_is_wrong_is_no_verdict() -> None:

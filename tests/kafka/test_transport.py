@@ -10,7 +10,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import CommitFailedError, IllegalStateError, InvalidSessionTimeoutError, KafkaConnectionError
 from faust.types import TP
 
-from pipeline.kafka.patches.group import tell_errors
+from pipeline.kafka.patches.group import report_errors
 from pipeline.kafka.transport import ConsumerThread, connected
 
 
@@ -92,7 +92,7 @@ async def test_an_error_of_the_group_ends_a_worker_that_fetches_nothing() -> Non
     coordinator = GroupCoordinator.__new__(GroupCoordinator)
     coordinator._subscription = SimpleNamespace(abort_waiters=lambda _: None)
     coordinator._closing = asyncio.get_running_loop().create_future()
-    tell_errors(coordinator, failed.append)
+    report_errors(coordinator, failed.append)
     waiting = asyncio.ensure_future(coordinator._push_error_to_user(InvalidSessionTimeoutError()))
     assert [type(error) for error in failed] == [InvalidSessionTimeoutError]
     coordinator._closing.set_result(None)

@@ -89,7 +89,7 @@ def changed(row: tuple[bytes, bytes], change: Callable[[dict[str, Any]], object]
 def read(rows: Iterable[Row], partition: int = 0, partitions: int = 1) -> PartitionBooks:
     books = PartitionBooks(partition, partitions)
     for offset, (key, value) in enumerate(rows):
-        books.take(offset, key, value)
+        books.add(offset, key, value)
     books.finish()
     return books
 

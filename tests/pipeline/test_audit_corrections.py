@@ -26,9 +26,9 @@ def found(
 ) -> list[tuple[str, str | None, str | None]]:
     figures, book = SinkFigures(), PartitionCorrections(0, 1)
     for value in sink:
-        figures.take(value)
+        figures.add(value)
     for offset, (key, value) in enumerate(rows):
-        book.take(offset, key, value)
+        book.add(offset, key, value)
     return kinds(book.check(figures, hours))
 
 
@@ -91,8 +91,8 @@ def test_a_removed_correction_names_the_revisions_on_both_sides() -> None:
     sink = [*SINK, sink_record(CHATS, 7, "corrected", 37)]
     figures, book = SinkFigures(), PartitionCorrections(0, 1)
     for value in sink:
-        figures.take(value)
+        figures.add(value)
     for offset, (key, value) in enumerate([*CORRECTIONS[:2], correction(CHATS, 6, 7, 18)]):
-        book.take(offset, key, value)
+        book.add(offset, key, value)
     (only,) = book.check(figures, HOURS)
     assert only.what == f"{CHATS}: revision 23 left 5, revision 37 found 6"

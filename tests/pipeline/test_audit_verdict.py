@@ -157,7 +157,7 @@ def test_corrections_of_the_period_are_added_up() -> None:
     identity = f"{COMPANY[0]}|chats_created|PT1H|2026-11-01T07:00:00Z|"
     book = PartitionCorrections(0, 2)
     for offset, cause in enumerate((3, 12, 25)):
-        book.take(offset, *correction(identity, offset, offset + 1, cause))
+        book.add(offset, *correction(identity, offset, offset + 1, cause))
     first, second = two(3, 3)
     first = Partition(0, first.hours, list(book.by_id[identity].values()), [], first.tail)
     assert "corrections 2, sum +2;" in audit([first, second], None, TEN + 2 * HOUR_MS).line

@@ -51,12 +51,12 @@ class Told:
         making, again = (Making(wanted, self.deciding, through) for _ in range(2))
         clean = FromClean(making)
         for value in self.world.clean[partition][skip:]:
-            clean.take(clean_time, decode_chunk(value))
-            clean.take(clean_time, decode_chunk(self.world.clean[partition][skip]))  # a repeat
+            clean.add(clean_time, decode_chunk(value))
+            clean.add(clean_time, decode_chunk(self.world.clean[partition][skip]))  # a repeat
         exact = FromRaw(again, self.deciding, self.partitions, {}, Controls(ORACLE_KEYS, TOPIC, partition))
         for each in self.stored:
             if each.partition == partition:
-                exact.take(each)
+                exact.add(each)
         whole = clean.is_whole(self.deciding.clock_ahead)
         return Explanation(wanted, partition, told, making, clean, whole, exact.result())
 
@@ -160,14 +160,14 @@ def test_from_the_books_the_company_s_hours_are_added_up() -> None:
     rows = [decode_entry(value or b"") for _, value in [*flat(honest()), honest()[0][1]]]
     books = FromBooks("acme", 0, 15, "raw begins at offset 7")
     for entry in rows:
-        books.take(entry)
+        books.add(entry)
     found = books.result()
     assert found == LeftOut(
         Source.LEDGER, {Reason.DUPLICATE: 1}, ("2026-11-01T10:00:00Z", "2026-11-01T11:00:00Z"), "raw begins at offset 7"
     )
     books = FromBooks("globex", 20, 99, "")
     for entry in rows:
-        books.take(entry)
+        books.add(entry)
     assert books.result().by_reason == {Reason.DUPLICATE: 1, Reason.TOO_LATE: 1}
 
 

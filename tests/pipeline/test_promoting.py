@@ -12,7 +12,7 @@ import pytest
 from agents.core.count.emission import Emission
 from agents.core.count.fold import AggregateFold
 from agents.core.count.state import Entry
-from agents.core.replay.refold import Told
+from agents.core.replay.refold import Emitted
 from agents.core.shared.joins import ENTRY_KEY, JoinedLog
 from pipeline.errors import Refused
 from pipeline.kafka.appender import SoleLog
@@ -136,7 +136,7 @@ def folding(broker: Broker, begin: str, metrics: Sequence[str]) -> Folding:
     return Folding(SETTINGS, asked, broker, Chunks(broker), entries, None, lambda _, __: None)  # type: ignore[arg-type]
 
 
-async def nothing(_: Told) -> None:
+async def nothing(_: Emitted) -> None:
     return None
 
 

@@ -14,7 +14,7 @@ from agents.core.shared.windows import span_of
 from pipeline.cli.main import app
 from pipeline.errors import Refused
 from pipeline.replay.live import Judge, Standing, Verdict, standing_of
-from pipeline.replay.request import Asked, ask, parallel_name, whole_hour
+from pipeline.replay.request import Request, ask, parallel_name, whole_hour
 from pipeline.replay.start import Peek, Stretch, first_needed, require_reach
 from pipeline.settings.settings import load_settings
 from schemas.catalogue.metrics import METRICS, WindowSize
@@ -148,12 +148,12 @@ def test_the_note_holds_what_was_asked() -> None:
     settings = load_settings()
     asked = ask(settings, "2026-11-01", "2026-11-02T05:00:00Z", ["mau", "dau"], "raw", False)
     assert asked.period.metrics == ("dau", "mau")
-    assert Asked.read(asked.note([3, 5])) == (asked, [3, 5])
-    assert Asked.read(ask(settings, "2026-11-01", None, [], "clean", True).note([]))[0].period.metrics == (*METRICS,)
+    assert Request.read(asked.note([3, 5])) == (asked, [3, 5])
+    assert Request.read(ask(settings, "2026-11-01", None, [], "clean", True).note([]))[0].period.metrics == (*METRICS,)
     more = asked.note([3]).removesuffix(b"}") + b',"more":1}'
     for note in (more, b"{}", b"[]", b"x", b'{"to": null, "from": "never"}'):
         with pytest.raises((ValueError, KeyError, TypeError)):
-            Asked.read(note)
+            Request.read(note)
 
 
 @pytest.mark.parametrize("text", ["", "now", "2026-11-31", "2026-11-01T10:00", "2026-11-01T10:00:01Z", "20261101"])

@@ -86,9 +86,9 @@ def test_it_follows_until_it_is_taken(monkeypatch: Any) -> None:
         logs.write(0, 7)
         await until(lambda: standbys.standbys[0].next == 3)
         await standbys.stop()
-        taken = standbys.take(0)
+        taken = standbys.hand_over(0)
         assert taken.joined.get(ENTRY_KEY) == seal(7, [7])
-        assert standbys.take(0).next == 0
+        assert standbys.hand_over(0).next == 0
         await standbys.follow([1])
         logs.write(1, 6)
         await until(lambda: standbys.standbys[1].next == 2)
@@ -125,9 +125,9 @@ def test_a_recovery_that_was_ended_on_the_way_gives_back_what_it_had(monkeypatch
         await standbys.follow([0])
         await until(lambda: standbys.standbys[0].next == 1)
         await standbys.stop()
-        taken = standbys.take(0)
+        taken = standbys.hand_over(0)
         standbys.give_back(0, taken)
         standbys.keep([0])
-        assert standbys.take(0) is taken
+        assert standbys.hand_over(0) is taken
 
     scenario(run, monkeypatch)

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.core.count import fold as counting
+from agents.core.count import fold as count_fold
 from agents.core.shared.joins import ENTRY_KEY, JoinedLog, payload_of
 from agents.core.shared.records import StateWrite
 from agents.core.shared.standby import Standby
@@ -38,14 +38,14 @@ Patch = pytest.MonkeyPatch
 
 def _commit_before_outputs(patch: Patch) -> None:
     """Commits what it is about to write, and reads on from there."""
-    outputs, take_up = RawOwner._write_outputs, RawOwner.take_up
+    outputs, restore_from = RawOwner._write_outputs, RawOwner.restore_from
 
     async def committed_first(self: Any, folded: Any) -> None:
         await self.commit(self.fold.entry.fence + 1)
         await outputs(self, folded)
 
     def from_commit(self: Any, joined: JoinedLog) -> list[bytes]:
-        dead = take_up(self, joined)
+        dead = restore_from(self, joined)
         committed = self.context.committed(self.partition) or 0
         if committed > self.position:
             self.position = committed
@@ -53,7 +53,7 @@ def _commit_before_outputs(patch: Patch) -> None:
         return dead
 
     patch.setattr(RawOwner, "_write_outputs", committed_first)
-    patch.setattr(RawOwner, "take_up", from_commit)
+    patch.setattr(RawOwner, "restore_from", from_commit)
 
 
 def _untouched_unwritten(patch: Patch) -> None:
@@ -117,7 +117,7 @@ def _foreign_writes_unseen(patch: Patch) -> None:
 
 
 def _no_fence_on_clean(patch: Patch) -> None:
-    patch.setattr(counting, "bisect_right", lambda *_: 0)
+    patch.setattr(count_fold, "bisect_right", lambda *_: 0)
 
 
 def _state_before_outputs(patch: Patch) -> None:

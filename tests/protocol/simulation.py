@@ -222,7 +222,7 @@ class Simulation:
         """A standby takes ``most`` records that it has not seen, and forgets what the cleaner may have taken."""
         key, log = (kind, partition), self.log(f"{kind}-state", partition)
         standby = self._standbys.setdefault(key, Standby(lambda: self.store(partition)))
-        standby.take([record for record in log.records if record.offset >= standby.next][:most])
+        standby.apply([record for record in log.records if record.offset >= standby.next][:most])
         if (tenure := self.current.get(key)) is not None and tenure.owner.restored:
             young = [each.append_time for each in log.records if each.offset >= tenure.owner.compacted_before]
             standby.forget(min(young, default=0))
@@ -349,7 +349,7 @@ class Simulation:
                 self.ends["left"] += 1
                 self._running.discard((tenure.kind, tenure.partition))
                 await self._end(tenure, [Fate.LATE] * len(tenure.gate.waiting))
-        self._bury()
+        self._delete()
 
     async def _end(self, tenure: Tenure, fates: Sequence[Fate]) -> None:
         for waiting, fate in zip(tenure.gate.waiting, chain(fates, repeat(Fate.LOST)), strict=False):
@@ -370,7 +370,7 @@ class Simulation:
         elif self.current.get((tenure.kind, tenure.partition)) is tenure:
             del self.current[tenure.kind, tenure.partition]
 
-    def _bury(self) -> None:
+    def _delete(self) -> None:
         for tenure in [*self.current.values(), *self.zombies]:
             if not tenure.task.done():
                 continue

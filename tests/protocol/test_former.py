@@ -103,7 +103,7 @@ class World:
 
 def joined(state: Log) -> dict[bytes, bytes]:
     standby = Standby()
-    standby.take(state.records)
+    standby.apply(state.records)
     return dict(standby.joined.items())
 
 
@@ -143,7 +143,7 @@ def test_a_standby_saves_reading_what_it_has_taken() -> None:
         await first.restore()
         await world.fold(first, 10)
         standby = Standby()
-        standby.take(world.state.records)
+        standby.apply(world.state.records)
         known = standby.next
         await world.fold(first, 5)
         second, end = world.owner(), world.state.end
@@ -163,7 +163,7 @@ def test_a_standby_past_the_end_of_a_log_that_was_made_anew_is_not_believed() ->
         first = world.owner()
         await first.restore()
         await world.fold(first, 10)
-        standby.take([msgspec.structs.replace(each, key=b"s-of-another-log") for each in world.state.records])
+        standby.apply([msgspec.structs.replace(each, key=b"s-of-another-log") for each in world.state.records])
         standby.next += 1
         second = world.owner()
         await second.restore(standby)

@@ -97,8 +97,8 @@ def _touched(
             del second[b"w" + company.encode()]
     for identity, figure in books.figures(_EVER, judge.closed).items():
         end = parse_time(figure["window"]["end"])
-        is_ahead = figure["window"]["size"] in _SLIDING and end // DAY_MS - 1 > through[figure["company"]]
-        if end > oldest and not is_ahead:
+        is_pending = figure["window"]["size"] in _SLIDING and end // DAY_MS - 1 > through[figure["company"]]
+        if end > oldest and not is_pending:
             second[b"f" + identity.encode()] = figure["revision"] // 2
     for key in [key for key in second if key[:1] == b"g"]:
         _, _, size, start, *_ = key.split(b"|", 4)

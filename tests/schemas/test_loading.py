@@ -50,7 +50,7 @@ def test_types_and_metrics_are_added_to_those_that_are_built_in() -> None:
     )
     assert entry.allowed == ("kind", "visibility", "region")
     assert entry.measured == ("bytes",)
-    assert entry.is_plain
+    assert entry.is_fast
     metric = found.metrics["bytes_uploaded"]
     assert (metric.kind, metric.event_type, metric.field, metric.unit) == (Kind.SUM, "file.uploaded", "bytes", "By")
     assert (metric.dimensions, metric.windows) == (("kind",), (WindowSize.HOUR, WindowSize.MONTH))

@@ -127,18 +127,18 @@ class NewCompanies:
         """How many were taken in today."""
         return len(self._names)
 
-    def begin_day(self, append_time: int, graves: list[bytes]) -> None:
-        """The greatest append time so far, in milliseconds; the keys of a day that is over go to ``graves``."""
+    def begin_day(self, append_time: int, tombstones: list[bytes]) -> None:
+        """The greatest append time so far, in milliseconds; the keys of a day that is over go to ``tombstones``."""
         day = append_time // DAY_MS
         if day > self._day:
-            graves += [self._key(name) for name in self._names]
+            tombstones += [self._key(name) for name in self._names]
             self._day, self._names, self._touched = day, set(), []
 
     def has(self, company: str) -> bool:
         """Whether it was taken in today."""
         return company in self._names
 
-    def take(self, company: str) -> bool:
+    def admit(self, company: str) -> bool:
         """Take in a company that is unknown; False where the day's bound is reached."""
         if len(self._names) >= self._most:
             return False

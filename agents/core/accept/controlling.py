@@ -9,10 +9,10 @@ from schemas.deciding import Deciding
 from schemas.reasons import Outcome
 from schemas.times import month_of
 
-__all__ = ["Ahead", "Controlling", "last_month_closed"]
+__all__ = ["Backlog", "Controlling", "last_month_closed"]
 
 
-class Ahead:
+class Backlog:
     """What lies ahead of a place in a raw partition, up to the control record that brings a digest.
 
     ``brings`` is that record's offset, None before it was found; ``others`` counts the records before it that are
@@ -28,7 +28,7 @@ class Ahead:
         self._reader = reader
         self._digest = digest
 
-    def take(self, records: Iterable[RawRecord]) -> bool:
+    def scan(self, records: Iterable[RawRecord]) -> bool:
         """Look at the next records; whether the one that brings the digest is found, after which none is looked at."""
         for record in records:
             found = self._reader.read(record, self.in_force, -1)  # whether a tick counts does not matter here
@@ -70,16 +70,16 @@ class Controlling:
         entry.in_force = entry.in_force._replace(idle_after=idle_after)
         return True
 
-    def ahead(self) -> Ahead:
+    def backlog(self) -> Backlog:
         """To look for the record that brings the fold's own digest, from the present state on."""
-        return Ahead(self._reader, self._state.entry.in_force, self._own)
+        return Backlog(self._reader, self._state.entry.in_force, self._own)
 
     def read(self, record: RawRecord) -> Found | None:
         """What the next record is, None where it is for the events' fold."""
         entry = self._state.entry
         return self._reader.read(record, entry.in_force, entry.seen)
 
-    def take(self, found: Found) -> None:
+    def apply(self, found: Found) -> None:
         """Apply a genuine tick or control record, stale ones too; its append time and offset are in the entry."""
         entry, books, outcomes = self._state.entry, self._state.books, self._state.out.outcomes
         is_tick = found.word in {Word.TICK, Word.STALE_TICK}

@@ -13,7 +13,7 @@ from schemas.catalogue.types import EventType
 from schemas.limits import MAX_NAME_BYTES, MAX_SEQUENCE
 from schemas.times import parse_tail, parse_time
 
-__all__ = ["plain_event", "plain_time"]
+__all__ = ["event_struct", "parse_usual_time"]
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_BYTES // 4)]
 """So few characters cannot be too many bytes, whatever they are."""
@@ -28,7 +28,7 @@ _seconds: dict[str, int] = {f":{second:02}": second * 1000 for second in range(6
 _tails: dict[str, int] = {}
 
 
-def plain_event(types: Mapping[str, EventType]) -> tuple[Any, Any]:
+def event_struct(types: Mapping[str, EventType]) -> tuple[Any, Any]:
     """A struct of the attributes of an event, and ``data`` with nothing in it.
 
     ``data`` is a struct with ``user`` and whatever field any of the types declares, None where it is absent; what a
@@ -59,7 +59,7 @@ def plain_event(types: Mapping[str, EventType]) -> tuple[Any, Any]:
     return event, data()
 
 
-def plain_time(text: str) -> int:
+def parse_usual_time(text: str) -> int:
     """As :func:`schemas.wire.envelope.parse_time`, remembering the parts of which times are made."""
     try:
         return _minutes[text[:_MINUTE]] + _seconds[text[_MINUTE:_SECOND]] + _tails[text[_SECOND:]]

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from agents.core.accept.decode import record_bytes
-from agents.core.accept.event_struct import plain_event, plain_time
+from agents.core.accept.event_struct import event_struct, parse_usual_time
 from agents.core.accept.form import CheapLook, Fault, is_company
 from agents.core.accept.shapes import Shapes
 from agents.core.accept.strict_json import NotJsonError, parse, too_deep
@@ -41,7 +41,7 @@ class FastDecoder:
 
     def __init__(self, types: Mapping[str, EventType]) -> None:
         look = CheapLook(types)
-        event, self._no_data = plain_event(types)
+        event, self._no_data = event_struct(types)
         self.shapes = Shapes(types)
         self._types = types
         self._look, self._look_through = look.look, look.look_through
@@ -105,7 +105,7 @@ class FastDecoder:
             raw.source,
             raw.type,
             raw.company,
-            plain_time(raw.time),
+            parse_usual_time(raw.time),
             parse_sequence(sequence) if isinstance(sequence, str) else sequence,
             raw.source if raw.installation is None else raw.installation,
             data.user,

@@ -1,4 +1,4 @@
-"""The first fold's plain part where its compiled form is there: what that asks of the state, and what it leaves there.
+"""The first fold's fast path where its compiled form is there: what that asks of the state, and what it leaves there.
 
 The compiled form (``agents/core/native``) reads records and decides; names come to it as numbers, and for each name it
 asks here once a chunk, or for a source once a run. It takes an event only where it is sure of everything that the
@@ -11,41 +11,41 @@ from typing import Final, cast
 
 from agents.core.accept.source import NO_TIME, Source
 from agents.core.accept.state import CHUNK_BYTES, RawState
-from agents.core.native import Plain, Records, Types
+from agents.core.native import FastPath, Records, Types
 from agents.core.shared.records import RawRecord
 from schemas.catalogue.types import Basis, EventType
 from schemas.names import Pseudonym
 
-__all__ = ["CompiledRun"]
+__all__ = ["FastPathRun"]
 
 _FAR: Final = 1 << 62
 
-Told = tuple[str | None, ...]
-"""A shape: the type, which is a plain one, and each of its fields, None where it is absent."""
+ShapeNames = tuple[str | None, ...]
+"""A shape: the type, which the fast path takes, and each of its fields, None where it is absent."""
 
 
-class CompiledRun:
-    """The plain part of one chunk; what it remembers holds for that chunk alone."""
+class FastPathRun:
+    """The fast path of one chunk; what it remembers holds for that chunk alone."""
 
     def __init__(self, state: RawState, records: Sequence[RawRecord]) -> None:
         self._state = state
         self._records = records
-        types = cast("Types", state.plain_types)  # there is no run where the compiled part is not built
-        self._plain = Plain(records if isinstance(records, Records) else list(records), types)
+        types = cast("Types", state.fast_path_types)  # there is no run where the compiled part is not built
+        self._fast_path = FastPath(records if isinstance(records, Records) else list(records), types)
 
     def run(self, at: int) -> tuple[int, int]:
-        """Fold the records from index ``at`` for as long as they are plain.
+        """Fold the records from index ``at`` for as long as the fast path takes them.
 
         Returns the index of the first that was not, and how many of its events were taken before that was seen.
         """
-        if not self._plain.holds(at):
+        if not self._fast_path.holds(at):
             return at, 0
         state, entry, books, deciding = self._state, self._state.entry, self._state.books, self._state.deciding
         hours: set[int] = set()
         stands = (entry.append_time, entry.event_watermark, entry.closing_watermark)
         bounds = (books.end, deciding.clock_ahead, deciding.lateness, not state.consent.any_word)
         facts = (*stands, *bounds, state.size, CHUNK_BYTES)
-        at, events, taken, *now, size = self._plain.run(
+        at, events, taken, *now, size = self._fast_path.run(
             self, state.builder.columns(), state.builder.measures, hours, at, facts
         )
         if taken:
@@ -102,20 +102,20 @@ class CompiledRun:
         """A company's number, where its books take counted events, and by how much the state grows."""
         books = self._state.books
         cost = books.touch_cost(company)
-        return self._state.builder.company(company), books.account(company).plain, cost
+        return self._state.builder.company(company), books.account(company).fast, cost
 
-    def shape(self, told: Told) -> tuple[bool, bool, bool] | None:
+    def shape(self, names: ShapeNames) -> tuple[bool, bool, bool] | None:
         """Whether a shape is active, always counted, and counted unless somebody refused; None in doubt."""
-        entry = self._type_of(told)
-        if not self._state.shapes.is_known(entry.name, told[1:]):
+        entry = self._type_of(names)
+        if not self._state.shapes.is_known(entry.name, names[1:]):
             return None
-        active = entry.activates(entry.filled(told[1:]))
+        active = entry.activates(entry.filled(names[1:]))
         return active, entry.basis is Basis.CONTRACT, entry.basis is Basis.OPT_OUT
 
-    def number_shape(self, told: Told) -> int:
+    def number_shape(self, names: ShapeNames) -> int:
         """The shape's number in this chunk."""
-        entry = self._type_of(told)
-        return self._state.builder.shape(entry.name, entry.filled(told[1:]), len(entry.measures))
+        entry = self._type_of(names)
+        return self._state.builder.shape(entry.name, entry.filled(names[1:]), len(entry.measures))
 
     def user(self, company: str, user: str) -> int:
         """The user's number in this chunk."""
@@ -125,5 +125,5 @@ class CompiledRun:
         """The source's number in this chunk."""
         return self._state.builder.source(pseudonym)
 
-    def _type_of(self, told: Told) -> EventType:
-        return self._state.types[told[0] or ""]
+    def _type_of(self, names: ShapeNames) -> EventType:
+        return self._state.types[names[0] or ""]

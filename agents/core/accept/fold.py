@@ -6,9 +6,9 @@ A pure function of the log: the state after an offset is the same however the lo
 from collections.abc import Iterable, Sequence
 
 from agents.core.accept.consent import Consent
-from agents.core.accept.controlling import Ahead, Controlling
+from agents.core.accept.controlling import Backlog, Controlling
 from agents.core.accept.fast_decode import reader_of
-from agents.core.accept.fast_path import CompiledRun
+from agents.core.accept.fast_path import FastPathRun
 from agents.core.accept.ledger import HOUR_KEY
 from agents.core.accept.open_windows import Pending
 from agents.core.accept.pseudonyms import Pseudonyms
@@ -31,7 +31,7 @@ from schemas.reasons import Outcome, Reason
 __all__ = ["AnonymizeFold"]
 
 _PENDING_KEY = b"p"
-_MOST_GRAVES = 1000
+_MOST_TOMBSTONES = 1000
 _MOST_SWEPT = 4000
 _read_pending = value_reader("the windows that have not closed", list[int])
 _KINDS = (*STORED, HOUR_KEY, b"b", b"n")
@@ -54,7 +54,7 @@ class AnonymizeFold:
     ) -> None:
         """``digest`` is the fold's own, in force where nobody has folded; without ``control`` no tick is genuine."""
         self.is_compiled = IS_BUILT
-        """Whether the plain part is the compiled one, where it is built."""
+        """Whether the fast path is the compiled one, where it is built."""
         self._state = RawState(deciding, pseudonyms, partition, partitions)
         self._control = Controlling(self._state, control, topic, partition, digest)
         self._decode = reader_of(deciding.catalogue).decode
@@ -101,10 +101,10 @@ class AnonymizeFold:
         fresh = (key for key in found if key[:1] == b"n")
         dead += state.new_companies.restore(fresh, state.entry.append_time)
         dead += state.books.restore(found.get(HOUR_KEY), accounts, state.entry.fence)
-        state.graves.extend(dead)
+        state.tombstones.extend(dead)
         return dead
 
-    def take_up(self, joined: JoinedLog) -> None:
+    def restore_from(self, joined: JoinedLog) -> None:
         """As :meth:`restore`; sources and words of consent stay in the store, where the joined state has one."""
         if joined.store is None:
             self.restore(joined.items())
@@ -132,9 +132,9 @@ class AnonymizeFold:
         """Complete what is in force, where another release went over to this one's digest; whether that changed it."""
         return self._control.learn()
 
-    def ahead(self) -> Ahead:
+    def backlog(self) -> Backlog:
         """To look for the control record that brings the fold's own digest, from the present state on."""
-        return self._control.ahead()
+        return self._control.backlog()
 
     def tick_due(self, now: int, since: int) -> bool:
         """Whether a tick appended at ``now`` would close a window into which events fell, or a calendar month.
@@ -163,9 +163,9 @@ class AnonymizeFold:
         self._verdicts.begin_chunk()
         self._begin_books(records[0])
         out, at = state.out, 0
-        plain = CompiledRun(state, records) if self.is_compiled else None
+        fast = FastPathRun(state, records) if self.is_compiled else None
         while at < len(records) and state.size < CHUNK_BYTES and len(out.rejected) < MOST_REJECTIONS:
-            at, taken = (at, 0) if plain is None else plain.run(at)
+            at, taken = (at, 0) if fast is None else fast.run(at)
             if at == len(records) or (state.size >= CHUNK_BYTES and not taken):
                 break
             if refused := self._fold_refused(records, at):
@@ -192,8 +192,8 @@ class AnonymizeFold:
     def _begin_books(self, record: RawRecord) -> None:
         state, books = self._state, self._state.books
         now = max(self.entry.append_time, record.append_time)
-        state.out.ledger = books.begin(now, self.entry.fence, state.graves)
-        state.new_companies.begin_day(now, state.graves)
+        state.out.ledger = books.begin(now, self.entry.fence, state.tombstones)
+        state.new_companies.begin_day(now, state.tombstones)
         state.out.unbalanced = books.unbalanced
 
     def _fold_refused(self, records: Sequence[RawRecord], at: int) -> int:
@@ -215,13 +215,13 @@ class AnonymizeFold:
     # ---- one record
 
     def _fold_record(self, record: RawRecord, taken: int, control: Found | None) -> None:
-        """Fold a record of which the plain part took the first events, if any."""
+        """Fold a record of which the fast path took the first events, if any."""
         entry, out, books = self.entry, self._state.out, self._state.books
         self._offset = record.offset
         self._closing_before = entry.closing_watermark
         self._verdicts.begin(record.offset, entry.append_time)
         if control is not None and control.word is not Word.FORGED:
-            self._control.take(control)
+            self._control.apply(control)
             return
         if control is not None or record.unreadable_to is not None:
             self._refuse(Refusal(None, Reason.UNREADABLE if control is None else Reason.FORGED_CONTROL, ""))
@@ -261,7 +261,7 @@ class AnonymizeFold:
     def _fold_event(self, event: Event) -> None:
         entry, state = self.entry, self._state
         entry.seen = entry.append_time
-        known = state.takes_in(event.company)
+        known = state.admits(event.company)
         withdrawal = event.consent is not None and not event.consent[1]
         ahead = event.time > entry.append_time + state.deciding.clock_ahead
         late = event.time < entry.event_watermark - state.deciding.lateness
@@ -307,7 +307,7 @@ class AnonymizeFold:
             base = state.base_of(event.company, event.source)
             if (bound := state.bounds.refuses(key, base, entry.event_watermark)) is not None:
                 return bound
-            source = state.sources.begin(key, base, self._offset, source, state.graves)
+            source = state.sources.begin(key, base, self._offset, source, state.tombstones)
             state.bounds.begun(source)
         elif event.sequence is not None and source.sequences.is_past(event.sequence, state.deciding.max_intervals):
             return Bound.INTERVALS
@@ -365,10 +365,10 @@ class AnonymizeFold:
     def _write(self) -> None:
         """What changed as one batch: every value with the present fence, some deletions, the entry last."""
         state, entry, writes = self._state, self.entry, dict[bytes, bytes | None]()
-        if len(state.graves) < _MOST_GRAVES:
-            state.graves += state.sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
-        buried, state.graves = state.graves[:_MOST_GRAVES], state.graves[_MOST_GRAVES:]
-        writes.update((key, None) for key in buried if not state.sources.is_reborn(key, entry.event_watermark))
+        if len(state.tombstones) < _MOST_TOMBSTONES:
+            state.tombstones += state.sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
+        deleted, state.tombstones = state.tombstones[:_MOST_TOMBSTONES], state.tombstones[_MOST_TOMBSTONES:]
+        writes.update((key, None) for key in deleted if not state.sources.is_known_again(key, entry.event_watermark))
         writes.update(state.new_companies.writes(entry.fence))
         writes.update(state.consent.writes(entry.fence))
         writes.update(state.sources.writes(entry.fence))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from agents.core.accept.event_struct import plain_time
+from agents.core.accept.event_struct import parse_usual_time
 from agents.core.shared.records import Event, Refusal
 from schemas.catalogue.fields import Check
 from schemas.catalogue.types import CONSENT, EventType
@@ -103,30 +103,30 @@ class CheapLook:
         """The event that ``content``, parsed JSON, is, or the first fault that it has in the contract's order."""
         if not content or type(content) is not dict:  # an empty object is the fault that costs its writer least
             return _NO_SPECVERSION if type(content) is dict else _NO_OBJECT
-        told: Callable[[str], Any] = content.get
-        data = told("data")
+        get: Callable[[str], Any] = content.get
+        data = get("data")
         fields: Mapping[str, Any] = data if type(data) is dict else _NOTHING
-        source, installation, user = told("source"), told("installation"), fields.get("user")
-        for name, fault in zip((told("id"), source, installation, user), _TOO_LONG, strict=True):
+        source, installation, user = get("source"), get("installation"), fields.get("user")
+        for name, fault in zip((get("id"), source, installation, user), _TOO_LONG, strict=True):
             if type(name) is str and len(name) > _SURELY_SHORT and len(name.encode()) > MAX_NAME_BYTES:
                 return fault
         for attribute, check, fault in self._attributes:
-            if not check(told(attribute)):
+            if not check(get(attribute)):
                 return fault
-        entry = self._types[told("type")]
+        entry = self._types[get("type")]
         if (wrong := _field_fault(self._fields[entry.name], fields, user)) is not None:
             return wrong
         try:
-            time = plain_time(told("time"))
+            time = parse_usual_time(get("time"))
         except (ValueError, TypeError):
             return _BAD_TIME
-        sequence = told("sequence")
+        sequence = get("sequence")
         return Event(
             index,
-            told("id"),
+            get("id"),
             source,
             entry.name,
-            told("company"),
+            get("company"),
             time,
             parse_sequence(sequence) if type(sequence) is str else sequence,
             source if installation is None else installation,

@@ -59,15 +59,15 @@ LedgerRow = tuple[bytes, bytes]
 class Account:
     """What became of the events of one company in the open hour.
 
-    ``plain`` takes the raw offsets of counted events in their order, cheaply; they are entered with the next call of
+    ``fast`` takes the raw offsets of counted events in their order, cheaply; they are entered with the next call of
     anything else.
     """
 
-    __slots__ = ("_chain", "_codes", "_counted", "_first", "_last", "_rest", "plain", "received")
+    __slots__ = ("_chain", "_codes", "_counted", "_first", "_last", "_rest", "fast", "received")
 
     def __init__(self) -> None:
         self.received = 0
-        self.plain: array[int] = array("Q")
+        self.fast: array[int] = array("Q")
         self._counted = 0
         self._codes: dict[int, int] = {}
         self._first: int | None = None
@@ -91,9 +91,9 @@ class Account:
         self._put(first, last, outcomes)
 
     def settle(self) -> None:
-        """Enter what ``plain`` has taken."""
-        if self.plain:
-            offsets, first, last = self.plain, self.plain[0], self.plain[-1]
+        """Enter what ``fast`` has taken."""
+        if self.fast:
+            offsets, first, last = self.fast, self.fast[0], self.fast[-1]
             self.received += len(offsets)
             self._counted += len(offsets)
             if byteorder == "little":
@@ -212,18 +212,18 @@ class Books:
             self.touched[company] = account
         return account
 
-    def begin(self, append_time: int, fence: int, graves: list[bytes]) -> list[LedgerRow]:
+    def begin(self, append_time: int, fence: int, tombstones: list[bytes]) -> list[LedgerRow]:
         """Begin a chunk whose first record bears ``append_time``, the greatest so far; ``fence`` is before it.
 
         Where that is in a later hour the open one is closed: its entries are returned, the one without a company
-        first, and its keys go to ``graves``.
+        first, and its keys go to ``tombstones``.
         """
         rows: list[LedgerRow] = []
         self.unbalanced = False
         if append_time >= self.end:
             if self._hour != NEVER:
                 rows = self._close(fence - self.gap)
-                graves += [self._key(company) for company in self._accounts]
+                tombstones += [self._key(company) for company in self._accounts]
             self._hour = append_time - append_time % HOUR_MS
             self.end = self._hour + HOUR_MS
             self._first = fence - self.gap + 1

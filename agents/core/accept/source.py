@@ -3,14 +3,14 @@
 ==============================================  =======================================================
 key                                             payload
 ==============================================  =======================================================
-``s`` company ``|`` source                      [born, last time, intervals or nil, base or nil]
-``q`` company ``|`` source, born, low           a leaf of the interval set, where there are several
-``i`` company ``|`` source, born, day, low      a leaf of the id hashes of a day, 8 bytes each
+``s`` company ``|`` source                      [first offset, last time, intervals or nil, base or nil]
+``q`` company ``|`` source, first offset, low   a leaf of the interval set, where there are several
+``i`` company ``|`` source, first offset, day, low  a leaf of the id hashes of a day, 8 bytes each
 ==============================================  =======================================================
 
 ``source`` is the pseudonym, 16 bytes, of the whole source, ``base`` that of the part before ``#`` where there is one.
-``born`` is the raw offset at which it was first seen since it was last forgotten: what was left behind before that is
-dead by its key, whatever its records say. Numbers in keys are 8 bytes.
+The first offset is that of raw at which it was first seen since it was last forgotten: what was left behind before
+that is dead by its key, whatever its records say. Numbers in keys are 8 bytes.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ __all__ = [
     "read_intervals",
     "segment_key",
     "segments",
-    "take_apart",
+    "split_segment_key",
     "writes_of",
 ]
 
@@ -42,7 +42,7 @@ _INLINE = 16
 _PSEUDONYM = 16
 
 Head = tuple[int, int, list[int] | None, bytes | None]
-"""(born, last time, intervals or None, base or None)."""
+"""(first_offset, last time, intervals or None, base or None)."""
 read_head = value_reader("a source", tuple[int, int, list[int] | None, bytes | None])
 read_intervals = value_reader("the intervals of a source", list[int])
 read_hashes = value_reader("the ids of a source", bytes)
@@ -51,11 +51,11 @@ read_hashes = value_reader("the ids of a source", bytes)
 class Source:
     """One incarnation of one source of one company; ``base`` is the pseudonym of the part before ``#``."""
 
-    __slots__ = ("base", "born", "days", "dirty", "fetch_day", "key", "last_time", "sequences")
+    __slots__ = ("base", "days", "dirty", "fetch_day", "first_offset", "key", "last_time", "sequences")
 
-    def __init__(self, key: bytes, born: int, base: bytes, last_time: int = NO_TIME) -> None:
+    def __init__(self, key: bytes, first_offset: int, base: bytes, last_time: int = NO_TIME) -> None:
         self.key = key
-        self.born = born
+        self.first_offset = first_offset
         self.base = base
         self.last_time = last_time
         self.sequences = IntervalSet()
@@ -66,8 +66,8 @@ class Source:
     @classmethod
     def restored(cls, key: bytes, value: bytes) -> "Source":
         """From a value of the state; intervals in leaves of their own are for the caller."""
-        born, last_time, intervals, base = read_head(value)
-        source = cls(key, born, key[-_PSEUDONYM:] if base is None else base, last_time)
+        first_offset, last_time, intervals, base = read_head(value)
+        source = cls(key, first_offset, key[-_PSEUDONYM:] if base is None else base, last_time)
         if intervals is not None:
             source.sequences = IntervalSet([(0, intervals)])
         return source
@@ -92,15 +92,15 @@ def company_of(key: bytes) -> bytes:
     return key[: -_PSEUDONYM - 1]
 
 
-def segments(kind: bytes, key: bytes, born: int) -> bytes:
+def segments(kind: bytes, key: bytes, first_offset: int) -> bytes:
     """How the keys of an incarnation's segments begin."""
-    return kind + key + born.to_bytes(WORD, "big")
+    return kind + key + first_offset.to_bytes(WORD, "big")
 
 
 def segment_key(kind: bytes, source: Source, low: int, day: int = -1) -> bytes:
     """The key of a leaf."""
     middle = b"" if day < 0 else day.to_bytes(WORD, "big")
-    return segments(kind, source.key, source.born) + middle + low.to_bytes(WORD, "big")
+    return segments(kind, source.key, source.first_offset) + middle + low.to_bytes(WORD, "big")
 
 
 def low_of(key: bytes) -> int:
@@ -108,8 +108,8 @@ def low_of(key: bytes) -> int:
     return int.from_bytes(key[-WORD:], "big")
 
 
-def take_apart(key: bytes) -> tuple[bytes, int, int, int]:
-    """(name, born, day or -1, low) of a segment's key."""
+def split_segment_key(key: bytes) -> tuple[bytes, int, int, int]:
+    """(name, first_offset, day or -1, low) of a segment's key."""
     end = key.index(b"|") + 1 + _PSEUDONYM
     words = [int.from_bytes(key[at : at + WORD], "big") for at in range(end, len(key), WORD)]
     return key[1:end], words[0], words[1] if len(words) == 3 else -1, words[-1]
@@ -128,7 +128,7 @@ def writes_of(source: Source, fence: int) -> Iterator[tuple[bytes, bytes]]:
     inline = single if single is not None and len(single) <= _INLINE else None
     changed = source.sequences.written()
     base = None if source.key.endswith(source.base) else source.base
-    yield b"s" + source.key, seal(fence, (source.born, source.last_time, inline, base))
+    yield b"s" + source.key, seal(fence, (source.first_offset, source.last_time, inline, base))
     if inline is None:
         for low, leaf in changed:
             yield segment_key(b"q", source, low), seal(fence, leaf)

@@ -21,7 +21,7 @@ from agents.core.accept.source import (
     read_intervals,
     segment_key,
     segments,
-    take_apart,
+    split_segment_key,
     writes_of,
 )
 from agents.core.shared.store import Store, walk
@@ -130,10 +130,10 @@ class Sources:
         source = self.known.get(company_of(key), _NONE).get(key)
         return source if source is not None or self._store is None else self._recall(self._store, key)
 
-    def begin(self, key: bytes, base: bytes, offset: int, former: Source | None, graves: list[bytes]) -> Source:
+    def begin(self, key: bytes, base: bytes, offset: int, former: Source | None, tombstones: list[bytes]) -> Source:
         """A source that is seen for the first time, or again after its ``former`` was forgotten, from ``offset`` on."""
         if former is not None and self._store is None:  # in a store a sweep finds what it left behind
-            graves.extend(keys_of(former)[1:])
+            tombstones.extend(keys_of(former)[1:])
         source = Source(key, offset, base)
         company = company_of(key)
         if former is None and company in self._counts:
@@ -201,9 +201,9 @@ class Sources:
             self._put(source)
         leaves: dict[tuple[bytes, int], list[tuple[int, bytes]]] = {}
         for key, value in segments:
-            name, born, day, low = take_apart(key)
+            name, first_offset, day, low = split_segment_key(key)
             owner = self._in_memory(name)
-            if owner is None or owner.born != born or (day >= 0 and self._day_is_over(day, watermark)):
+            if owner is None or owner.first_offset != first_offset or (day >= 0 and self._day_is_over(day, watermark)):
                 dead.append(key)
             elif day >= 0 or not inline[name]:
                 leaves.setdefault((name, day), []).append((low, value))
@@ -242,14 +242,14 @@ class Sources:
             source = Source.restored(key, value)
             source.fetch_day = self._fetch_day
             if read_head(value)[2] is None:
-                leaves = store.scan(segments(b"q", key, source.born))
+                leaves = store.scan(segments(b"q", key, source.first_offset))
                 source.sequences = IntervalSet([(low_of(name), read_intervals(leaf)) for name, leaf in leaves])
         if source is not None:
             self._put(source)
         return source
 
     def _fetch_day(self, source: Source, day: int) -> HashLeaves:
-        store, prefix = self._store, segments(b"i", source.key, source.born) + day.to_bytes(WORD, "big")
+        store, prefix = self._store, segments(b"i", source.key, source.first_offset) + day.to_bytes(WORD, "big")
         if store is None:
             return HashLeaves()
 
@@ -261,16 +261,16 @@ class Sources:
         return HashLeaves.stored([low_of(name) for name, _ in store.scan(prefix)], fetch)
 
     def _head(self, key: bytes) -> tuple[int, int] | None:
-        """When the source was born, and its last time; None where there is none."""
+        """The first offset of the source and its last time; None where there is none."""
         source = self._in_memory(key)
         if source is not None:
-            return source.born, source.last_time
+            return source.first_offset, source.last_time
         value = None if self._store is None else self._store.get(b"s" + key)
         return None if value is None else read_head(value)[:2]
 
     # ---- expiry
 
-    def is_reborn(self, key: bytes, watermark: int) -> bool:
+    def is_known_again(self, key: bytes, watermark: int) -> bool:
         """Whether the key of a source that was found dead is alive again."""
         head = self._head(key[1:]) if key[:1] == b"s" else None
         return head is not None and not self._is_behind(head[1], watermark)
@@ -279,12 +279,12 @@ class Sources:
         """Whether a key of any of the kinds above is dead; others are not."""
         if key[:1] == b"s":
             return self._is_behind(read_head(value)[1], watermark)
-        return key[:1] in {b"q", b"i"} and self._is_left_behind(*take_apart(key)[:3], watermark)
+        return key[:1] in {b"q", b"i"} and self._is_left_behind(*split_segment_key(key)[:3], watermark)
 
-    def _is_left_behind(self, name: bytes, born: int, day: int, watermark: int) -> bool:
+    def _is_left_behind(self, name: bytes, first_offset: int, day: int, watermark: int) -> bool:
         """Whether a segment is of a former incarnation, or of a day that is over."""
         head = self._head(name)
-        if head is None or head[0] != born or self._is_behind(head[1], watermark):
+        if head is None or head[0] != first_offset or self._is_behind(head[1], watermark):
             return True
         return day >= 0 and self._day_is_over(day, watermark)
 
@@ -324,7 +324,7 @@ class Sources:
         """Every key of a source in ``store``, None for one that is alive; what is dead leaves memory too."""
         for key, value in walk(store, b"s"):
             name = key[1:]
-            dead = self.is_dead(key, value, watermark) and not self.is_reborn(key, watermark)
+            dead = self.is_dead(key, value, watermark) and not self.is_known_again(key, watermark)
             if dead:
                 self._take_out(self.known, name)
                 self._take_out(self._older, name)
@@ -336,7 +336,7 @@ class Sources:
         group, dead = b"", False
         for key, _ in chain(walk(store, b"q"), walk(store, b"i")):
             if key[:-WORD] != group:  # leaves of one day are alive or dead together
-                group, dead = key[:-WORD], self._is_left_behind(*take_apart(key)[:3], watermark)
+                group, dead = key[:-WORD], self._is_left_behind(*split_segment_key(key)[:3], watermark)
             yield key if dead else None
 
     def _drop_days(self, name: bytes, watermark: int) -> None:

@@ -1,4 +1,4 @@
-"""The state of the first fold, and what one chunk comes to: shared by its record-wise and its plain part."""
+"""The state of the first fold, and what one chunk comes to: shared by its record-wise and its fast path."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -105,19 +105,19 @@ class RawState:
         "consent",
         "deciding",
         "entry",
-        "graves",
+        "fast_path_types",
         "most_intervals",
         "new_companies",
         "out",
         "partition",
         "partitions",
         "pending",
-        "plain_types",
         "pseudonyms",
         "shapes",
         "size",
         "sources",
         "store",
+        "tombstones",
         "types",
     )
 
@@ -131,7 +131,7 @@ class RawState:
         self.deciding = deciding
         self.types = types = deciding.catalogue.accepted
         self.shapes = Shapes(types)
-        self.plain_types = declared(types)
+        self.fast_path_types = declared(types)
         """As the compiled part knows them; None where it is not built."""
         self.pseudonyms = pseudonyms
         self.partition = partition
@@ -143,7 +143,7 @@ class RawState:
         self.consent = Consent()
         self.books = Books(partition)
         self.pending = Pending(deciding)
-        self.graves: list[bytes] = []
+        self.tombstones: list[bytes] = []
         self.store: Store | None = None
         self.most_intervals = 0
         self.begin_chunk()
@@ -174,14 +174,14 @@ class RawState:
         name = key.decode("ascii", "replace")
         return name if is_company(name) else None
 
-    def takes_in(self, company: str) -> bool:
+    def admits(self, company: str) -> bool:
         """Whether a company is known, as of the present event, or may be taken in as new."""
         entry, fresh = self.entry, self.new_companies
         if fresh.has(company) or self.consent.count(company.encode()) or self.consent.is_closed(company):
             return True
         if self.sources.knows(company.encode(), entry.event_watermark):
             return True
-        if not fresh.take(company):
+        if not fresh.admit(company):
             return False
         self.size += NEW_COMPANY_COST + len(company)
         if entry.unknown_withdrew:
@@ -193,7 +193,7 @@ class RawState:
         return self.pseudonyms.source(company, source.partition("#")[0])
 
     def took(self, count: int, fence: int, stands: tuple[int, int, int], size: int, hours: Iterable[int]) -> None:
-        """The plain part has counted ``count`` events up to raw offset ``fence``.
+        """The fast path has counted ``count`` events up to raw offset ``fence``.
 
         ``stands`` are append time, event watermark and closing watermark now; ``hours`` are hours since 1970 into which
         events fell, each doubled, and one more where somebody was active.

@@ -24,18 +24,18 @@ class Verdicts:
 
     __slots__ = (
         "_append_time",
+        "_by_code",
         "_codes",
         "_first",
         "_last",
+        "_named",
         "_offset",
         "_outcomes",
         "_received",
         "_record_duplicates",
         "_rows",
         "_state",
-        "_tally",
         "_template",
-        "_told",
         "_topic",
         "_unnamed",
     )
@@ -50,7 +50,7 @@ class Verdicts:
         self._offset = 0
         self._codes: dict[str, bytearray] = {}
         """Of the record at hand: codes of what became of events, by company."""
-        self._told = self._unnamed = 0
+        self._named = self._unnamed = 0
         """Rejections of the record at hand that are written, and that are not."""
         self.begin_chunk()
 
@@ -60,12 +60,12 @@ class Verdicts:
         self._first = self._last = 0
         self._outcomes = bytearray()
         """Of events of which no company is known, packed; they are of raw offsets ``_first`` to ``_last``."""
-        self._tally = [0] * (max(OUTCOME_CODES.values()) + 1)
+        self._by_code = [0] * (max(OUTCOME_CODES.values()) + 1)
 
     def begin(self, offset: int, append_time: int) -> None:
         """A record at this raw offset; ``append_time`` is the greatest so far, in milliseconds."""
         self._offset = offset
-        self._told = self._unnamed = 0
+        self._named = self._unnamed = 0
         if append_time != self._append_time:
             self._append_time = append_time
             self._received = instant(append_time, fraction=True)
@@ -91,17 +91,17 @@ class Verdicts:
             self._state.books.account("")
         self._last = self._offset
         self._outcomes += pack_outcome(self._offset, code) * count
-        self._tally[code] += count
+        self._by_code[code] += count
 
     def refuse(self, event: Event, reason: Reason, at: str, *, named: bool) -> None:
         """The next event is refused; ``named`` says whether its company and source may be told."""
         self._note(event.company if named else "", _CODES[reason])
         if reason is Reason.DUPLICATE and not self._record_duplicates:
             return
-        if self._told >= MOST_NAMED:
+        if self._named >= MOST_NAMED:
             self._unnamed += 1
             return
-        self._told += 1
+        self._named += 1
         path = at if event.index is None else f"/{event.index}{at}"
         if not named:
             self._rows.append((None, self._template.encode(self._offset, reason, path)))
@@ -115,8 +115,8 @@ class Verdicts:
         """The next events, or the record as a whole, are refused for their form."""
         reason, count = refusal.reason, refusal.count
         self._note_nameless(_CODES[reason], count)
-        named = min(count, MOST_NAMED - self._told)
-        self._told += named
+        named = min(count, MOST_NAMED - self._named)
+        self._named += named
         self._unnamed += count - named
         if named == 1:
             self._rows.append((None, self._template.encode(self._offset, reason, refusal.path)))
@@ -135,7 +135,7 @@ class Verdicts:
         self._outcomes += pack_each(offsets, [_AT_ONCE[verdict] for verdict in found])
         self._last = offsets[-1]
         for verdict, code in enumerate(_AT_ONCE):
-            self._tally[code] += found.count(verdict)
+            self._by_code[code] += found.count(verdict)
         self._rows += [(None, value) for value in self._template.encode_each(offsets, found, AT_ONCE)]
 
     def end(self) -> None:
@@ -153,7 +153,7 @@ class Verdicts:
     def end_chunk(self) -> None:
         """Enter the events of which no company is known; whatever is in the books under none comes from here."""
         if self._outcomes:
-            counts = {code: count for code, count in enumerate(self._tally) if count}
+            counts = {code: count for code, count in enumerate(self._by_code) if count}
             self._enter("", (self._first, self._last), self._outcomes, counts)
 
     def _enter(self, company: str, ends: tuple[int, int], outcomes: bytearray, counts: dict[int, int]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from agents.core.count.plan import Plan, ShapePlan
-from agents.core.count.pre_aggregate import Tally, tally
+from agents.core.count.pre_aggregate import PreAggregate, pre_aggregate
 from agents.core.shared.windows import day_of
 from schemas.limits import DAY_MS
 from schemas.wire.clean import CleanChunk
@@ -33,7 +33,7 @@ class Slice(NamedTuple):
 
     begin: int
     end: int
-    tally: Tally
+    pre_aggregate: PreAggregate
     rows: int
     row_bytes: int
 
@@ -75,7 +75,7 @@ class _Cutting:
 
     def cut(self, begin: int, end: int) -> Iterator[Slice]:
         """The events from index ``begin`` to before ``end``."""
-        found = tally(self._chunk, begin, end, self._active, self._installs)
+        found = pre_aggregate(self._chunk, begin, end, self._active, self._installs)
         rows = self._rows(found)
         is_large = rows * self._row_bytes > BATCH_COST
         middle = _between_records(self._chunk.offsets, begin, end) if is_large else end
@@ -85,7 +85,7 @@ class _Cutting:
             yield from self.cut(begin, middle)
             yield from self.cut(middle, end)
 
-    def _rows(self, found: Tally) -> int:
+    def _rows(self, found: PreAggregate) -> int:
         rows = sum([self._grouped[group[1]] + group[3] * self._single[group[1]] for group in found.counts])
         rows += len(found.users)
         rows += sum([self._joined[group[1]] for group in found.installs])

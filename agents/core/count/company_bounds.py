@@ -120,7 +120,7 @@ class CompanyBounds:
         """The closing watermark before the next record, which never falls."""
         self._floor = (closing - self._deciding.lateness) // DAY_MS
 
-    def take(self, company: str, end: int, kind: Held) -> bool:
+    def admit(self, company: str, end: int, kind: Held) -> bool:
         """Count one more, of a window that ends at ``end`` (ms since 1970 UTC); False where the company has no room."""
         held = self._companies.get(company)
         if held is None:
@@ -168,8 +168,8 @@ class CompanyBounds:
     def restore(self, company: str, value: bytes) -> None:
         """Take up a company; raises :class:`agents.core.shared.joins.StateError`."""
         held = self._companies[company] = _Company()
-        for day, *told in _read(value):
-            counts = held.days[day] = [*told, *[0] * (_KINDS - len(told))]
+        for day, *stored in _read(value):
+            counts = held.days[day] = [*stored, *[0] * (_KINDS - len(stored))]
             held.totals = [total + count for total, count in zip(held.totals, counts, strict=True)]
 
     def drop_expired(self, closing: int) -> list[str]:

@@ -33,7 +33,7 @@ class LateChanges:
         """These events, ascending, added so much each to ``figure``; the last found its window closed."""
         self._found.setdefault(figure, []).append(added)
 
-    def tell(self, change: LateChange) -> None:
+    def add(self, change: LateChange) -> None:
         """A change of a figure to which events do not only add."""
         self._settled.append(change)
 

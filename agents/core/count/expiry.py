@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 from agents.core.count.company_bounds import bounds_key
 from agents.core.count.figure import Figure
 from agents.core.count.kinds.activity import user_key
-from agents.core.count.pending_windows import ahead_key
+from agents.core.count.pending_windows import pending_key
 from agents.core.count.state import Entry
 from schemas.catalogue.metrics import Distinct, Kind
 
 if TYPE_CHECKING:
     from agents.core.count.fold import AggregateFold
 
-__all__ = ["Graves"]
+__all__ = ["Tombstones"]
 
-_MOST_GRAVES = 1000
+_MOST_TOMBSTONES = 1000
 """Keys deleted with one chunk at most."""
 _MOST_SWEPT = 4000
 """Users looked at for expiry with one chunk at most."""
 
 
-class Graves:
+class Tombstones:
     """What figures, members and users have expired; the state forgets them before their keys are deleted."""
 
     def __init__(self, fold: "AggregateFold") -> None:
@@ -36,21 +36,21 @@ class Graves:
         """Keys that a recovery found expired."""
         self._keys.extend(keys)
 
-    def bury(self, entry: Entry) -> list[bytes]:
+    def next_batch(self, entry: Entry) -> list[bytes]:
         """Expired keys to be deleted now."""
-        graves, fold = self._keys, self._fold
-        if len(graves) < _MOST_GRAVES:
-            for figure in fold.figures.drop_expired(entry, _MOST_GRAVES):
+        tombstones, fold = self._keys, self._fold
+        if len(tombstones) < _MOST_TOMBSTONES:
+            for figure in fold.figures.drop_expired(entry, _MOST_TOMBSTONES):
                 if fold.figures.is_written(figure):
-                    graves.append(b"f" + figure.id)
-                graves.extend(self._beside(figure))
-            graves.extend(ahead_key(company) for company in fold.figures.drop_ahead(entry))
-            graves.extend(bounds_key(company) for company in fold.bounds.drop_expired(entry.closing_watermark))
+                    tombstones.append(b"f" + figure.id)
+                tombstones.extend(self._beside(figure))
+            tombstones.extend(pending_key(company) for company in fold.figures.drop_pending(entry))
+            tombstones.extend(bounds_key(company) for company in fold.bounds.drop_expired(entry.closing_watermark))
             swept = fold.activity.drop_expired(entry.event_watermark, _MOST_SWEPT)
-            graves.extend(user_key(company, user) for company, user in swept)
-        buried = [graves.popleft() for _ in range(min(_MOST_GRAVES, len(graves)))]
-        buried += fold.members.dead(_MOST_GRAVES - len(buried))
-        return [key for key in buried if not self._is_alive(key, entry)]
+            tombstones.extend(user_key(company, user) for company, user in swept)
+        deleted = [tombstones.popleft() for _ in range(min(_MOST_TOMBSTONES, len(tombstones)))]
+        deleted += fold.members.dead(_MOST_TOMBSTONES - len(deleted))
+        return [key for key in deleted if not self._is_alive(key, entry)]
 
     def _beside(self, figure: Figure) -> Iterable[bytes]:
         """What the state held beside a figure that has expired."""
@@ -64,7 +64,7 @@ class Graves:
     def _is_alive(self, key: bytes, entry: Entry) -> bool:
         """Whether a user or a company came back after expiry; windows cannot."""
         if key[:1] == b"w":
-            return key[1:].decode() in self._fold.figures.ahead
+            return key[1:].decode() in self._fold.figures.pending
         if key[:1] == b"x":
             return self._fold.bounds.has(key[1:].decode())
         if key[:1] != b"a":

@@ -5,9 +5,9 @@ from heapq import heappop, heappush
 
 from agents.core.count.company_bounds import SERIES, CompanyBounds
 from agents.core.count.figure import Figure, Window
-from agents.core.count.pending_windows import Ahead, Run, Slide
+from agents.core.count.pending_windows import PendingWindows, Run, Slide
 from agents.core.count.plan import Targets
-from agents.core.count.state import Entry, Named, StateError, ahead_expired, name_of, span_expired
+from agents.core.count.state import Entry, Named, StateError, name_of, pending_expired, span_expired
 from agents.core.shared.windows import NEVER, anchor_of, day_of, span_of
 from schemas.bounds import Bound
 from schemas.catalogue.metrics import Metric, WindowSize
@@ -28,7 +28,7 @@ class Figures:
         self.deciding = deciding
         self._bounds = CompanyBounds(deciding) if bounds is None else bounds
         self.slides = slides
-        self.ahead: dict[str, Ahead] = {}
+        self.pending: dict[str, PendingWindows] = {}
         """By company."""
         self.windows: dict[bytes, Window] = {}
         """By the aggregate id of their figure without dimensions."""
@@ -73,7 +73,7 @@ class Figures:
         """Whether the window, and its company, may have one more series by name."""
         if window.named >= self.deciding.max_series:
             return False
-        return self._bounds.take(window.company, window.span.end, SERIES[window.metric.kind])
+        return self._bounds.admit(window.company, window.span.end, SERIES[window.metric.kind])
 
     def counted(self, company: str, hour: int, targets: Targets) -> tuple[Figure, ...]:
         """The figures of ``targets`` for an hour since 1970; those asked for lately are remembered."""
@@ -113,43 +113,45 @@ class Figures:
 
     # ---- windows ahead
 
-    def restore_ahead(self, company: str, through: int, named: Mapping[str, list[Run]]) -> None:
+    def restore_pending(self, company: str, through: int, named: Mapping[str, list[Run]]) -> None:
         """Take up what the state holds; raises :class:`agents.core.count.state.StateError`."""
-        ahead = self.ahead[company] = Ahead(through, len(self.slides))
+        pending = self.pending[company] = PendingWindows(through, len(self.slides))
         places = {slide.name: place for place, slide in enumerate(self.slides)}
         for name, runs in named.items():
             if name not in places:
                 raise StateError("what lies ahead of a company is of no known metric")
-            ahead.runs[places[name]] = runs
+            pending.runs[places[name]] = runs
 
-    def take_ahead(self, named: Named, value: int, last: int, closing: int) -> bool:
+    def add_pending(self, named: Named, value: int, last: int, closing: int) -> bool:
         """Keep a figure of the state with what lies ahead, if it does: an earlier release or a promotion left it so."""
         day = day_of(named.anchor)
         if named.size.sliding_days is None:
             return False
-        ahead = self.ahead.get(named.company)
-        if day <= (day_of(closing) if ahead is None else ahead.through):
+        pending = self.pending.get(named.company)
+        if day <= (day_of(closing) if pending is None else pending.through):
             return False
-        if ahead is None:
-            ahead = self.ahead[named.company] = Ahead(day_of(closing), len(self.slides))
+        if pending is None:
+            pending = self.pending[named.company] = PendingWindows(day_of(closing), len(self.slides))
         place = [(slide.metric.name, slide.size) for slide in self.slides].index((named.metric, named.size))
-        ahead.take(place, day, value, last)
+        pending.add_figure(place, day, value, last)
         return True
 
-    def reach(self, company: str, day: int, entry: Entry) -> tuple[Ahead, list[Figure]]:
+    def reach(self, company: str, day: int, entry: Entry) -> tuple[PendingWindows, list[Figure]]:
         """What lies ahead of a company past ``day`` or a later one, and the figures of what lay there before."""
-        ahead = self.ahead.get(company)
-        if ahead is None:
-            ahead = self.ahead[company] = Ahead(day, len(self.slides))
-            return ahead, []
-        return ahead, [figure for place, run in ahead.reach(day) for figure in self._made(company, place, run, entry)]
+        pending = self.pending.get(company)
+        if pending is None:
+            pending = self.pending[company] = PendingWindows(day, len(self.slides))
+            return pending, []
+        return pending, [
+            figure for place, run in pending.reach(day) for figure in self._made(company, place, run, entry)
+        ]
 
     def show(self, entry: Entry) -> None:
         """Make figures, in memory alone, of what lies ahead and is to be shown under the closing watermark."""
         day = day_of(entry.closing_watermark)
         if day > self._shown_through:
-            for company, ahead in self.ahead.items():
-                for place, run in ahead.shown(self._shown_through, day):
+            for company, pending in self.pending.items():
+                for place, run in pending.shown(self._shown_through, day):
                     self._made(company, place, run, entry)
             self._shown_through = day
 
@@ -169,8 +171,8 @@ class Figures:
         for window in self.windows.values():
             if window.span.shows > closing:
                 yield from window.figures()
-        for company, ahead in self.ahead.items():
-            for place, runs in enumerate(ahead.runs):
+        for company, pending in self.pending.items():
+            for place, runs in enumerate(pending.runs):
                 slide = self.slides[place]
                 for run in runs:
                     for end in range(max(run.begin, day_of(closing) + 1), run.end):
@@ -182,7 +184,7 @@ class Figures:
 
     # ---- expiry
 
-    def drop_ahead(self, entry: Entry) -> list[str]:
+    def drop_pending(self, entry: Entry) -> list[str]:
         """Forget what lay ahead of companies and has expired, once a day of event time; these companies."""
         day = day_of(entry.emitted_event_watermark - self.deciding.lateness)
         if day <= self._swept_through:
@@ -190,18 +192,18 @@ class Figures:
         self._swept_through = day
         dead = [
             company
-            for company, ahead in self.ahead.items()
-            if ahead_expired(ahead.last_day, ahead.last_change, entry, self.deciding)
+            for company, pending in self.pending.items()
+            if pending_expired(pending.last_day, pending.last_change, entry, self.deciding)
         ]
         for company in dead:
-            del self.ahead[company]
+            del self.pending[company]
         return dead
 
     def is_written(self, figure: Figure) -> bool:
         """Whether the state holds the figure as such, and not as lying ahead."""
         window = figure.window
-        ahead = None if window.span.size.sliding_days is None else self.ahead.get(window.company)
-        return ahead is None or day_of(window.span.end) - 1 <= ahead.through
+        pending = None if window.span.size.sliding_days is None else self.pending.get(window.company)
+        return pending is None or day_of(window.span.end) - 1 <= pending.through
 
     def drop_expired(self, entry: Entry, limit: int) -> list[Figure]:
         """Forget expired windows, at most ``limit`` of them; their figures."""

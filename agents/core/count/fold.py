@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agents.core.count.batches import BATCH_COST, Slice, slices
 from agents.core.count.company_bounds import CompanyBounds
-from agents.core.count.expiry import Graves
+from agents.core.count.expiry import Tombstones
 from agents.core.count.figure import Figure
 from agents.core.count.figures import Figures
 from agents.core.count.kinds.active_users import ActiveUsers
@@ -20,7 +20,7 @@ from agents.core.count.kinds.distributions import Distributions
 from agents.core.count.kinds.gauges import Gauges
 from agents.core.count.kinds.members import Members
 from agents.core.count.kinds.part import Changes, KindPart, Stretch
-from agents.core.count.pending_windows import read_ahead
+from agents.core.count.pending_windows import read_pending
 from agents.core.count.plan import Plan, ShapePlan
 from agents.core.count.state import (
     Entry,
@@ -75,7 +75,7 @@ class AggregateFold:
         self.gauges = Gauges(self.figures, self._changes, self.bounds)
         self.distributions = Distributions(self.figures, self._changes)
         self._store: Store | None = None
-        self._graves = Graves(self)
+        self._tombstones = Tombstones(self)
         self._users = ActiveUsers(self.figures, self._changes, self.activity, self.plan, self.entry)
         self._sources = DistinctSources(self.figures, self._changes, self.members, self.bounds)
         additive = Additive(self.figures, self._changes)
@@ -98,7 +98,7 @@ class AggregateFold:
         self._users.restore(found)
         for key, value in found.items():
             if key[:1] == b"w":
-                self.figures.restore_ahead(key[1:].decode(), *read_ahead(value))
+                self.figures.restore_pending(key[1:].decode(), *read_pending(value))
         beside = []
         for key, value in found.items():
             kind = key[:1]
@@ -114,10 +114,10 @@ class AggregateFold:
             self._restore_beside(key, value)
         self._require_whole()
         self.figures.show(self.entry)
-        self._graves.add(expired)
+        self._tombstones.add(expired)
         return expired
 
-    def take_up(self, joined: JoinedLog) -> None:
+    def restore_from(self, joined: JoinedLog) -> None:
         """As :meth:`restore`; users and sources stay in the store, where the joined state has one."""
         if joined.store is None:
             self.restore(joined.items())
@@ -135,7 +135,7 @@ class AggregateFold:
 
     def _restore_figure(self, identity: str, value: int, last: int, corrected: bool, more: tuple[int, ...]) -> None:
         named = name_of(identity)
-        if self.figures.take_ahead(named, value, last, self.entry.closing_watermark):
+        if self.figures.add_pending(named, value, last, self.entry.closing_watermark):
             return
         metric = self.plan.metrics.get(named.metric)
         if metric is None:
@@ -245,7 +245,7 @@ class AggregateFold:
         writes.update(self.bounds.writes(fence))
         self.figures.dirty.update(changes.touched)
         changes.touched, changes.written = {}, {}
-        writes.update(dict.fromkeys(self._graves.bury(self.entry)))
+        writes.update(dict.fromkeys(self._tombstones.next_batch(self.entry)))
         if self._store is not None:
             self._store.write((key, value) for key, value in writes.items() if key[:1] in _STORED)
             self.activity.settle(sum(key[:1] == b"a" and value is None for key, value in writes.items()))

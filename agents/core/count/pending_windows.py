@@ -14,7 +14,7 @@ from typing import NamedTuple
 from agents.core.shared.joins import seal, value_reader
 from schemas.catalogue.metrics import Metric, WindowSize
 
-__all__ = ["Ahead", "Run", "Slide", "added", "ahead_key", "read_ahead", "sliding_ends"]
+__all__ = ["PendingWindows", "Run", "Slide", "added", "pending_key", "read_pending", "sliding_ends"]
 
 
 class Run(NamedTuple):
@@ -42,12 +42,12 @@ class Slide(NamedTuple):
 _read = value_reader("what lies ahead of a company", tuple[int, dict[str, list[tuple[int, int, int, int]]]])
 
 
-def ahead_key(company: str) -> bytes:
+def pending_key(company: str) -> bytes:
     """The state's key of what lies ahead of a company."""
     return b"w" + company.encode()
 
 
-def read_ahead(value: bytes) -> tuple[int, dict[str, list[Run]]]:
+def read_pending(value: bytes) -> tuple[int, dict[str, list[Run]]]:
     """``through`` and the runs by a slide's name; raises :class:`agents.core.shared.joins.StateError`."""
     through, runs = _read(value)
     return through, {name: [Run(*run) for run in found] for name, found in runs.items()}
@@ -93,7 +93,7 @@ def _put(runs: list[Run], run: Run) -> None:
         runs.append(run)
 
 
-class Ahead:
+class PendingWindows:
     """What lies ahead of one company, by the slides of the catalogue, in their order."""
 
     __slots__ = ("runs", "through")
@@ -132,7 +132,7 @@ class Ahead:
         if begin < end:
             self.runs[slide] = added(self.runs[slide], begin, end, by, offset)
 
-    def take(self, slide: int, day: int, value: int, last: int) -> None:
+    def add_figure(self, slide: int, day: int, value: int, last: int) -> None:
         """A figure in the state of a window that is ahead, as an earlier release or a promotion left it.
 
         Of two for one window that with the later change holds: values only grow.

@@ -50,8 +50,8 @@ class Targets:
 class ShapePlan:
     """Whether a user of the event was active, and the metrics that it belongs to, by how they are folded.
 
-    ``untold`` names the metrics of which the shape does not tell whether or where the event belongs: it was written
-    when fewer fields of its type were allowed. Shapes of the catalogue in force leave nothing untold.
+    ``incomplete`` names the metrics of which the shape does not tell whether or where the event belongs: it was written
+    when fewer fields of its type were allowed. Shapes of the catalogue in force leave nothing incomplete.
     """
 
     active: bool
@@ -60,7 +60,7 @@ class ShapePlan:
     sources: Targets
     gauges: Targets
     distributions: Targets
-    untold: frozenset[str] = frozenset()
+    incomplete: frozenset[str] = frozenset()
 
 
 class Plan:
@@ -126,7 +126,7 @@ class Plan:
         entry = self._types[shape.type]
         # Allowed fields are only ever added at the end, so of an older shape those that it lacks are the last.
         fields = dict(zip(entry.allowed[: len(shape.values)], shape.values, strict=True))
-        untold: set[str] = set()
+        incomplete: set[str] = set()
 
         def targets(kind: Kind) -> Targets:
             found = []
@@ -137,12 +137,12 @@ class Plan:
                 if needed(metric) <= fields.keys() and place < shape.measures:
                     found.append(Target(metric, tuple(fields[name] for name in metric.dimensions), place))
                 else:
-                    untold.add(metric.name)
+                    incomplete.add(metric.name)
             return Targets(tuple(found))
 
         decided = not isinstance(entry.passive, tuple) or entry.passive[0] in fields
         if not decided:
-            untold.update(metric.name for metric in self.users)
+            incomplete.update(metric.name for metric in self.users)
         active = bool(self.users) and decided and entry.activates(shape.values)
         return ShapePlan(
             active,
@@ -151,7 +151,7 @@ class Plan:
             sources=targets(Kind.DISTINCT),
             gauges=targets(Kind.GAUGE),
             distributions=targets(Kind.DISTRIBUTION),
-            untold=frozenset(untold),
+            incomplete=frozenset(incomplete),
         )
 
 

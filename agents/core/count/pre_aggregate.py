@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from agents.core.native import tally_columns
+from agents.core.native import pre_aggregate_columns
 from schemas.limits import HOUR_MS
 from schemas.wire.clean import CleanChunk
 
-__all__ = ["Group", "Tally", "events_of", "tally", "tally_in_python"]
+__all__ = ["Group", "PreAggregate", "events_of", "pre_aggregate", "pre_aggregate_in_python"]
 
 _DAY_HOURS = 24
 Group = tuple[int, int, int]
@@ -21,7 +21,7 @@ _MOST_WIDTH = 255
 """Measures of an event that the compiled form takes."""
 
 
-class Tally(NamedTuple):
+class PreAggregate(NamedTuple):
     """Numbers are those of the chunk's dictionaries and columns; hours and days count from 1970-01-01 UTC."""
 
     counts: list[tuple[int, int, int, int, int]]
@@ -37,23 +37,23 @@ class Tally(NamedTuple):
     """
 
 
-def tally(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: bytes) -> Tally:
+def pre_aggregate(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: bytes) -> PreAggregate:
     """The events from index ``begin`` to before ``end``; ``active`` and ``installs`` hold a byte a shape, 1 for yes.
 
     Raises IndexError where a column points past its dictionary: no fold wrote such a chunk.
     """
     widths = [shape.measures for shape in chunk.shapes]
-    if tally_columns is not None and max(widths, default=0) <= _MOST_WIDTH:
+    if pre_aggregate_columns is not None and max(widths, default=0) <= _MOST_WIDTH:
         columns = (chunk.times, chunk.company, chunk.shape, chunk.user, chunk.source, chunk.measures)
         sizes = (len(chunk.companies), len(chunk.users), len(chunk.sources), _position(chunk, begin))
-        found = tally_columns(columns, begin, end, active, installs, bytes(widths), sizes)
+        found = pre_aggregate_columns(columns, begin, end, active, installs, bytes(widths), sizes)
         if found is not None:  # None where groups collide past the bound
-            return Tally(*found)
-    return tally_in_python(chunk, begin, end, active, installs)
+            return PreAggregate(*found)
+    return pre_aggregate_in_python(chunk, begin, end, active, installs)
 
 
-def tally_in_python(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: bytes) -> Tally:
-    """As :func:`tally`, without the compiled form."""
+def pre_aggregate_in_python(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: bytes) -> PreAggregate:
+    """As :func:`pre_aggregate`, without the compiled form."""
     hours = [time // HOUR_MS for time in chunk.times[begin:end]]
     company, shape, user = chunk.company[begin:end], chunk.shape[begin:end], chunk.user[begin:end]
     groups = [*zip(company, shape, hours, strict=True)]
@@ -69,7 +69,7 @@ def tally_in_python(chunk: CleanChunk, begin: int, end: int, active: bytes, inst
             if installs[kind]:
                 sources.setdefault((of, kind, source, hour), at)
     sums = _sums_of(chunk, groups, begin)
-    return Tally(
+    return PreAggregate(
         [(*group, sizes[group], last) for group, last in lasts.items()],
         [(*key, at) for key, at in users.items()],
         [(*key, at) for key, at in sources.items()],

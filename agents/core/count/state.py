@@ -25,7 +25,7 @@ from dataclasses import astuple, dataclass, field
 
 from agents.core.count.company_bounds import newest_day
 from agents.core.count.kinds.activity import days_kept, read_days
-from agents.core.count.pending_windows import Run, read_ahead
+from agents.core.count.pending_windows import Run, read_pending
 from agents.core.shared.control import InForce
 from agents.core.shared.entries import read_entry
 from agents.core.shared.joins import ENTRY_KEY, StateError, seal, value_reader
@@ -39,11 +39,11 @@ __all__ = [
     "Entry",
     "Named",
     "StateError",
-    "ahead_expired",
     "alive",
     "identity_in",
     "is_expired",
     "name_of",
+    "pending_expired",
     "read_figure",
     "read_nothing",
     "span_expired",
@@ -132,7 +132,7 @@ def span_expired(span: Span, entry: Entry, deciding: Deciding) -> bool:
     )
 
 
-def ahead_expired(last_day: int, last_change: int, entry: Entry, deciding: Deciding) -> bool:
+def pending_expired(last_day: int, last_change: int, entry: Entry, deciding: Deciding) -> bool:
     """Whether all windows ahead of a company have expired, of which the last ends with ``last_day``."""
     span = span_of(WindowSize.DAY, last_day * DAY_MS, deciding)  # closes as the sliding windows that end with it
     return span_expired(span, entry, deciding) and last_change <= entry.emitted_fence
@@ -147,10 +147,10 @@ def is_expired(key: bytes, value: bytes, entry: Entry, deciding: Deciding) -> bo
     if kind == b"x":
         return newest_day(value) < (entry.closing_watermark - deciding.lateness) // DAY_MS
     if kind == b"w":
-        through, of_slides = read_ahead(value)
+        through, of_slides = read_pending(value)
         runs: list[Run] = [run for found in of_slides.values() for run in found]
         last_day = max([through, *(run.end - 1 for run in runs)])
-        return ahead_expired(last_day, max((run.last for run in runs), default=-1), entry, deciding)
+        return pending_expired(last_day, max((run.last for run in runs), default=-1), entry, deciding)
     if kind in {b"f", b"m", b"g", b"d"}:
         named = name_of(identity_in(key))
         over = span_expired(span_of(named.size, named.anchor, deciding), entry, deciding)

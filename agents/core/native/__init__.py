@@ -1,11 +1,11 @@
 """The compiled part, in C: optional, built as the package is installed where there is a compiler.
 
-``pre_aggregate.c`` groups events for the second fold. ``fast_path.c`` is the plain part of the first: ``stored.h`` reads records as
-a fetch brought them, ``records.h`` is a sequence of them, ``short.h`` tells which can only be refused; ``parsed.h``
-reads them into columns, by the fields that ``typed.h`` holds of their types; ``run.h`` folds, asking the state through
-``host.h``; ``text.h`` reads JSON and times. Both keep what they number in the table of ``table.h``, which hashes with
-``siphash.h`` under the key of ``key.py``. Whatever is not beyond doubt is left to the record-wise fold. Without the
-compiled part everything is as exact, and slower.
+``pre_aggregate.c`` groups events for the second fold. ``fast_path.c`` is the fast path of the first: ``stored.h`` reads
+records as a fetch brought them, ``records.h`` is a sequence of them, ``short.h`` tells which can only be refused;
+``parsed.h`` reads them into columns, by the fields that ``typed.h`` holds of their types; ``run.h`` folds, asking the
+state through ``host.h``; ``text.h`` reads JSON and times. Both keep what they number in the table of ``table.h``, which
+hashes with ``siphash.h`` under the key of ``key.py``. Whatever is not beyond doubt is left to the record-wise fold.
+Without the compiled part everything is as exact, and slower.
 """
 
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 from schemas.catalogue.fields import Field, FieldType
 from schemas.catalogue.types import EventType
 
-__all__ = ["IS_BUILT", "Plain", "Records", "Types", "cut", "declared", "tally_columns"]
+__all__ = ["IS_BUILT", "FastPath", "Records", "Types", "cut", "declared", "pre_aggregate_columns"]
 
 if TYPE_CHECKING:
-    from agents.core.native.fast_path import Plain, Records, Types, cut
-    from agents.core.native.pre_aggregate import tally as tally_columns
+    from agents.core.native.fast_path import FastPath, Records, Types, cut
+    from agents.core.native.pre_aggregate import pre_aggregate as pre_aggregate_columns
 
     IS_BUILT: bool
 else:
     try:
-        from agents.core.native.fast_path import Plain, Records, Types, cut
-        from agents.core.native.pre_aggregate import tally as tally_columns
+        from agents.core.native.fast_path import FastPath, Records, Types, cut
+        from agents.core.native.pre_aggregate import pre_aggregate as pre_aggregate_columns
     except ImportError:
-        Plain, Records, Types, cut, tally_columns = None, (), None, None, None
-    IS_BUILT = Plain is not None
+        FastPath, Records, Types, cut, pre_aggregate_columns = None, (), None, None, None
+    IS_BUILT = FastPath is not None
 
 
 def declared(types: Mapping[str, EventType]) -> "Types | None":
@@ -38,7 +38,7 @@ def declared(types: Mapping[str, EventType]) -> "Types | None":
         tuple(
             (entry.name, entry.allowed, tuple(map(_as_measure, entry.measures)))
             for entry in types.values()
-            if entry.is_plain
+            if entry.is_fast
         )
     )
 

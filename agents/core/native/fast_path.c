@@ -1,4 +1,4 @@
-/* The compiled form of the plain part of the first fold (agents/core/accept/fold.py): the same decisions in the same order
+/* The compiled form of the fast path of the first fold (agents/core/accept/fold.py): the same decisions in the same order
    over records that parsed.h has read. What needs the state is asked of a host, see agents/core/accept/fast_path.py; a
    property test holds both forms, and the record-wise fold, to the same chunk and the same state. */
 #define PY_SSIZE_T_CLEAN
@@ -9,12 +9,12 @@
 
 PyDoc_STRVAR(run_doc,
     "run(host, columns, measures, hours, at, facts) -> (at, events, taken, append_time, watermark, closing, size)\n\n"
-    "Fold records from index `at` for as long as they are plain, into the seven columns `columns` and `measures`. `facts` is\n"
+    "Fold records from index `at` for as long as the fast path takes them, into the seven columns `columns` and `measures`. `facts` is\n"
     "(append_time, watermark, closing, hour_end, clock_ahead, lateness, silent, size, limit). Returns the index of the\n"
     "first record not wholly taken, how many of its events were, how many events in all, and how things stand then. Where a\n"
     "run raises, what it took is in the state and not in the columns: there can be no other.");
 
-static PyObject *plain_run(Plain *self, PyObject *arguments) {
+static PyObject *fast_path_run(FastPath *self, PyObject *arguments) {
     Run run = {.last_hour = -1};
     PyObject *columns;
     Py_ssize_t at;
@@ -56,7 +56,7 @@ static PyObject *plain_run(Plain *self, PyObject *arguments) {
 
 PyDoc_STRVAR(holds_doc, "holds(at) -> bool\n\nWhether anything of the record at an index was read; if not, a run begins in vain.");
 
-static PyObject *plain_holds(Plain *self, PyObject *argument) {
+static PyObject *fast_path_holds(FastPath *self, PyObject *argument) {
     const Py_ssize_t at = PyLong_AsSsize_t(argument);
     if (at == -1 && PyErr_Occurred()) {
         return NULL;
@@ -138,17 +138,17 @@ static void *zeroed(uint32_t count, size_t size) {
     return PyMem_Calloc(count ? count : 1, size);
 }
 
-PyDoc_STRVAR(plain_doc,
-    "Plain(records, types)\n\n"
-    "The records, Records or a list of objects as RawRecord is one, read as far as they are plain: events of `types`.");
+PyDoc_STRVAR(fast_path_doc,
+    "FastPath(records, types)\n\n"
+    "The records, Records or a list of objects as RawRecord is one, read as far as the fast path takes them: events of `types`.");
 
-static PyObject *plain_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
+static PyObject *fast_path_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
     PyObject *records, *types;
     if (!PyArg_ParseTuple(arguments, "OO!", &records, types_type, &types) ||
         (named && PyDict_GET_SIZE(named))) {
-        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "Plain takes no keyword arguments");
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "FastPath takes no keyword arguments");
     }
-    Plain *self = (Plain *)type->tp_alloc(type, 0);
+    FastPath *self = (FastPath *)type->tp_alloc(type, 0);
     if (self == NULL) {
         return NULL;
     }
@@ -191,7 +191,7 @@ static PyObject *plain_new(PyTypeObject *type, PyObject *arguments, PyObject *na
     return (PyObject *)self;
 }
 
-static void plain_dealloc(Plain *self) {
+static void fast_path_dealloc(FastPath *self) {
     const Parsed *parsed = &self->parsed;
     for (uint32_t index = 0; self->companies && index < parsed->companies.count; index++) {
         Py_XDECREF(self->companies[index].name);
@@ -219,25 +219,25 @@ static void plain_dealloc(Plain *self) {
 
 /* ---- the module */
 
-static PyMethodDef plain_methods[] = {
-    {"holds", (PyCFunction)plain_holds, METH_O, holds_doc},
-    {"run", (PyCFunction)plain_run, METH_VARARGS, run_doc},
+static PyMethodDef fast_path_methods[] = {
+    {"holds", (PyCFunction)fast_path_holds, METH_O, holds_doc},
+    {"run", (PyCFunction)fast_path_run, METH_VARARGS, run_doc},
     {NULL, NULL, 0, NULL},
 };
 
-static PyType_Slot plain_slots[] = {
-    {Py_tp_new, plain_new},
-    {Py_tp_dealloc, plain_dealloc},
-    {Py_tp_methods, plain_methods},
-    {Py_tp_doc, (void *)plain_doc},
+static PyType_Slot fast_path_slots[] = {
+    {Py_tp_new, fast_path_new},
+    {Py_tp_dealloc, fast_path_dealloc},
+    {Py_tp_methods, fast_path_methods},
+    {Py_tp_doc, (void *)fast_path_doc},
     {0, NULL},
 };
 
-static PyType_Spec plain_spec = {
-    .name = "agents.core.native.fast_path.Plain",
-    .basicsize = sizeof(Plain),
+static PyType_Spec fast_path_spec = {
+    .name = "agents.core.native.fast_path.FastPath",
+    .basicsize = sizeof(FastPath),
     .flags = Py_TPFLAGS_DEFAULT,
-    .slots = plain_slots,
+    .slots = fast_path_slots,
 };
 
 static int fill_module(PyObject *module) {
@@ -254,7 +254,7 @@ static int fill_module(PyObject *module) {
     if (take_key() < 0) {
         return -1;
     }
-    PyObject *type = PyType_FromSpec(&plain_spec);
+    PyObject *type = PyType_FromSpec(&fast_path_spec);
     if (type == NULL || PyModule_AddIntConstant(module, "MOST_EVENTS", MOST_EVENTS) < 0 ||
         PyModule_AddIntConstant(module, "MOST_BYTES", MOST_BYTES) < 0 ||
         PyModule_AddIntConstant(module, "MOST_HEADERS", MOST_HEADERS) < 0 ||
@@ -266,7 +266,7 @@ static int fill_module(PyObject *module) {
     }
     records_type = (PyTypeObject *)PyType_FromSpec(&records_spec);
     types_type = (PyTypeObject *)PyType_FromSpec(&types_spec);
-    const int held = records_type && types_type && PyModule_AddObjectRef(module, "Plain", type) == 0 &&
+    const int held = records_type && types_type && PyModule_AddObjectRef(module, "FastPath", type) == 0 &&
                      PyModule_AddObjectRef(module, "Types", (PyObject *)types_type) == 0 &&
                      PyModule_AddObjectRef(module, "Records", (PyObject *)records_type) == 0;
     Py_DECREF(type);
@@ -286,7 +286,7 @@ static PyModuleDef_Slot module_slots[] = {
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "agents.core.native.fast_path",
-    .m_doc = "The plain part of the first fold, compiled.",
+    .m_doc = "The fast path of the first fold, compiled.",
     .m_methods = module_methods,
     .m_slots = module_slots,
 };

@@ -2,7 +2,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import TypeVar, overload
 
-from agents.core.accept.fast_path import CompiledRun
+from agents.core.accept.fast_path import FastPathRun
 from agents.core.shared.records import RawRecord
 
 MOST_EVENTS: int
@@ -39,12 +39,12 @@ class Types:
         self, declared: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, bool, bool], ...]], ...], /
     ) -> None: ...
 
-class Plain:
+class FastPath:
     def __init__(self, records: Records[RawRecord] | list[RawRecord], types: Types, /) -> None: ...
     def holds(self, at: int, /) -> bool: ...
     def run(
         self,
-        host: CompiledRun,
+        host: FastPathRun,
         columns: tuple[array[int], ...],
         measures: array[int],
         hours: set[int],

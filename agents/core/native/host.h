@@ -46,7 +46,7 @@ typedef struct {
     int64_t *rows, *measures; /* of the run at hand; rows column after column, each with room for all events */
     uint32_t row_count, measure_count;
     char is_spent; /* a run is under way, or ended with an exception: what it took is in the state already */
-} Plain;
+} FastPath;
 
 typedef struct {
     PyObject *host, *columns[COLUMNS], *measures, *hours;
@@ -69,7 +69,7 @@ static PyObject *call(PyObject *host, int method, PyObject *first, PyObject *sec
 
 /* ---- what is asked of the host, once for each name in a chunk or for each source in a run; -1 on an exception */
 
-static int open_company(Plain *self, Run *run, uint32_t number) {
+static int open_company(FastPath *self, Run *run, uint32_t number) {
     Company *company = &self->companies[number];
     const Slice key = self->parsed.companies.names[number].name;
     PyObject *bytes = PyBytes_FromStringAndSize(key.at, key.size);
@@ -89,7 +89,7 @@ static int open_company(Plain *self, Run *run, uint32_t number) {
 }
 
 /* Raises AttributeError, TypeError or OverflowError where the host answers otherwise than it should. */
-static int open_source(Plain *self, Run *run, const Event *event, PyObject *company) {
+static int open_source(FastPath *self, Run *run, const Event *event, PyObject *company) {
     Source *source = &self->sources[event->source];
     const Slice text = self->parsed.sources.names[event->source].name;
     PyObject *name = PyUnicode_DecodeUTF8(text.at, text.size, NULL);
@@ -128,7 +128,7 @@ static PyObject *text_or_none(const char **at) {
     return found;
 }
 
-static PyObject *shape_values(Plain *self, uint32_t number) {
+static PyObject *shape_values(FastPath *self, uint32_t number) {
     const char *at = self->parsed.shapes.names[number].name.at;
     const Types *types = self->parsed.types;
     const uint32_t type = type_of(&self->parsed, number);
@@ -147,7 +147,7 @@ static PyObject *shape_values(Plain *self, uint32_t number) {
     return values;
 }
 
-static int open_shape(Plain *self, Run *run, uint32_t number) {
+static int open_shape(FastPath *self, Run *run, uint32_t number) {
     Shape *shape = &self->shapes[number];
     PyObject *values = shape_values(self, number);
     PyObject *found = values ? call(run->host, ASK_SHAPE, values, NULL, NULL) : NULL;
@@ -180,7 +180,7 @@ static uint32_t place_of(PyObject *found) {
     return 0;
 }
 
-static uint32_t place_user(Plain *self, Run *run, int32_t number, PyObject *company) {
+static uint32_t place_user(FastPath *self, Run *run, int32_t number, PyObject *company) {
     uint32_t *place = &self->users[number];
     if (*place == 0) {
         const Slice text = self->parsed.users.names[number].name;
@@ -220,7 +220,7 @@ static long long number_or_raise(PyObject *found) {
 }
 
 /* Bytes by which the state grows with the event's sequence or id; 0 where it was seen, -1 on an exception. */
-static long long remember(Plain *self, Run *run, const Event *event, PyObject *company) {
+static long long remember(FastPath *self, Run *run, const Event *event, PyObject *company) {
     Source *source = &self->sources[event->source];
     if (event->sequence >= 0 && event->sequence == source->end) {
         source->end++;

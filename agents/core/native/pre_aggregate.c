@@ -262,13 +262,13 @@ static PyObject *answer(const Given *given) {
     return all;
 }
 
-PyDoc_STRVAR(tally_doc,
-    "tally(columns, begin, end, active, installs, widths, sizes) -> (counts, users, installs, sums) or None\n\n"
+PyDoc_STRVAR(pre_aggregate_doc,
+    "pre_aggregate(columns, begin, end, active, installs, widths, sizes) -> (counts, users, installs, sums) or None\n\n"
     "See agents/core/count/pre_aggregate.py. `columns` are the columns times, company, shape, user, source and measures; `active`,\n"
     "`installs` and `widths` one byte a shape; `sizes` how many companies, users and sources there are, and where the\n"
     "measures of the event at `begin` begin. None where too many groups collide, or a sum is past 63 bits.");
 
-static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *arguments) {
+static PyObject *pre_aggregate(PyObject *Py_UNUSED(module), PyObject *arguments) {
     Given given = {0};
     PyObject *columns[COLUMNS], *found = NULL;
     if (!PyArg_ParseTuple(arguments, "(OOOOOO)nny*y*y*(LLLL)", &columns[TIMES], &columns[COMPANY], &columns[SHAPE],
@@ -294,7 +294,7 @@ static PyObject *tally(PyObject *Py_UNUSED(module), PyObject *arguments) {
 }
 
 static PyMethodDef module_methods[] = {
-    {"tally", tally, METH_VARARGS, tally_doc},
+    {"pre_aggregate", pre_aggregate, METH_VARARGS, pre_aggregate_doc},
     {NULL, NULL, 0, NULL},
 };
 

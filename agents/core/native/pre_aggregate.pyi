@@ -3,7 +3,7 @@ from array import array
 Columns = tuple[array[int], array[int], array[int], array[int], array[int], array[int]]
 Five = tuple[int, int, int, int, int]
 
-def tally(
+def pre_aggregate(
     columns: Columns,
     begin: int,
     end: int,

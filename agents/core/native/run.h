@@ -1,4 +1,4 @@
-/* A run: events folded one after the other for as long as they are plain, as the record-wise fold would. Functions return
+/* A run: events folded one after the other for as long as the fast path takes them, as the record-wise fold would. Functions return
    -1 where a Python exception is set. */
 #ifndef FOOTFALL_RUN_H
 #define FOOTFALL_RUN_H
@@ -48,14 +48,14 @@ static int enter(Run *run, Company *company) {
     return company->place ? 0 : -1;
 }
 
-static int place_shape(Plain *self, Run *run, uint32_t number) {
+static int place_shape(FastPath *self, Run *run, uint32_t number) {
     PyObject *values = shape_values(self, number);
     self->shapes[number].place = values ? place_of(call(run->host, ASK_NUMBER_SHAPE, values, NULL, NULL)) : 0;
     Py_XDECREF(values);
     return self->shapes[number].place ? 0 : -1;
 }
 
-static int note_offset(Plain *self, const Run *run, Company *company) {
+static int note_offset(FastPath *self, const Run *run, Company *company) {
     if (company->offset_count == 0) {
         self->entered[self->entered_count++] = (uint32_t)(company - self->companies);
     }
@@ -74,7 +74,7 @@ static int note_offset(Plain *self, const Run *run, Company *company) {
 }
 
 /* From here on nothing is in doubt; -1 on an exception. */
-static int take(Plain *self, Run *run, const Event *event, Company *company) {
+static int take(FastPath *self, Run *run, const Event *event, Company *company) {
     Source *source = &self->sources[event->source];
     Shape *shape = &self->shapes[event->shape];
     if (!source->taken) {
@@ -115,7 +115,7 @@ static int take(Plain *self, Run *run, const Event *event, Company *company) {
 }
 
 /* 1 where the event was taken, 0 where it is for the record-wise fold, -1 on an exception. */
-static int fold_event(Plain *self, Run *run, const Event *event, Company *company) {
+static int fold_event(FastPath *self, Run *run, const Event *event, Company *company) {
     if (event->time > sum(run->append_time, run->ahead) || event->time < less(run->watermark, run->lateness)) {
         return 0;
     }
@@ -152,7 +152,7 @@ static int fold_event(Plain *self, Run *run, const Event *event, Company *compan
 /* ---- a run */
 
 /* How many events of the record were taken, -1 on an exception. */
-static int64_t fold_record(Plain *self, Run *run, const Record *record) {
+static int64_t fold_record(FastPath *self, Run *run, const Record *record) {
     if (record->count == 0) {
         return 0;
     }
@@ -184,7 +184,7 @@ static int64_t fold_record(Plain *self, Run *run, const Record *record) {
     return record->count;
 }
 
-static int close_sources(Plain *self, Run *run) {
+static int close_sources(FastPath *self, Run *run) {
     for (uint32_t index = 0; index < self->opened_count; index++) {
         if (close_source(run, &self->sources[self->opened[index]]) < 0) {
             return -1;
@@ -195,7 +195,7 @@ static int close_sources(Plain *self, Run *run) {
 }
 
 /* What the run took goes to the host's arrays. */
-static int hand_over(Plain *self, const Run *run) {
+static int hand_over(FastPath *self, const Run *run) {
     for (int column = 0; self->row_count && column < COLUMNS; column++) {
         const int64_t *rows = &self->rows[(size_t)column * self->parsed.event_count];
         if (append_bytes(run->columns[column], rows, self->row_count) < 0) {

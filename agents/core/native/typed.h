@@ -1,4 +1,4 @@
-/* What the catalogue declares of the event types that can be plain: the names of each type's fields, of which some are text
+/* What the catalogue declares of the event types that the fast path takes: the names of each type's fields, of which some are text
    and the others, the measures, whole numbers or flags. Made once for all chunks; read by parsed.h. */
 #ifndef FOOTFALL_TYPED_H
 #define FOOTFALL_TYPED_H

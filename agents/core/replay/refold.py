@@ -21,11 +21,11 @@ from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.wire.clean import CleanChunk, narrowed
 
-__all__ = ["Period", "Refold", "Told", "Untold", "within"]
+__all__ = ["Emitted", "Incomplete", "Period", "Refold", "within"]
 
 _FOREVER: Final = 1 << 62
 
-Untold = dict[tuple[str, str], set[int]]
+Incomplete = dict[tuple[str, str], set[int]]
 """(company, metric) to the hours, counted from 1970, of events of which the shape does not tell that metric."""
 
 
@@ -50,7 +50,7 @@ class Period(NamedTuple):
         return span if named.metric in self.metrics and self.includes(span) else None
 
 
-class Told(NamedTuple):
+class Emitted(NamedTuple):
     """A figure and its aggregate record; ``late`` is what changed it after its window had closed, in raw order."""
 
     figure: Figure
@@ -72,7 +72,7 @@ class Refold:
 
     def __init__(self, deciding: Deciding, partition: int, period: Period) -> None:
         self.period = period
-        self.untold: Untold = {}
+        self.incomplete: Incomplete = {}
         self.left_out = 0
         """Figures not told, since an event of theirs does not tell enough."""
         self.digest = ""
@@ -97,7 +97,7 @@ class Refold:
         closed = end + max(deciding.grace_hour, deciding.grace_day)
         return self.entry.event_watermark - deciding.lateness >= end and self.entry.closing_watermark >= closed
 
-    def fold(self, clean_offset: int, chunk: CleanChunk, *, accept_gap: bool = False) -> Iterator[Told]:
+    def fold(self, clean_offset: int, chunk: CleanChunk, *, accept_gap: bool = False) -> Iterator[Emitted]:
         """Fold the next chunk; the figures that are settled by it. Read to the end before the next call.
 
         Raises :class:`agents.core.count.fold.GapError` where raw offsets lie in no chunk, unless ``accept_gap``.
@@ -106,7 +106,7 @@ class Refold:
         if not self._begun:
             self.entry.fence, self._begun = chunk.first - 1, True
         chunk = within(chunk, self.period)
-        self._note_untold(chunk)
+        self._note_incomplete(chunk)
         for part in fold.fold([(clean_offset, chunk)], accept_gap=accept_gap):  # whose state is not written
             for change in part.corrections:
                 if self.period.span(change.id.decode(), self._deciding) is not None:
@@ -119,10 +119,10 @@ class Refold:
             self._swept = day
             yield from self._settled()
 
-    def rest(self) -> Iterator[Told]:
+    def rest(self) -> Iterator[Emitted]:
         """Every figure that is not told yet, as it stands."""
         for window in self._fold.figures.windows.values():
-            yield from self._tell(window.figures())
+            yield from self._emit(window.figures())
 
     def state_of(self, figure: Figure, fence: int) -> list[StateWrite]:
         """What the live fold would hold of the figure at raw offset ``fence``, its sources before itself."""
@@ -142,40 +142,40 @@ class Refold:
         silent = (figure for window in shown for figure in window.figures() if figure.last < 0)
         for figure in chain(figures.unshown(closing), silent):
             window = figure.window
-            told = self.period.includes(window.span)
-            if told and not self.is_untold(window.company, window.metric.name, window.span):
+            is_wanted = self.period.includes(window.span)
+            if is_wanted and not self.is_incomplete(window.company, window.metric.name, window.span):
                 yield figure
 
-    def _settled(self) -> Iterator[Told]:
+    def _settled(self) -> Iterator[Emitted]:
         """Tell what has expired; having "emitted" that far the fold forgets it by and by."""
         entry, windows = self.entry, self._fold.figures.windows
         entry.emitted_event_watermark, entry.emitted_closing_watermark = entry.event_watermark, entry.closing_watermark
         entry.emitted_fence = entry.fence
         for window in windows.values():
             if span_expired(window.span, entry, self._deciding):
-                yield from self._tell(window.figures())
+                yield from self._emit(window.figures())
 
-    def _tell(self, figures: Iterable[Figure]) -> Iterator[Told]:
+    def _emit(self, figures: Iterable[Figure]) -> Iterator[Emitted]:
         closing = self.entry.closing_watermark
         for figure in figures:
             span, revision = figure.window.span, figure.revision(closing)
             if figure.sent == revision or figure.last < 0 or span.shows > closing or not self.period.includes(span):
                 continue
             figure.sent = revision
-            if self.is_untold(figure.window.company, figure.window.metric.name, span):
+            if self.is_incomplete(figure.window.company, figure.window.metric.name, span):
                 self.left_out += 1
             else:
-                yield Told(figure, figure.record(closing), self._late.pop(figure.id, ()))
+                yield Emitted(figure, figure.record(closing), self._late.pop(figure.id, ()))
 
-    def is_untold(self, company: str, metric: str, span: Span) -> bool:
+    def is_incomplete(self, company: str, metric: str, span: Span) -> bool:
         """Whether a figure lacks an event of which too little is known."""
-        hours = self.untold.get((company, metric), ())
+        hours = self.incomplete.get((company, metric), ())
         return any(span.start <= hour * HOUR_MS < span.end for hour in hours)
 
-    def _note_untold(self, chunk: CleanChunk) -> None:
-        of_shape = [self._fold.plan.of(shape).untold for shape in chunk.shapes]
+    def _note_incomplete(self, chunk: CleanChunk) -> None:
+        of_shape = [self._fold.plan.of(shape).incomplete for shape in chunk.shapes]
         if any(of_shape):
             for at in range(bisect_right(chunk.offsets, self.entry.fence), len(chunk.offsets)):
                 for metric in of_shape[chunk.shape[at]]:
-                    hours = self.untold.setdefault((chunk.companies[chunk.company[at]], metric), set())
+                    hours = self.incomplete.setdefault((chunk.companies[chunk.company[at]], metric), set())
                     hours.add(chunk.times[at] // HOUR_MS)

@@ -77,22 +77,22 @@ class ControlKeys:
 
     def tick(self, topic: str, partition: int, seen: int, digest: str) -> bytes:
         """The text of a tick's header; KeyError where ``digest`` is under another key."""
-        said = b"%d" % seen
-        return said + b":" + self._tag(digest, b"tick|%s|%d|%s" % (topic.encode(), partition, said))
+        fields = b"%d" % seen
+        return fields + b":" + self._tag(digest, b"tick|%s|%d|%s" % (topic.encode(), partition, fields))
 
     def fold(self, topic: str, partition: int, announced: str, number: int, digest: str) -> bytes:
         """The text of a control record's header, signed by the key in force under ``digest``; KeyError as above."""
-        said = b"%s:%d" % (announced.encode(), number)
-        told = b"fold|%s|%d|%s|%d" % (topic.encode(), partition, announced.encode(), number)
-        return said + b":" + self._tag(digest, told)
+        fields = b"%s:%d" % (announced.encode(), number)
+        signed = b"fold|%s|%d|%s|%d" % (topic.encode(), partition, announced.encode(), number)
+        return fields + b":" + self._tag(digest, signed)
 
-    def is_genuine(self, digest: str, told: bytes, tag: bytes) -> bool:
+    def is_genuine(self, digest: str, signed: bytes, tag: bytes) -> bool:
         """Whether ``tag`` is that of ``told`` under the key in force under ``digest``."""
-        return self.knows(digest) and hmac.compare_digest(self._tag(digest, told), tag)
+        return self.knows(digest) and hmac.compare_digest(self._tag(digest, signed), tag)
 
-    def _tag(self, digest: str, told: bytes) -> bytes:
+    def _tag(self, digest: str, signed: bytes) -> bytes:
         key = self._by_mark[key_parts(digest)[1]]
-        return hmac.digest(key, told, "sha256").hex()[:_TAG_DIGITS].encode()
+        return hmac.digest(key, signed, "sha256").hex()[:_TAG_DIGITS].encode()
 
 
 def _mark(secret: bytes) -> str:
@@ -145,7 +145,7 @@ class ControlReader:
         return Found(Word.FOLD if int(form[2]) == in_force.number + 1 else Word.STALE_FOLD, form[1].decode())
 
     def _is_genuine(self, name: str, form: re.Match[bytes], digest: str) -> bool:
-        *said, tag = form.groups()
+        *fields, tag = form.groups()
         kind = name.removeprefix(CONTROL_PREFIX).encode()
-        told = b"|".join((kind, self._topic, self._partition, *said))
-        return self._keys is not None and self._keys.is_genuine(digest, told, tag)
+        signed = b"|".join((kind, self._topic, self._partition, *fields))
+        return self._keys is not None and self._keys.is_genuine(digest, signed, tag)

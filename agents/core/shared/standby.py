@@ -33,7 +33,7 @@ class Standby:
     it earlier would let a late writer's old value of it come back to life.
     """
 
-    __slots__ = ("_graves", "_joined", "_open", "_store", "handed_over", "newest", "next")
+    __slots__ = ("_joined", "_open", "_store", "_tombstones", "handed_over", "newest", "next")
 
     def __init__(self, open_store: Callable[[], OwnStore | None] = lambda: None) -> None:
         self._open = open_store
@@ -48,7 +48,7 @@ class Standby:
         self._joined: JoinedLog | None = None
         self.next = 0
         self.newest = 0
-        self._graves: dict[bytes, int] = {}
+        self._tombstones: dict[bytes, int] = {}
 
     @property
     def joined(self) -> JoinedLog:
@@ -70,32 +70,32 @@ class Standby:
             self._store.close()
             self._store = None
 
-    def take(self, records: Iterable[_StateRecord]) -> None:
+    def apply(self, records: Iterable[_StateRecord]) -> None:
         """Take the next records of the log, in its order."""
-        apply, graves, record = self.joined.apply, self._graves, None
+        apply, tombstones, record = self.joined.apply, self._tombstones, None
         for record in records:
             key, value = record.key or b"", record.value
             apply(key, value)
             if value is None:
-                self._bury(key, record.append_time)
-            elif graves:
-                graves.pop(key, None)
+                self._delete(key, record.append_time)
+            elif tombstones:
+                tombstones.pop(key, None)
         if record is not None:
             self.next = record.offset + 1
             self.newest = max(self.newest, record.append_time)
 
-    def _bury(self, key: bytes, append_time: int) -> None:
+    def _delete(self, key: bytes, append_time: int) -> None:
         if self.joined.get(key) is not None:
-            self._graves.pop(key, None)  # the last deletion counts, and the order is that of time
-            self._graves[key] = append_time
+            self._tombstones.pop(key, None)  # the last deletion counts, and the order is that of time
+            self._tombstones[key] = append_time
 
     def forget(self, before: int) -> None:
         """Drop keys whose last record is a deletion that was appended before ``before``, milliseconds."""
         gone = []
-        for key, append_time in self._graves.items():
+        for key, append_time in self._tombstones.items():
             if append_time >= before:
                 break
             gone.append(key)
         for key in gone:
-            del self._graves[key]
+            del self._tombstones[key]
         self.joined.drop(gone)

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaConnectionError
 from pipeline.kafka.patches.frames import FrameReader
 from pipeline.kafka.patches.substituting import looking_up
 
-__all__ = ["LoginRefusedError", "show_logins", "take_frames_whole"]
+__all__ = ["LoginRefusedError", "read_frames_whole", "show_logins"]
 
 _FRAMES_WHOLE: Final = SimpleNamespace(StreamReader=FrameReader, StreamWriter=asyncio.StreamWriter)
 _ORIGINAL: Final = AIOKafkaConnection.connect
@@ -54,7 +54,7 @@ def show_logins() -> None:
     AIOKafkaConnection.connect = _connect
 
 
-def take_frames_whole() -> None:
+def read_frames_whole() -> None:
     """Have every connection of the client that is made from now on read through :class:`FrameReader`."""
     _chosen.connect = looking_up(_ORIGINAL, {"asyncio": _FRAMES_WHOLE})
     AIOKafkaConnection.connect = _connect

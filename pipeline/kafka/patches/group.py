@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from aiokafka.protocol.api import RequestHeader_v1
 from aiokafka.protocol.group import LeaveGroupRequest_v1
 
-__all__ = ["leaving", "renew_by_heartbeats", "tell_errors"]
+__all__ = ["leaving", "renew_by_heartbeats", "report_errors"]
 
-_CLIENT = "footfall-will"
+_CLIENT = "footfall-leave"
 
 
 class _Lease(Protocol):
@@ -17,26 +17,26 @@ class _Lease(Protocol):
     def answered(self, sent: float, *, rebalancing: bool) -> None: ...
 
 
-class _Will(Protocol):
-    def say(self, will: bytes) -> None: ...
+class _LeaveOnExit(Protocol):
+    def replace(self, request: bytes) -> None: ...
 
 
-def renew_by_heartbeats(coordinator: Any, lease: _Lease, will: _Will) -> None:
-    """Wrap the heartbeat: an answered one renews ``lease``, and ``will`` is told who the member is by then."""
+def renew_by_heartbeats(coordinator: Any, lease: _Lease, leave_on_exit: _LeaveOnExit) -> None:
+    """Wrap the heartbeat: an answered one renews ``lease``, and ``leave_on_exit`` is told who the member is by then."""
     beat = coordinator._do_heartbeat  # noqa: SLF001 - there is no public hook
 
     async def heartbeat() -> bool:
         sent = lease.sent()
         answered = bool(await beat())
         if answered:
-            will.say(leaving(coordinator))
+            leave_on_exit.replace(leaving(coordinator))
             lease.answered(sent, rebalancing=bool(coordinator._rejoin_needed_fut.done()))  # noqa: SLF001 - as above
         return answered
 
     coordinator._do_heartbeat = heartbeat  # noqa: SLF001 - as above
 
 
-def tell_errors(coordinator: Any, failed: Callable[[BaseException], None]) -> None:
+def report_errors(coordinator: Any, failed: Callable[[BaseException], None]) -> None:
     """What the group's coordinator cannot go on from has ``failed``, also where nothing is fetched.
 
     The client keeps it for the next fetch, and waits: a worker that was never assigned anything would wait for ever.
@@ -51,11 +51,11 @@ def tell_errors(coordinator: Any, failed: Callable[[BaseException], None]) -> No
 
 
 def leaving(coordinator: Any) -> bytes:
-    """The will that the present member leave its group: ``host:port``, a line end, a request; empty without a group.
+    """The request that the present member leave its group: ``host:port``, a line end, a request; empty without a group.
 
     Empty too where brokers want TLS or a login: they then miss a killed worker after the session timeout.
     """
-    if coordinator._client._security_protocol != "PLAINTEXT":  # noqa: SLF001 - who keeps the will knows no secret
+    if coordinator._client._security_protocol != "PLAINTEXT":  # noqa: SLF001 - who keeps the request knows no secret
         return b""
     node = coordinator._client.cluster.broker_metadata(coordinator.coordinator_id)  # noqa: SLF001 - nothing public
     if not node or not coordinator.member_id:

@@ -47,7 +47,7 @@ class PartitionBooks:
         self._rows: list[tuple[bytes, bytes]] = []
         self._entries: list[LedgerEntry] = []
 
-    def take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
+    def add(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         """The record at ``offset`` of the ledger."""
         try:
             entry = decode_entry(value or b"")
@@ -147,13 +147,13 @@ class PartitionBooks:
         if not sound:
             self._find(FindingKind.RANGE, sealed.start, entry.company, "its offsets are not those of the hour")
 
-    def _check_chain(self, sealed: ClosedHour, told: set[PreviousHour | None]) -> None:
+    def _check_chain(self, sealed: ClosedHour, named: set[PreviousHour | None]) -> None:
         """What is wrong with the hour before is found at that hour: it is the one that is vouched for."""
         before = self.hours[-1] if self.hours else None
-        if len(told) > 1:
+        if len(named) > 1:
             self._find(FindingKind.CHAIN, sealed.start, None, "its entries disagree about the hour before")
             return
-        (previous,) = told
+        (previous,) = named
         if before is None:
             if previous is not None:
                 what = f"the books begin with {instant(sealed.start)}, which follows on {previous.hour}"

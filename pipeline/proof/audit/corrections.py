@@ -30,7 +30,7 @@ class SinkFigures:
         self.unknown = 0
         """Records of a shape that this release does not know."""
 
-    def take(self, value: bytes | None) -> None:
+    def add(self, value: bytes | None) -> None:
         """A record of the sink; a deletion is passed over."""
         if value is None:
             return
@@ -56,7 +56,7 @@ class PartitionCorrections:
         self._partitions = partitions
         self._bytes: dict[tuple[str, int], bytes] = {}
 
-    def take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
+    def add(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         """The record at ``offset`` of the corrections."""
         try:
             correction = decode_correction(value or b"")

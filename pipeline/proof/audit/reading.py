@@ -46,13 +46,13 @@ async def _read(
     ]
     sink = SinkFigures()
     async for record in _records(reader, settings, "aggregates", number, step):
-        sink.take(record.value)
+        sink.add(record.value)
     corrections = PartitionCorrections(number, settings.partitions)
     async for record in _records(reader, settings, "corrections", number, step):
-        corrections.take(record.offset, record.key, record.value)
+        corrections.add(record.offset, record.key, record.value)
     books = PartitionBooks(number, settings.partitions)
     async for record in _records(reader, settings, "ledger", number, step):
-        books.take(record.offset, record.key, record.value)
+        books.add(record.offset, record.key, record.value)
     books.finish()
     last = books.hours[-1] if books.hours else None
     start, end, open_at, closing_at = await _behind(reader, settings, number, last)

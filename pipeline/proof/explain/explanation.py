@@ -61,11 +61,11 @@ class Explanation:
     @property
     def verdict(self) -> Verdict:
         """See :class:`Verdict`."""
-        value, told = self.making.value, self.figure["value"]
+        value, in_sink = self.making.value, self.figure["value"]
         members = {name: self.figure.get(name) for name in self.making.members}
-        is_equal = value == told and self.making.members == members
-        is_past = value > told and self.wanted.metric.kind is not Kind.GAUGE  # all others only grow
-        if is_past or (self.whole and not is_equal) or self.left_out.value not in {None, told}:
+        is_equal = value == in_sink and self.making.members == members
+        is_past = value > in_sink and self.wanted.metric.kind is not Kind.GAUGE  # all others only grow
+        if is_past or (self.whole and not is_equal) or self.left_out.value not in {None, in_sink}:
             return Verdict.DIFFERENT
         return Verdict.EQUAL if is_equal else Verdict.PARTLY
 

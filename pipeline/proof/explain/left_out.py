@@ -57,7 +57,7 @@ class FromRaw:
         self._digests = digests
         self._found = LeftOut(Source.RAW)
 
-    def take(self, record: StoredRecord) -> None:
+    def add(self, record: StoredRecord) -> None:
         """The next record of the partition."""
         judge, company = self._judge, self._making.wanted.company
         judge.read(record, self._digests)
@@ -74,7 +74,7 @@ class FromRaw:
         shape = Shape(event.type, tuple(event.values.values()), len(measured))
         if code == COUNTED:
             measures = [event.numbers.get(name, ABSENT) for name in measured]
-            self._making.take(Counted(offset, event.time, shape, event.user, event.base, measures))
+            self._making.add(Counted(offset, event.time, shape, event.user, event.base, measures))
         elif self._making.matches(event.time, shape, has_user=event.user is not None, counted=False):
             self._found.by_reason[REASONS_BY_CODE[code]] += 1
 
@@ -92,7 +92,7 @@ class FromBooks:
         self._pages: dict[str, LedgerEntry] = {}
         self._why = why
 
-    def take(self, entry: LedgerEntry) -> None:
+    def add(self, entry: LedgerEntry) -> None:
         """An entry of the ledger's partition, in any order, repeats too."""
         if entry.company != self._company or entry.first is None or entry.last is None:
             return

@@ -95,7 +95,7 @@ class Making:
             self._known.add(values)
         return values
 
-    def take(self, event: Counted) -> None:
+    def add(self, event: Counted) -> None:
         """A counted event of the company."""
         offset, time, shape, user, source, measures = event
         target = self._target(time, shape, has_user=user is not None)
@@ -105,7 +105,7 @@ class Making:
         member = user if self.wanted.metric.distinct is Distinct.USER else source
         brought = Brought(member, target.values, time, None if number == ABSENT else number)
         if offset <= self.through:
-            self._making.take(brought)
+            self._making.add(brought)
         elif self._changes_later(brought):
             self.pending += 1
             return
@@ -120,7 +120,7 @@ class Making:
         """Whether an event past ``through`` changes what the figure is by then."""
         self._later = self._later or deepcopy(self._making)
         before = (self._later.value, self._later.readings)
-        self._later.take(brought)
+        self._later.add(brought)
         return before != (self._later.value, self._later.readings)
 
 
@@ -138,7 +138,7 @@ class FromClean:
         self._making = making
         self._fence = -1
 
-    def take(self, append_time: int, chunk: CleanChunk) -> None:
+    def add(self, append_time: int, chunk: CleanChunk) -> None:
         """The next chunk; what it repeats of those before is passed over."""
         if self.first < 0:
             self.first, self.time, self._fence = chunk.first, append_time, chunk.first - 1
@@ -155,7 +155,7 @@ class FromClean:
                 source = chunk.sources[chunk.source[at]]
                 measures = chunk.measures[begins[at] : begins[at + 1]] if begins else ()
                 shape = chunk.shapes[chunk.shape[at]]
-                self._making.take(Counted(offset, chunk.times[at], shape, user, source, measures))
+                self._making.add(Counted(offset, chunk.times[at], shape, user, source, measures))
 
     def is_whole(self, clock_ahead: int) -> bool:
         """Whether every event that can be in the figure is in these chunks.

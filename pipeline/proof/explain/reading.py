@@ -104,7 +104,7 @@ async def _figure(place: _Home, wanted: Wanted) -> dict[str, Any]:
 async def _count(place: _Home, making: Making) -> FromClean:
     clean = FromClean(making)
     async for record in place.records("clean"):
-        clean.take(record.append_time, known_chunk(record.value, place.topic("clean"), place.number, record.offset))
+        clean.add(record.append_time, known_chunk(record.value, place.topic("clean"), place.number, record.offset))
     return clean
 
 
@@ -118,14 +118,14 @@ async def _left_out(place: _Home, settings: Settings, making: Making, low: int) 
             )
             exact = FromRaw(making, settings.deciding(), settings.partitions, digests, controls)
             async for record in place.records("raw"):
-                exact.take(record)
+                exact.add(record)
             return exact.result()
         why = f"raw begins at offset {first}"
     except KafkaError as error:
         why = f"raw cannot be read ({type(error).__name__})"
     books = FromBooks(making.wanted.company, low, making.through, why)
     async for record in place.records("ledger"):
-        books.take(known(decode_entry, record.value, place.topic("ledger"), place.number, record.offset))
+        books.add(known(decode_entry, record.value, place.topic("ledger"), place.number, record.offset))
     return books.result()
 
 

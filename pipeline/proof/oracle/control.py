@@ -12,7 +12,7 @@ from schemas.reasons import Outcome
 
 __all__ = ["Control", "Controls", "OracleKeys"]
 
-_SAID = {"footfall-tick": "0|[1-9][0-9]{0,18}", "footfall-fold": "[0-9a-f]{16}-[0-9a-f]{16}:[1-9][0-9]{0,18}"}
+_FIELDS = {"footfall-tick": "0|[1-9][0-9]{0,18}", "footfall-fold": "[0-9a-f]{16}-[0-9a-f]{16}:[1-9][0-9]{0,18}"}
 """What goes before the tag."""
 
 
@@ -58,21 +58,21 @@ class Controls:
     @staticmethod
     def claims(record: StoredRecord) -> bool:
         """Whether a record is a tick, a control record, or a forged one."""
-        return record.value is None and any(name in _SAID for name, _ in record.headers)
+        return record.value is None and any(name in _FIELDS for name, _ in record.headers)
 
     def read(self, record: StoredRecord) -> Control | None:
         """What a record that claims to be ours is, None where it is forged; what counts is in force from then on."""
         if self._key is None or record.key or len(record.headers) != 1:
             return None
         name, content = record.headers[0]
-        *said, tag = (content or b"").decode("ascii", "replace").split(":")
-        text = "|".join([name.removeprefix("footfall-"), self._topic, str(self._partition), *said])
+        *fields, tag = (content or b"").decode("ascii", "replace").split(":")
+        text = "|".join([name.removeprefix("footfall-"), self._topic, str(self._partition), *fields])
         signature = hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:32]
-        if tag != signature or not re.fullmatch(_SAID[name], ":".join(said)):
+        if tag != signature or not re.fullmatch(_FIELDS[name], ":".join(fields)):
             return None
         if name == "footfall-tick":
-            return Control(Outcome.TICK, int(said[0]) == self.seen)
-        digest, number = said
+            return Control(Outcome.TICK, int(fields[0]) == self.seen)
+        digest, number = fields
         if int(number) != self._number + 1:
             return Control(Outcome.CONTROL, counts=False)
         self._number += 1

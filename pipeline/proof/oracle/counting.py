@@ -49,7 +49,7 @@ class _Room:
     def __init__(self) -> None:
         self._held: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
 
-    def take(self, company: str, what: str, most: int, end: int, floor: int, *, of_day: bool = False) -> bool:
+    def admit(self, company: str, what: str, most: int, end: int, floor: int, *, of_day: bool = False) -> bool:
         """One more, of a window that ends at ``end``, if there is room; days before ``floor`` are forgotten."""
         day = max((end - 1) // DAY_MS, floor)
         count = self.count(company, what, floor)
@@ -112,10 +112,10 @@ class Books:
             before = made.making.value
             member = event.user if metric.distinct is Distinct.USER else event.base
             number = None if metric.field is None else event.numbers.get(metric.field)
-            made.making.take(Brought(member, values, event.time, number))
+            made.making.add(Brought(member, values, event.time, number))
             if metric.distinct is Distinct.SOURCE and made.making.value > before:
                 most = self._bounds.max_company_series
-                self._room.take(event.company, "sources", most, _end_of(size, start), self._floor)
+                self._room.admit(event.company, "sources", most, _end_of(size, start), self._floor)
 
     def _place(
         self, metric: Metric, event: RawEvent, window: tuple[str, str, WindowSize, int], values: _Values, named: _Values
@@ -126,7 +126,7 @@ class Books:
         of = (*window, event.base, values)
         if of not in self._placed:
             end, most = _end_of(window[2], window[3]), self._bounds.max_company_series
-            if not self._room.take(event.company, "readings", most, end, self._floor):
+            if not self._room.admit(event.company, "readings", most, end, self._floor):
                 return None
             self._placed[of] = named
         return self._placed[of]
@@ -144,7 +144,7 @@ class Books:
         if (event.company, user, day) in self._active:
             return True
         most, end = self._bounds.max_users, (day + 1) * DAY_MS
-        if not self._room.take(event.company, "users", most, end, self._floor, of_day=True):
+        if not self._room.admit(event.company, "users", most, end, self._floor, of_day=True):
             return False
         self._active.add((event.company, user, day))
         return True
@@ -165,7 +165,7 @@ class Books:
         most, end = self._bounds.max_company_series, _end_of(size, start)
         if len(known) >= self._bounds.max_series:
             return (OTHER,) * len(values)
-        if not self._room.take(company, metric.kind.value, most, end, self._floor):
+        if not self._room.admit(company, metric.kind.value, most, end, self._floor):
             return (OTHER,) * len(values)
         known.add(values)
         return values

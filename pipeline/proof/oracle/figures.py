@@ -22,7 +22,7 @@ class Brought(NamedTuple):
 class Making(Protocol):
     """One figure, to which an event may bring something."""
 
-    def take(self, brought: Brought) -> None:
+    def add(self, brought: Brought) -> None:
         """Take in an event of the metric."""
         ...
 
@@ -50,7 +50,7 @@ class _Count:
         self._field = metric.field
         self.value = 0
 
-    def take(self, brought: Brought) -> None:
+    def add(self, brought: Brought) -> None:
         self.value += 1 if self._field is None else brought.number or 0
 
 
@@ -61,7 +61,7 @@ class _Distinct:
     def __init__(self) -> None:
         self._found: set[object] = set()
 
-    def take(self, brought: Brought) -> None:
+    def add(self, brought: Brought) -> None:
         self._found.add(brought.member)
 
     @property
@@ -76,7 +76,7 @@ class _Gauge:
         self._last: dict[tuple[object, tuple[str, ...]], tuple[int, int]] = {}
         self.value = 0
 
-    def take(self, brought: Brought) -> None:
+    def add(self, brought: Brought) -> None:
         if brought.number is None:
             return
         time, value = self._last.get(brought[:2], (-1, 0))
@@ -97,7 +97,7 @@ class _Distribution:
     def __init__(self) -> None:
         self._readings: list[int] = []
 
-    def take(self, brought: Brought) -> None:
+    def add(self, brought: Brought) -> None:
         if brought.number is not None:
             self._readings.append(brought.number)
 
@@ -112,13 +112,13 @@ class _Distribution:
         ordered, bins = sorted(self._readings), dict[tuple[int, int], int]()
         for reading in ordered:
             bins[_bin(reading)] = bins.get(_bin(reading), 0) + 1
-        told = [f'"sum":{sum(ordered)},"min":{ordered[0]},"max":{ordered[-1]}']
+        parts = [f'"sum":{sum(ordered)},"min":{ordered[0]},"max":{ordered[-1]}']
         for percent in (50, 95, 99):
             rank = (percent * len(ordered) + 99) // 100
             low, high = _bin(ordered[rank - 1])
-            told.append(f'"p{percent}":{min(max((low + high) // 2, ordered[0]), ordered[-1])}')
-        told.append('"bins":[' + ",".join(f"[{low},{count}]" for (low, _), count in bins.items()) + "],")
-        return ",".join(told)
+            parts.append(f'"p{percent}":{min(max((low + high) // 2, ordered[0]), ordered[-1])}')
+        parts.append('"bins":[' + ",".join(f"[{low},{count}]" for (low, _), count in bins.items()) + "],")
+        return ",".join(parts)
 
 
 def _bin(reading: int) -> tuple[int, int]:

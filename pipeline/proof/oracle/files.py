@@ -46,40 +46,40 @@ def read_file(path: Path | str) -> list[StoredRecord]:
 
 def _read_line(line: bytes, where: str) -> StoredRecord:
     try:
-        told = json.loads(line.decode())
-        if not isinstance(told, dict):
+        given = json.loads(line.decode())
+        if not isinstance(given, dict):
             raise TypeError
         # The contract writes "append time"; a space in a name is as good as an underscore.
-        told = {name.replace(" ", "_"): item for name, item in told.items()}
+        given = {name.replace(" ", "_"): item for name, item in given.items()}
         return StoredRecord(
-            _number(told["partition"]),
-            _number(told["offset"]),
-            _time(told["append_time"]),
-            _bytes(told, "key"),
-            _bytes(told, "value"),
-            _headers(told.get("headers")),
-            None if told.get("unreadable_to") is None else _number(told["unreadable_to"]),
+            _number(given["partition"]),
+            _number(given["offset"]),
+            _time(given["append_time"]),
+            _bytes(given, "key"),
+            _bytes(given, "value"),
+            _headers(given.get("headers")),
+            None if given.get("unreadable_to") is None else _number(given["unreadable_to"]),
         )
     except (KeyError, TypeError, ValueError):
         # Nothing of the line goes into the message: it may be personal.
         raise Refused(f"{where} is no raw record", _FORM) from None
 
 
-def _number(told: object) -> int:
-    if not isinstance(told, int) or isinstance(told, bool) or told < 0:
+def _number(given: object) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or given < 0:
         raise TypeError
-    return told
+    return given
 
 
-def _time(told: object) -> int:
-    return parse_time(told) if isinstance(told, str) else _number(told)
+def _time(given: object) -> int:
+    return parse_time(given) if isinstance(given, str) else _number(given)
 
 
-def _bytes(told: Mapping[str, Any], name: str) -> bytes | None:
-    packed = told.get(f"{name}_base64")
+def _bytes(given: Mapping[str, Any], name: str) -> bytes | None:
+    packed = given.get(f"{name}_base64")
     if packed is not None:
         return base64.b64decode(packed, validate=True)
-    plain = told.get(name)
+    plain = given.get(name)
     if plain is None:
         return None
     if isinstance(plain, str):
@@ -89,8 +89,8 @@ def _bytes(told: Mapping[str, Any], name: str) -> bytes | None:
     raise TypeError
 
 
-def _headers(told: object) -> tuple[tuple[str, bytes | None], ...]:
-    pairs = [] if told is None else list(told.items()) if isinstance(told, dict) else told
+def _headers(given: object) -> tuple[tuple[str, bytes | None], ...]:
+    pairs = [] if given is None else list(given.items()) if isinstance(given, dict) else given
     if not isinstance(pairs, list):
         raise TypeError
     headers = []

@@ -73,14 +73,14 @@ def read_record(
     if size > MAX_RECORD_BYTES or _is_too_deep(value or b""):
         return [Fault(Reason.TOO_LARGE, "")]
     try:
-        told = _parse(value or b"")
+        parsed = _parse(value or b"")
     except _NotJsonError:
         return [Fault(Reason.NOT_JSON, "")]
-    if not isinstance(told, list):
-        return [_read_event(told, "", types)]
-    if len(told) > MAX_EVENTS:
+    if not isinstance(parsed, list):
+        return [_read_event(parsed, "", types)]
+    if len(parsed) > MAX_EVENTS:
         return [Fault(Reason.TOO_LARGE, "")]
-    return [_read_event(item, f"/{index}", types) for index, item in enumerate(told)]
+    return [_read_event(item, f"/{index}", types) for index, item in enumerate(parsed)]
 
 
 def _is_too_deep(value: bytes) -> bool:
@@ -109,12 +109,12 @@ def _whole_number(text: str) -> int:
 def _parse(value: bytes) -> Any:
     try:
         text = value.decode()
-        told = json.loads(text, parse_constant=_refuse, parse_int=_whole_number)
+        parsed = json.loads(text, parse_constant=_refuse, parse_int=_whole_number)
         if "\\u" in text:
             _every_text_is_unicode(text)
     except ValueError:
         raise _NotJsonError from None
-    return told
+    return parsed
 
 
 def _every_text_is_unicode(text: str) -> None:
@@ -123,15 +123,15 @@ def _every_text_is_unicode(text: str) -> None:
     json.dumps(pairs, ensure_ascii=False).encode()
 
 
-def _read_event(told: object, place: str, types: Types) -> RawEvent | Fault:
-    if not isinstance(told, dict):
+def _read_event(parsed: object, place: str, types: Types) -> RawEvent | Fault:
+    if not isinstance(parsed, dict):
         return Fault(Reason.NOT_CLOUDEVENTS, place)
     try:
-        envelope = Envelope.model_validate(told)
+        envelope = Envelope.model_validate(parsed)
         entry = types[envelope.type]
         data = entry.data.model_validate(envelope.data)
     except (ValidationError, KeyError):
-        reason, path = next(_faults(told, types))
+        reason, path = next(_faults(parsed, types))
         return Fault(reason, place + path)
     fields = data.model_dump()
     values = {each.name: each.absent if fields[each.name] is None else fields[each.name] for each in entry.dimensions}
@@ -153,24 +153,24 @@ def _read_event(told: object, place: str, types: Types) -> RawEvent | Fault:
     )
 
 
-def _faults(told: dict[str, Any], types: Types) -> Iterator[tuple[Reason, str]]:
+def _faults(parsed: dict[str, Any], types: Types) -> Iterator[tuple[Reason, str]]:
     """Why an event is not well-formed, in the contract's order of reasons; only the first is to be relied upon."""
-    data = {} if told.get("data") is None else told["data"]
+    data = {} if parsed.get("data") is None else parsed["data"]
     for name in _NAMES:
-        if _is_too_long(told.get(name)):
+        if _is_too_long(parsed.get(name)):
             yield Reason.TOO_LARGE, f"/{name}"
     if isinstance(data, dict) and _is_too_long(data.get("user")):
         yield Reason.TOO_LARGE, "/data/user"
-    wrong = _wrong_attributes(told)
+    wrong = _wrong_attributes(parsed)
     for name in ("specversion", "id", "source", "type"):
         if name in wrong:
             yield Reason.NOT_CLOUDEVENTS, f"/{name}"
-    if told["type"] not in types:
+    if parsed["type"] not in types:
         yield Reason.UNKNOWN_TYPE, "/type"
     for name in ("company", "sequence", "installation", "data"):
         if name in wrong:
             yield Reason.BAD_FIELD, f"/{name}"
-    for name in _wrong_fields(types[told["type"]].data, data):
+    for name in _wrong_fields(types[parsed["type"]].data, data):
         yield Reason.BAD_FIELD, f"/data/{name}"
     yield Reason.BAD_TIME, "/time"
 
@@ -184,10 +184,10 @@ def _wrong_fields(model: type[Data], data: object) -> list[str]:
     return []
 
 
-def _wrong_attributes(told: dict[str, Any]) -> set[object]:
+def _wrong_attributes(parsed: dict[str, Any]) -> set[object]:
     """The attributes that the envelope refuses."""
     try:
-        Envelope.model_validate(told)
+        Envelope.model_validate(parsed)
     except ValidationError as error:
         return {item["loc"][0] for item in error.errors(include_url=False)}
     return set()

@@ -136,8 +136,8 @@ class Judge:
                 counted.append(item)
                 self.outcomes.append((item.company if known else "", COUNTED))
             else:
-                told = item if known else None
-                self._reject(record, reason, item.place + _AT.get(reason, ""), told)
+                known_event = item if known else None
+                self._reject(record, reason, item.place + _AT.get(reason, ""), known_event)
         self.counted += len(counted)
         if self._recorded > MOST_NAMED:
             self.rejections[-1] = msgspec.structs.replace(self.rejections[-1], more=self._recorded - MOST_NAMED)
@@ -260,11 +260,11 @@ class Judge:
             if event.time > word.withdrawn_at:
                 word.granted = True
             return False
-        said = (event.source, event.id)
-        if not (may_repeat and word.last_withdrawal == said):
+        identity = (event.source, event.id)
+        if not (may_repeat and word.last_withdrawal == identity):
             word.granted = False
             word.withdrawn_at = max(word.withdrawn_at, min(event.time, self._append))
-            word.last_withdrawal = said
+            word.last_withdrawal = identity
         return False
 
     def _may_count(self, event: RawEvent) -> bool:

@@ -5,16 +5,16 @@ from typing import Any
 
 from pipeline.worker.manager import Owners
 
-_take = Owners.take
+_receive = Owners.receive
 _dropped = set[int]()
 
 
-async def _take_but_the_first(owners: Owners, partition: int, batches: Sequence[Any]) -> int | None:
+async def _receive_but_the_first(owners: Owners, partition: int, batches: Sequence[Any]) -> int | None:
     if partition in _dropped:
-        return await _take(owners, partition, batches)
+        return await _receive(owners, partition, batches)
     _dropped.add(partition)
     print(f'{{"event": "dropped", "partition": {partition}}}', flush=True)
     return None
 
 
-Owners.take = _take_but_the_first  # type: ignore[method-assign]
+Owners.receive = _receive_but_the_first  # type: ignore[method-assign]

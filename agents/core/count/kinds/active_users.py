@@ -6,7 +6,7 @@ from agents.core.count.figure import Window
 from agents.core.count.figures import Figures
 from agents.core.count.kinds.activity import Activity, pack_days, read_days, unpack_days, user_key
 from agents.core.count.kinds.part import Changes, Stretch
-from agents.core.count.pending_windows import ahead_key, sliding_ends
+from agents.core.count.pending_windows import pending_key, sliding_ends
 from agents.core.count.plan import Plan
 from agents.core.count.state import Entry
 from agents.core.shared.joins import seal
@@ -27,20 +27,22 @@ class ActiveUsers:
         self._activity = activity
         self._plan = plan
         self._users: dict[tuple[str, bytes], None] = {}
-        self._ahead: dict[str, None] = {}
+        self._pending: dict[str, None] = {}
         """Companies."""
 
     @property
     def rows(self) -> int:
         """See :class:`KindPart`."""
-        return len(self._users) + len(self._ahead)
+        return len(self._users) + len(self._pending)
 
     def fold(self, stretch: Stretch) -> None:
         """New active days in raw order; changes of alike windows are added up before they are applied."""
         chunk = stretch.chunk
         changes: dict[tuple[str, int, int, int, int], list[int]] = {}
         closings, touched = chunk.closings, self._changes.touched
-        for company, user, turn, at in self._activity.turns(stretch.part.tally.users, chunk.companies, chunk.users):
+        for company, user, turn, at in self._activity.turns(
+            stretch.part.pre_aggregate.users, chunk.companies, chunk.users
+        ):
             self._users[company, user] = None
             changes.setdefault((company, day_of(closings[at]), *turn), []).append(at)
         for (name, reached, *days), turns in changes.items():
@@ -66,13 +68,13 @@ class ActiveUsers:
             if before < month and (after < 0 or month_start_day(after) != month):
                 yield window(company, metric, size, month * DAY_MS)
         if self._plan.slides:
-            ahead, made = self._figures.reach(company, max(reached, day), self.entry)
+            pending, made = self._figures.reach(company, max(reached, day), self.entry)
             self._changes.written.update(dict.fromkeys(made))
-            self._ahead[company] = None
+            self._pending[company] = None
             for place, (metric, size, length) in enumerate(self._plan.slides):
                 ends = sliding_ends(length, day, before, after)
-                ahead.add(place, ends, by, offset)
-                for end in range(ends[0], min(ends[1], ahead.through + 1)):
+                pending.add(place, ends, by, offset)
+                for end in range(ends[0], min(ends[1], pending.through + 1)):
                     yield window(company, metric, size, end * DAY_MS)
 
     def restore(self, found: Mapping[bytes, bytes]) -> None:
@@ -90,6 +92,6 @@ class ActiveUsers:
         """See :class:`KindPart`."""
         for company, user in self._users:
             yield user_key(company, user), seal(fence, pack_days(self._activity.users[company][user]))
-        for company in self._ahead:
-            yield ahead_key(company), self._figures.ahead[company].value(fence, self._plan.slides)
-        self._users, self._ahead = {}, {}
+        for company in self._pending:
+            yield pending_key(company), self._figures.pending[company].value(fence, self._plan.slides)
+        self._users, self._pending = {}, {}

@@ -127,7 +127,7 @@ class Activity:
 
         One loop, for nearly all are known: a call for each would cost more than all the rest of it.
         """
-        users_of, take = self.users, self._bounds.take
+        users_of, take = self.users, self._bounds.admit
         for number, who, day, at in seen:
             company, user = companies[number], pseudonyms[who]
             users = users_of.get(company)

@@ -40,7 +40,7 @@ class Additive:
         companies, offsets, closings = chunk.companies, chunk.offsets, chunk.closings
         figures_of, touched = self._figures.counted, self._changes.touched
         late: list[_Late] = []
-        for company, shape, hour, size, last in stretch.part.tally.counts:
+        for company, shape, hour, size, last in stretch.part.pre_aggregate.counts:
             offset, closing = offsets[last], closings[last]
             for figure in figures_of(companies[company], hour, plans[shape].counts):
                 if figure.change(size, offset, closing):
@@ -49,9 +49,9 @@ class Additive:
         return late
 
     def _add(self, stretch: Stretch) -> list[_Late]:
-        chunk, plans, tally = stretch.chunk, stretch.plans, stretch.part.tally
+        chunk, plans, pre_aggregate = stretch.chunk, stretch.plans, stretch.part.pre_aggregate
         late: list[_Late] = []
-        for (company, shape, hour, _, _), added in zip(tally.counts, tally.sums, strict=True):
+        for (company, shape, hour, _, _), added in zip(pre_aggregate.counts, pre_aggregate.sums, strict=True):
             sums = plans[shape].sums
             found = self._figures.counted(chunk.companies[company], hour, sums) if sums else ()
             for figure, place in zip(found, sums.places, strict=True):

@@ -33,7 +33,7 @@ class DistinctSources:
         A source joins all figures of its event or, where the company has no room for so many, none.
         """
         chunk, plans = stretch.chunk, stretch.plans
-        for company, shape, source, hour, at in stretch.part.tally.installs:
+        for company, shape, source, hour, at in stretch.part.pre_aggregate.installs:
             targets, name = plans[shape].sources, chunk.companies[company]
             if not self._bounds.has_room_for_sources(name, targets.rows):
                 continue
@@ -45,7 +45,7 @@ class DistinctSources:
         """Whether the source is new and found the window closed."""
         if self._members.has(figure.id, source):
             return False
-        self._bounds.take(figure.window.company, figure.window.span.end, Held.SOURCES)
+        self._bounds.admit(figure.window.company, figure.window.span.end, Held.SOURCES)
         self._members.add(figure.id, source)
         self._changes.touched[figure] = None
         self._joined.append((figure, source))

@@ -96,7 +96,7 @@ class Gauges:
         readings, key = self._windows.setdefault(window.id, {}), reading_key(window, values, source)
         known = readings.get(key)
         if known is None:
-            if not self._bounds.take(window.company, window.span.end, Held.READINGS):
+            if not self._bounds.admit(window.company, window.span.end, Held.READINGS):
                 return
             is_other = figure.values != values
             self._change(figure, value, 1)
@@ -122,7 +122,7 @@ class Gauges:
         for figure, (value, state) in self._before.items():
             now = () if figure.detail is None else figure.detail.state()
             if (value, state) != (figure.value, now) and figure.change(0, offset, closing):
-                self._changes.late.tell(LateChange(offset, figure.id, value, figure.value, closing))
+                self._changes.late.add(LateChange(offset, figure.id, value, figure.value, closing))
         self._before = {}
 
     # ---- state

@@ -1,17 +1,18 @@
 """Both forms of grouping a chunk's events come to the same, which is what a plain count says."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.core.count.pre_aggregate import Tally, tally, tally_in_python
-from agents.core.native import IS_BUILT, tally_columns
+from agents.core.count.pre_aggregate import PreAggregate, pre_aggregate, pre_aggregate_in_python
+from agents.core.native import IS_BUILT, pre_aggregate_columns
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.wire.clean import CLEAN_VERSION, CleanChunk, Shape
 from schemas.wire.columns import column
-from tests.core.test_plain_run import NEEDS_COMPILER
+from tests.core.test_fast_path import NEEDS_COMPILER
 
 LATEST = 32_503_680_000_000  # the year 3000
 ROW = st.tuples(
@@ -46,11 +47,13 @@ def test_both_forms_come_to_the_same(rows: list[Row], active: bytes, installs: b
     begin = data.draw(st.integers(0, len(rows)))
     end = data.draw(st.integers(begin, len(rows)))
     chunk = chunk_of(rows)
-    assert tally(chunk, begin, end, active, installs) == tally_in_python(chunk, begin, end, active, installs)
+    assert pre_aggregate(chunk, begin, end, active, installs) == pre_aggregate_in_python(
+        chunk, begin, end, active, installs
+    )
 
 
-@pytest.mark.parametrize("form", [tally_in_python, pytest.param(tally, marks=NEEDS_COMPILER)])
-def test_many_groups_are_counted(form: type[Tally]) -> None:
+@pytest.mark.parametrize("form", [pre_aggregate_in_python, pytest.param(pre_aggregate, marks=NEEDS_COMPILER)])
+def test_many_groups_are_counted(form: Callable[..., PreAggregate]) -> None:
     rows = [(at * 977 * HOUR_MS % LATEST, at % 4, at % 5, at % 7 - 1, at % 3, [at % 9, 1]) for at in range(5000)]
     found = form(chunk_of(rows), 100, 5000, b"\1\0\1\1\0", b"\0\0\1\0\1")
     kept = [*enumerate(rows)][100:]
@@ -95,7 +98,7 @@ def test_many_groups_are_counted(form: type[Tally]) -> None:
 )
 def test_the_compiled_form_reads_nothing_past_its_dictionaries(row: Row, error: type[Exception]) -> None:
     with pytest.raises(error):
-        tally(chunk_of([row]), 0, 1, bytes(5), bytes(5))
+        pre_aggregate(chunk_of([row]), 0, 1, bytes(5), bytes(5))
 
 
 @NEEDS_COMPILER
@@ -103,13 +106,13 @@ def test_the_compiled_form_takes_no_columns_of_another_length() -> None:
     chunk = chunk_of([(0, 0, 0, 0, 0, [0, 0])])
     assert IS_BUILT
     with pytest.raises(TypeError):
-        tally(chunk, 0, 2, bytes(5), bytes(5))
+        pre_aggregate(chunk, 0, 2, bytes(5), bytes(5))
     with pytest.raises(ValueError, match="shape"):
-        tally(chunk, -1, 1, bytes(5), bytes(5))
+        pre_aggregate(chunk, -1, 1, bytes(5), bytes(5))
     with pytest.raises(ValueError, match="shape"):
-        tally(chunk, 0, 1, bytes(5), bytes(4))
+        pre_aggregate(chunk, 0, 1, bytes(5), bytes(4))
     with pytest.raises(TypeError):
-        tally_columns(([0], [0], [0], [0], (0,), []), 0, 1, bytes(1), bytes(1), bytes(1), (1, 1, 1, 0))  # type: ignore[arg-type]
+        pre_aggregate_columns(([0], [0], [0], [0], (0,), []), 0, 1, bytes(1), bytes(1), bytes(1), (1, 1, 1, 0))  # type: ignore[arg-type]
 
 
 @NEEDS_COMPILER
@@ -117,10 +120,10 @@ def test_the_compiled_form_reads_no_measures_that_are_not_there() -> None:
     chunk = chunk_of([(0, 0, 2, 0, 0, [5, 6])])
     del chunk.measures[1]
     with pytest.raises(IndexError):
-        tally(chunk, 0, 1, bytes(5), bytes(5))
+        pre_aggregate(chunk, 0, 1, bytes(5), bytes(5))
 
 
 @NEEDS_COMPILER
 def test_sums_past_63_bits_are_added_up_in_python() -> None:
     chunk = chunk_of([(0, 0, 1, 0, 0, [2**63 - 1, 0])] * 3)
-    assert tally(chunk, 0, 3, bytes(5), bytes(5)).sums == [(3 * (2**63 - 1), 2)]
+    assert pre_aggregate(chunk, 0, 3, bytes(5), bytes(5)).sums == [(3 * (2**63 - 1), 2)]

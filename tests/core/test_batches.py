@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from agents.core.accept.fold import AnonymizeFold
-from agents.core.count import batches as slices
-from agents.core.count import fold as counting
+from agents.core.count import batches as batches_module
+from agents.core.count import fold as count_fold
 from agents.core.count.fold import AggregateFold
 from agents.core.shared.records import RawRecord, StateWrite
 from agents.core.shared.windows import NEVER
@@ -136,6 +136,6 @@ def test_parts_of_any_size_come_to_the_same(seed: int, monkeypatch: pytest.Monke
 
     wanted = figures()
     limit = random.Random(seed).choice([1, 10_000, 100_000])
-    monkeypatch.setattr(slices, "BATCH_COST", limit)
-    monkeypatch.setattr(counting, "BATCH_COST", limit)
+    monkeypatch.setattr(batches_module, "BATCH_COST", limit)
+    monkeypatch.setattr(count_fold, "BATCH_COST", limit)
     assert figures() == wanted

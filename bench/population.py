@@ -12,13 +12,13 @@ from agents.core.shared.home import home
 from bench.workload import Record
 from schemas.times import instant
 
-__all__ = ["Crowd"]
+__all__ = ["Population"]
 
 _BATCH = 100
 
 
 @dataclass(slots=True)
-class Crowd:
+class Population:
     """``users`` over ``companies``, at ``sources`` app instances that number their events; all at ``time`` (ms)."""
 
     time: int

@@ -1,4 +1,4 @@
-"""The plain part of the first fold leaves nothing else than the record-wise part alone would."""
+"""The fast path of the first fold leaves nothing else than the record-wise part alone would."""
 
 import json
 import shutil
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.accept.fast_path import CompiledRun
+from agents.core.accept.fast_path import FastPathRun
 from agents.core.accept.fold import AnonymizeFold
-from agents.core.native import IS_BUILT, Records, tally_columns
+from agents.core.native import IS_BUILT, Records, pre_aggregate_columns
 from agents.core.shared.records import RawRecord
 from pipeline.kafka.batch import Block
 from schemas.deciding import Deciding
@@ -53,7 +53,7 @@ def outcome(fold: AnonymizeFold, records: Sequence[RawRecord], size: int) -> lis
 
 
 def both(records: Sequence[RawRecord], deciding: Deciding, partition: int, partitions: int, size: int) -> list[Any]:
-    """What the fold comes to, after it was found to be what it comes to without its plain part."""
+    """What the fold comes to, after it was found to be what it comes to without its fast path."""
     wanted = outcome(fold_of(deciding, partition, partitions, compiled=False), records, size)
     if IS_BUILT:
         for given_as in (records, fetched(records)):
@@ -90,14 +90,14 @@ def test_hostile_events_come_to_the_same(values: list[bytes]) -> None:
 @NEEDS_COMPILER
 def test_most_events_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
-    run = CompiledRun.run
+    run = FastPathRun.run
 
     def counted(self: Any, at: int) -> tuple[int, int]:
         reached, events = run(self, at)
         taken.append(reached - at)
         return reached, events
 
-    monkeypatch.setattr(CompiledRun, "run", counted)
+    monkeypatch.setattr(FastPathRun, "run", counted)
     events = [GOOD | {"id": f"{number}", "sequence": number} for number in range(100)]
     events += [GOOD | {"id": f"{number}", "source": "s2"} for number in range(100)]
     values = [json.dumps(event).encode() for event in events]
@@ -108,4 +108,4 @@ def test_most_events_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_is_built_where_there_is_a_compiler() -> None:
-    assert (IS_BUILT and tally_columns and pack_column) or shutil.which("cc") is None
+    assert (IS_BUILT and pre_aggregate_columns and pack_column) or shutil.which("cc") is None

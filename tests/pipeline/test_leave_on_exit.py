@@ -1,4 +1,4 @@
-"""A worker's last will: sent when its process is killed, and never when it left by itself."""
+"""The request that a worker leave its group: sent when its process is killed, and never when it left by itself."""
 
 import io
 import socket
@@ -16,9 +16,9 @@ from pipeline.worker.executor import read_last
 WORKER = textwrap.dedent("""
     import os, signal, sys
     from pipeline.worker.leave_on_exit import LastWill
-    with LastWill() as will:
-        will.say(b"127.0.0.1:1\\nearlier")
-        will.say(b"127.0.0.1:%d\\nlast" % int(sys.argv[1]))
+    with LastWill() as leave_on_exit:
+        leave_on_exit.replace(b"127.0.0.1:1\\nearlier")
+        leave_on_exit.replace(b"127.0.0.1:%d\\nlast" % int(sys.argv[1]))
         if sys.argv[2] == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         if sys.argv[2] == "exit":
@@ -27,7 +27,7 @@ WORKER = textwrap.dedent("""
 
 
 @pytest.mark.parametrize("end", ["killed", "exit", "leaves"])
-def test_the_will_of_a_process_that_ended_is_sent_and_of_one_that_left_it_is_not(end: str) -> None:
+def test_the_request_of_a_process_that_ended_is_sent_and_of_one_that_left_it_is_not(end: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30 if end != "leaves" else 0)
         worker = subprocess.run([sys.executable, "-c", WORKER, str(server.getsockname()[1]), end], check=False)
@@ -41,14 +41,14 @@ def test_the_will_of_a_process_that_ended_is_sent_and_of_one_that_left_it_is_not
             assert connection.recv(100) == b"last"
 
 
-def test_a_will_that_was_cut_short_by_the_end_does_not_count() -> None:
+def test_a_request_that_was_cut_short_by_the_end_does_not_count() -> None:
     whole = struct.pack(">I", 3) + b"one"
     assert read_last(io.BytesIO(whole + struct.pack(">I", 3) + b"tw")) == b"one"
     assert read_last(io.BytesIO(whole + struct.pack(">I", 0))) == b""
     assert read_last(io.BytesIO(whole + b"\0")) == b"one"
 
 
-def test_the_will_is_to_leave_the_group_and_none_where_it_was_not_joined() -> None:
+def test_the_request_is_to_leave_the_group_and_none_where_it_was_not_joined() -> None:
     cluster = SimpleNamespace(broker_metadata=lambda _node: SimpleNamespace(host="broker.example", port=9092))
     coordinator = SimpleNamespace(
         _client=SimpleNamespace(cluster=cluster, _security_protocol="PLAINTEXT"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agents.core.count.emission import Emission
 from agents.core.count.fold import AggregateFold
 from agents.core.count.kinds.activity import add_day, neighbours
-from agents.core.count.pending_windows import Ahead, Run, added, ahead_key, read_ahead, sliding_ends
+from agents.core.count.pending_windows import PendingWindows, Run, added, pending_key, read_pending, sliding_ends
 from agents.core.count.state import StateError, alive, name_of
 from agents.core.shared.joins import ENTRY_KEY, fence_of, payload_of, seal
 from agents.core.shared.windows import span_of
@@ -52,7 +52,7 @@ def test_runs_are_days_written_short(changes: list[tuple[int, int, int]]) -> Non
 def test_what_is_reached_leaves_what_lies_ahead(
     changes: list[tuple[int, int, int]], through: int, day: int, shown: int
 ) -> None:
-    ahead, days = Ahead(through, 2), dict[int, tuple[int, int]]()
+    ahead, days = PendingWindows(through, 2), dict[int, tuple[int, int]]()
     for offset, (begin, length, by) in enumerate(changes):
         ahead.add(1, (begin, begin + length), by, offset)
         for end in range(max(begin, through + 1), begin + length):
@@ -86,9 +86,9 @@ def test_a_user_is_once_in_each_window_of_an_active_day(days: list[int], length:
 def test_a_value_of_another_shape_is_told() -> None:
     for wrong in (None, [1], [1, {"mau|P30D": [[1, 2, 3]]}], [1, []]):
         with pytest.raises(StateError):
-            read_ahead(seal(1, wrong))
+            read_pending(seal(1, wrong))
     fold = AggregateFold(DECIDING, 0)
-    state = [(ENTRY_KEY, fold.entry.write()), (ahead_key("acme"), seal(1, (3, {"nobody|P7D": []})))]
+    state = [(ENTRY_KEY, fold.entry.write()), (pending_key("acme"), seal(1, (3, {"nobody|P7D": []})))]
     with pytest.raises(StateError):
         fold.restore(state)
 
@@ -154,7 +154,7 @@ def as_the_release_before(world: World) -> Iterator[tuple[bytes, bytes]]:
         if key[:1] != b"w":
             yield key, value
             continue
-        _, named = read_ahead(value)
+        _, named = read_pending(value)
         for slide in SLIDES:
             for run in named[slide.name]:
                 for day in range(run.begin, run.end):
@@ -192,7 +192,7 @@ def test_a_company_costs_one_key_for_all_that_lies_ahead() -> None:
 def test_a_company_that_comes_back_while_its_past_waits_to_be_deleted_keeps_what_lies_ahead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agents.core.count.expiry._MOST_GRAVES", 3)
+    monkeypatch.setattr("agents.core.count.expiry._MOST_TOMBSTONES", 3)
     at = [("acme", START), ("beta", START + 100 * DAY_MS), ("acme", START + 100 * DAY_MS)]
     at += [("beta", START + 101 * DAY_MS)] * 60 + [("beta", START + 120 * DAY_MS)]
     stored = [
@@ -203,9 +203,9 @@ def test_a_company_that_comes_back_while_its_past_waits_to_be_deleted_keeps_what
     world.append(stored)
     world.anonymize(0)
     world.aggregate(0)
-    buried = [key for key, value in world.state["second", 0] if value is None]
-    assert len(buried) > 10
-    assert ahead_key("acme") not in buried
+    deleted = [key for key, value in world.state["second", 0] if value is None]
+    assert len(deleted) > 10
+    assert pending_key("acme") not in deleted
     assert compare(world.figures(), expected_of(stored, DECIDING, 1).figures) == []
 
 

@@ -15,7 +15,7 @@ from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant
 
-__all__ = ["Held", "Life", "StateLog", "anonymizing"]
+__all__ = ["Held", "Lifetime", "StateLog", "anonymizing"]
 
 _START = 1_780_272_000_000  # 2026-06-01
 _COMPANY = "acme"
@@ -67,7 +67,7 @@ class Held:
     deleted: int
 
 
-class Life:
+class Lifetime:
     """``active`` people a day, of whom ``fresh`` are new and as many have left for good; ten of them at a source.
 
     Every second source numbers its events, the others' ids are remembered.
