@@ -116,13 +116,15 @@ class OrdinaryEvents:
 Found = tuple[float, float, Shape, Cost]
 
 
-def measured(plain: Plain, shape: Shape, size: int = _SAMPLE, times: int = 5, deciding: Deciding = _LASTING) -> Found:
+def measured(
+    plain: OrdinaryEvents, shape: Shape, size: int = _SAMPLE, times: int = 5, deciding: Deciding = _LASTING
+) -> Found:
     """Multiples of the first hop and of both, the shape, and its cost."""
     least, first, both = plain.multiples(batches(rows(shape, size)), times, deciding)
     return first, both, shape, least
 
 
-def searched(plain: Plain, known: Sequence[Found], seconds: float, choose: random.Random) -> list[Found]:
+def searched(plain: OrdinaryEvents, known: Sequence[Found], seconds: float, choose: random.Random) -> list[Found]:
     """Shapes near the dearest, and any, for so long: a quick look at each, a measurement where it seems dear."""
     best = sorted(known, key=_dearest, reverse=True)[:_KEPT]
     seen = {found[2] for found in known}
