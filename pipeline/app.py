@@ -16,7 +16,7 @@ from pipeline.kafka.batch import Batch
 from pipeline.kafka.connection import Connection
 from pipeline.kafka.transport import Consumer
 from pipeline.settings.settings import Settings
-from pipeline.worker.assignor import StatePlacing
+from pipeline.worker.assignor import StateAssignor
 from pipeline.worker.lease import Lease
 from pipeline.worker.leave_on_exit import LeaveOnExit
 from pipeline.worker.manager import Owners
@@ -57,7 +57,7 @@ class FootfallApp(faust.App):
     footfall_failed: Callable[[BaseException], None]
     footfall_lease: Lease
     footfall_owners: Owners
-    footfall_placing: StatePlacing
+    footfall_assignor: StateAssignor
     footfall_topic: str
     footfall_leave_on_exit: LeaveOnExit
 
@@ -121,7 +121,7 @@ def build_app(
     app.footfall_lease = lease
     app.footfall_owners = owners
     app.footfall_leave_on_exit = leave_on_exit
-    app.footfall_placing = StatePlacing(settings.standby, settings.partitions)
+    app.footfall_assignor = StateAssignor(settings.standby, settings.partitions)
     app.footfall_topic = topic_name(settings.topic_prefix, stage.source)
     source = app.topic(app.footfall_topic, schema=_AsItIs(), acks=False)
     app.agent(source, name=kind)(_AGENTS[kind](app.footfall_take))
@@ -131,7 +131,7 @@ def build_app(
 
     async def assigned(*_: Any, **__: Any) -> None:
         mine = {tp.partition for tp in app.consumer.assignment() if tp.topic == app.footfall_topic}
-        await owners.assign(mine, app.footfall_placing.followed)
+        await owners.assign(mine, app.footfall_assignor.followed)
 
     app.on_partitions_revoked.connect(revoked, weak=False)
     app.on_rebalance_complete.connect(assigned, weak=False)

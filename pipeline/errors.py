@@ -2,14 +2,14 @@
 
 from pipeline.printable import printable
 
-__all__ = ["Refused", "StoreError"]
+__all__ = ["StartupError", "StoreError"]
 
 
 class StoreError(Exception):
     """The disk did not do what was asked; the process must end, and recovery makes the store anew from the log."""
 
 
-class Refused(Exception):  # noqa: N818 - it reads as what happened
+class StartupError(Exception):
     """A start that is refused; a command ends with exit code 2 and this one line on stderr.
 
     ``what`` names what is wrong, ``do`` what to do about it; neither ever holds a secret or anything of an event.

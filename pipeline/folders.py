@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 
 __all__ = ["held", "is_held", "kept_secret", "writable"]
 
@@ -25,7 +25,7 @@ def writable(folder: Path, do: str, mode: int = 0o777) -> None:
         probe.touch(mode=0o600)
         probe.unlink()
     except OSError as error:
-        raise Refused(f"the folder {folder} cannot be used ({error.strerror})", do) from None
+        raise StartupError(f"the folder {folder} cannot be used ({error.strerror})", do) from None
 
 
 @contextmanager
@@ -38,18 +38,18 @@ def held(folder: Path, holder: str, do: str) -> Iterator[None]:
     try:
         lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Refused(f"the folder {folder} cannot be used ({error.strerror})", do) from None
+        raise StartupError(f"the folder {folder} cannot be used ({error.strerror})", do) from None
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             process = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
-            raise Refused(
+            raise StartupError(
                 f"{holder} runs already on the folder {folder} (process {process or 'unknown'})",
                 "end that one first, or set FOOTFALL_DATA_DIR to another folder",
             ) from None
         except OSError as error:
-            raise Refused(f"the folder {folder} cannot be locked ({error.strerror})", do) from None
+            raise StartupError(f"the folder {folder} cannot be locked ({error.strerror})", do) from None
         os.truncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         yield

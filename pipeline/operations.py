@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from agents.core.accept.state import Folded, RawEntry
 from agents.core.count.fold import AggregateFold
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.worker.held import Held
 from schemas.bounds import Bound
 from schemas.wire.operational import OPERATIONAL, Instrument, RecoveryWay
@@ -119,24 +119,24 @@ class Operations:
         self._histograms["footfall_fold_seconds"].observe(seconds)
 
 
-def _unusable(host: str, port: int, error: Exception) -> Refused:
+def _unusable(host: str, port: int, error: Exception) -> StartupError:
     """The refusal of an address to listen on, which names the setting that is to blame."""
     number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
     if number == errno.EADDRINUSE:
-        return Refused(
+        return StartupError(
             f"the metrics port {port} of {host} is taken",
             "set FOOTFALL_METRICS_PORT to another, or end what listens there",
         )
     if number == errno.EACCES:
-        return Refused(
+        return StartupError(
             f"the metrics port {port} of {host} is not for this user", "set FOOTFALL_METRICS_PORT to one above 1023"
         )
     if number in {None, errno.EADDRNOTAVAIL, errno.EINVAL}:
-        return Refused(
+        return StartupError(
             f"{host} is no address of this machine",
             "set FOOTFALL_METRICS_HOST to 127.0.0.1, to an address that it has, or to 0.0.0.0 for all of them",
         )
-    return Refused(
+    return StartupError(
         f"nothing can listen at the metrics port {port} of {host} ({os.strerror(number or 0)})",
         "mend that, or set FOOTFALL_METRICS_HOST and FOOTFALL_METRICS_PORT to another place",
     )

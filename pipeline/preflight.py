@@ -8,7 +8,7 @@ from agents.core.shared.control import ControlKeys
 from pipeline.broker.admin import admin
 from pipeline.broker.begun import pinned_partitions, refused_partitions
 from pipeline.broker.topics import Difference, compared, failed, standing
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.connection import Connection
 from pipeline.settings.settings import KEY_FIELDS, Settings
 from schemas.flow import STAGES, Kind
@@ -30,7 +30,7 @@ _SAFE_REPLICATION: Final = 3
 async def require_broker(settings: Settings) -> Connection:
     """The connection to brokers that answer; refuses where none is set or none answers within 8 s."""
     if settings.brokers is None:
-        raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker, or try footfall demo")
+        raise StartupError("FOOTFALL_BROKERS is not set", "set it to host:port of a broker, or try footfall demo")
     connection = settings.connection()
     async with admin(connection):
         return connection
@@ -58,8 +58,8 @@ def refuse_differences(differences: list[Difference]) -> None:
     if first is None:
         return
     if first.missing:
-        raise Refused(f"topic {first.topic} is missing", "run footfall topics apply")
-    raise Refused(
+        raise StartupError(f"topic {first.topic} is missing", "run footfall topics apply")
+    raise StartupError(
         f"topic {first.topic} differs from the table: {first.setting} is {first.found}, not {first.expected}",
         "set it so on the broker, and look at footfall topics diff",
     )
@@ -77,14 +77,14 @@ def require_key(kind: Kind, settings: Settings) -> Keys | None:
     if not STAGES[kind].holds_key:
         for name in KEY_FIELDS:
             if getattr(settings, name) is not None:
-                raise Refused(
+                raise StartupError(
                     f"FOOTFALL_{name.upper()} is set for worker {kind}, which must not hold it",
                     "unset it there; worker anonymize has it",
                 )
         return None
     secret = settings.pseudonym_secret()
     if secret is None:
-        raise Refused(
+        raise StartupError(
             "worker anonymize has no pseudonym key",
             "set FOOTFALL_PSEUDONYM_KEY_FILE to a file of 64 hexadecimal digits, or FOOTFALL_PSEUDONYM_KEY to them",
         )
@@ -95,7 +95,7 @@ def require_control(settings: Settings, who: str) -> ControlKeys:
     """The control keys; refuses where none is set."""
     keys = settings.control_keys()
     if keys is None:
-        raise Refused(
+        raise StartupError(
             f"{who} has no control key",
             "set FOOTFALL_CONTROL_KEY_FILE to a file of 64 hexadecimal digits, or FOOTFALL_CONTROL_KEY to them",
         )

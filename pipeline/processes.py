@@ -19,7 +19,7 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.broker.embedded import dies_with_parent, free_ports
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 
 __all__ = ["WorkerProcess", "answering", "metric_total", "new_keys", "page", "start_worker"]
 
@@ -82,16 +82,16 @@ class WorkerProcess:
         """Status and text of a page of its metrics port; status 0 where nothing answers."""
         return page(self.metrics_address, path)
 
-    def ended(self) -> Refused:
+    def ended(self) -> StartupError:
         """How it ended, by the last line that it said."""
         lines = self.log.read_text("utf-8", errors="replace").strip().splitlines()
         last = lines[-1] if lines else ""
         if last.startswith(_REFUSED):
-            return Refused(f"worker {self.kind} was refused", last.removeprefix(_REFUSED))
+            return StartupError(f"worker {self.kind} was refused", last.removeprefix(_REFUSED))
         with contextlib.suppress(ValueError, TypeError, KeyError):  # whatever was written last, by whomever
             parsed = json.loads(last)
-            return Refused(f"worker {self.kind} ended: {parsed['what']}", f"{parsed['do']}; its log is {self.log}")
-        return Refused(
+            return StartupError(f"worker {self.kind} ended: {parsed['what']}", f"{parsed['do']}; its log is {self.log}")
+        return StartupError(
             f"worker {self.kind} ended with exit code {self.process.returncode}", f"read its log, {self.log}"
         )
 
@@ -105,7 +105,7 @@ class WorkerProcess:
             if (await asyncio.to_thread(self.get, "/readyz"))[0] == 200:
                 return
             await asyncio.sleep(0.1)
-        raise Refused(f"worker {self.kind} was not ready within {deadline:.0f} s", f"read its log, {self.log}")
+        raise StartupError(f"worker {self.kind} was not ready within {deadline:.0f} s", f"read its log, {self.log}")
 
     async def stop(self, grace: float = 12) -> int:
         """SIGTERM, and SIGKILL after ``grace`` seconds; returns the exit code."""

@@ -13,7 +13,7 @@ from pipeline.broker.jars import Progress
 from pipeline.broker.resolving import BrokerChoice, Chosen, resolve, resolve_secure
 from pipeline.broker.secured import Secured
 from pipeline.broker.topics import apply
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.folders import held, is_held, kept_secret, writable
 from pipeline.kafka.reader import LogReader
 from pipeline.preflight import require_broker, require_key
@@ -121,7 +121,7 @@ async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:
     async with LogReader(settings.connection()) as reader:
         for end in await in_force_at_ends(reader, settings, keys.control):
             if end is not None and end.digest != settings.digest():
-                raise Refused(
+                raise StartupError(
                     f"this folder was begun by another release or under other settings (fold digest {end.digest})",
                     "start footfall up --announce to go on under these, or start it as it was",
                 )
@@ -131,19 +131,19 @@ async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:
 def _refuse_unfit(settings: Settings, *, own: bool) -> None:
     """What a cluster has and one broker with two workers on this machine cannot have."""
     if own and (settings.replication or 1) > 1:
-        raise Refused(
+        raise StartupError(
             f"FOOTFALL_REPLICATION is {settings.replication}, but one broker is started here", "unset it here"
         )
     if settings.metrics_port == _LAST_PORT:
-        raise Refused("FOOTFALL_METRICS_PORT leaves no port for the second worker", f"set it below {_LAST_PORT}")
+        raise StartupError("FOOTFALL_METRICS_PORT leaves no port for the second worker", f"set it below {_LAST_PORT}")
 
 
 def _refuse_other_brokers(given: str | None, choice: BrokerChoice) -> None:
     """Only of the embedded broker are the logins and the rights ours to give."""
     if choice is BrokerChoice.CONTAINER:
-        raise Refused("--secure has an embedded broker, but --broker container asks for another", "leave one out")
+        raise StartupError("--secure has an embedded broker, but --broker container asks for another", "leave one out")
     if given is not None:
-        raise Refused(
+        raise StartupError(
             "--secure has an embedded broker of its own, but FOOTFALL_BROKERS is set",
             "unset that, or add --broker embedded",
         )

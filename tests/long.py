@@ -23,7 +23,7 @@ _FILES: Final[Mapping[str, Mapping[str, int]]] = {
         "test_what_raw_tells_makes_the_figures_of_the_oracle_and_the_rest_is_left_out": 6,
     },
     "tests/core/test_decode.py": {
-        "test_the_cheap_look_is_the_authority_s_verdict": 0,
+        "test_the_form_check_is_the_authority_s_verdict": 0,
     },
     "tests/core/test_forms.py": {
         "test_random_logs_are_cut_alike": 30,

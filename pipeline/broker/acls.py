@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from pipeline.broker.rights import Right
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.clients import Admin
 from schemas.flow import ROLES, STAGES, Role
 from schemas.topics import TOPICS, topic_name
@@ -97,4 +97,4 @@ async def allow(client: Admin, prefix: str) -> None:
         answer = await client.ask(CreateAclsRequest(*rule))
         for code, message in answer.creation_responses:
             if code:
-                raise Refused("the broker takes no access rule", message or f"it says error {code}")
+                raise StartupError("the broker takes no access rule", message or f"it says error {code}")

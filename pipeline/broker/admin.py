@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from aiokafka.errors import KafkaError
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.clients import Admin, admin_client
 from pipeline.kafka.connection import Where, connection_to
 from pipeline.kafka.login import refusal_at
@@ -22,9 +22,9 @@ _REQUEST_MS: Final = 20_000
 _COORDINATOR_SECONDS: Final = 10.0
 
 
-def unreachable(brokers: str, reason: object) -> Refused:
+def unreachable(brokers: str, reason: object) -> StartupError:
     """The refusal for brokers that do not answer."""
-    return Refused(f"cannot reach a broker at {brokers}", f"start one or mend FOOTFALL_BROKERS ({reason})")
+    return StartupError(f"cannot reach a broker at {brokers}", f"start one or mend FOOTFALL_BROKERS ({reason})")
 
 
 @asynccontextmanager
@@ -62,7 +62,7 @@ async def coordinated(what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer
             return await ask()
         except KafkaError as error:
             if not error.retriable or asyncio.get_running_loop().time() > until:
-                raise Refused(
+                raise StartupError(
                     f"the broker does not tell the {what} ({type(error).__name__})",
                     "look at the state of the brokers, then try again",
                 ) from None

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from agents.core.accept.state import RawEntry
 from agents.core.count.state import Entry
 from agents.core.shared.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import LogReader
 from pipeline.kafka.recovery import last_entry
 from pipeline.settings.settings import Settings
@@ -26,12 +26,14 @@ __all__ = ["begun_before", "known_chunk", "pinned_partitions", "readable_state",
 _NEW_PREFIX = "take a new FOOTFALL_TOPIC_PREFIX, run footfall topics apply, and let producers and workers go on there"
 
 
-def begun_before(topic: str) -> Refused:
+def begun_before(topic: str) -> StartupError:
     """The refusal of what fold version 2 or an earlier one wrote."""
-    return Refused(f"{topic} was begun by a release that this one does not go on from (fold version 2)", _NEW_PREFIX)
+    return StartupError(
+        f"{topic} was begun by a release that this one does not go on from (fold version 2)", _NEW_PREFIX
+    )
 
 
-def refused_state(error: StateError, topic: str, partition: int, partitions: int) -> Refused:
+def refused_state(error: StateError, topic: str, partition: int, partitions: int) -> StartupError:
     """The refusal of state that this release, or a deployment of ``partitions``, does not go on from."""
     if isinstance(error, FormerStateError):
         return begun_before(topic)
@@ -42,7 +44,7 @@ def refused_state(error: StateError, topic: str, partition: int, partitions: int
 
 @contextmanager
 def readable_state(topic: str, partition: int, partitions: int) -> Iterator[None]:
-    """Within it state is read: raises Refused where this release, or a deployment of ``partitions``, cannot."""
+    """Within it state is read: raises StartupError where this release, or a deployment of ``partitions``, cannot."""
     try:
         yield
     except StateError as error:
@@ -50,7 +52,7 @@ def readable_state(topic: str, partition: int, partitions: int) -> Iterator[None
 
 
 def known_chunk(value: bytes | None, topic: str, partition: int, offset: int) -> CleanChunk:
-    """The chunk in a record of clean; raises Refused where it is none of this release."""
+    """The chunk in a record of clean; raises StartupError where it is none of this release."""
     with readable(topic, partition, offset):
         try:
             return decode_chunk(value or b"")
@@ -60,7 +62,7 @@ def known_chunk(value: bytes | None, topic: str, partition: int, offset: int) ->
             raise
 
 
-def refused_partitions(there: Mapping[str, int], setting: int, pinned: int | None) -> Refused | None:
+def refused_partitions(there: Mapping[str, int], setting: int, pinned: int | None) -> StartupError | None:
     """What is wrong with the number of partitions, None where nothing is.
 
     ``there`` are the partitions of each topic that stands, ``pinned`` those that the state was begun with, None where
@@ -74,16 +76,16 @@ def refused_partitions(there: Mapping[str, int], setting: int, pinned: int | Non
         return None
     if len(numbers) == 1:
         (number,) = numbers
-        return Refused(
+        return StartupError(
             f"the topics have {number} partitions, not {setting} as FOOTFALL_PARTITIONS says",
             f"set FOOTFALL_PARTITIONS={number} for every worker and command",
         )
     text = ", ".join(f"{name} {number}" for name, number in sorted(there.items())[:2])
-    return Refused(f"the topics have different numbers of partitions ({text})", _NEW_PREFIX)
+    return StartupError(f"the topics have different numbers of partitions ({text})", _NEW_PREFIX)
 
 
-def _moved(pinned: int, found: int, name: str = "a topic") -> Refused:
-    return Refused(
+def _moved(pinned: int, found: int, name: str = "a topic") -> StartupError:
+    return StartupError(
         f"{name} has {found} partitions, yet figures were begun with {pinned}, which say where a company is at home",
         _NEW_PREFIX,
     )

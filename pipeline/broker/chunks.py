@@ -7,7 +7,7 @@ from aiokafka.errors import KafkaError
 from agents.core.shared.control import ControlKeys
 from pipeline.broker.begun import known_chunk
 from pipeline.broker.topics import failed
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import LogReader
 from pipeline.settings.settings import Settings
 from schemas.deciding import deciding_part
@@ -50,14 +50,14 @@ def require_known(settings: Settings, keys: ControlKeys, found: InChunks) -> Non
     own = deciding_part(settings.digest())
     for digest, number in found.digests.items():
         if not keys.knows(digest):
-            raise Refused(
+            raise StartupError(
                 f"the control key is not the one in force in partition {number}",
                 "set FOOTFALL_CONTROL_KEY to the key that worker anonymize has, and FOOTFALL_CONTROL_KEY_PREVIOUS to"
                 " the one before where it was changed",
             )
     if found.digests and own not in map(deciding_part, found.digests):
         digest, number = next(iter(found.digests.items()))
-        raise Refused(
+        raise StartupError(
             f"partition {number} is under the fold digest {deciding_part(digest)}, not {own} of these settings",
             "use the release and the settings that the workers have",
         )

@@ -11,7 +11,7 @@ from agents.core.shared.joins import ENTRY_KEY
 from pipeline.broker.begun import readable_state
 from pipeline.broker.chunks import last_chunk
 from pipeline.broker.topics import failed
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.clients import producer, started
 from pipeline.kafka.reader import LogReader
 from pipeline.kafka.recovery import last_entry
@@ -63,7 +63,7 @@ async def announce(settings: Settings, keys: Keys) -> Announced:
                 appended += changed
     except (KafkaError, TimeoutError) as error:
         raise failed("read and write the raw topic", error) from None
-    raise Refused("somebody else announces another digest at the same time", "agree on one, and run this again")
+    raise StartupError("somebody else announces another digest at the same time", "agree on one, and run this again")
 
 
 def _changed(ends: list[InForce | None], digest: str) -> list[int]:
@@ -157,38 +157,38 @@ async def _read_on(
     return backlog.in_force
 
 
-async def other_facts(reader: LogReader, settings: Settings, facts: str) -> Refused | None:
+async def other_facts(reader: LogReader, settings: Settings, facts: str) -> StartupError | None:
     """The refusal where the last chunk of a clean partition is under other facts than those both workers know."""
     clean = topic_name(settings.topic_prefix, "clean")
     for number in range(settings.partitions):
         chunk = await last_chunk(reader, clean, number)
         if chunk is not None and deciding_part(chunk.digest) != facts:
-            return Refused(
+            return StartupError(
                 f"clean partition {number} is under the fold digest {deciding_part(chunk.digest)}, not {facts}",
                 "use the release and the settings that worker aggregate has",
             )
     return None
 
 
-def refused_digest(number: int, under: str, own: str, keys: Keys, *, passed: bool) -> Refused:
+def refused_digest(number: int, under: str, own: str, keys: Keys, *, passed: bool) -> StartupError:
     """The refusal of a worker or an announcement where a partition is under another digest that it cannot follow.
 
     ``passed``: the own digest was in force there before.
     """
     pseudonym, control = key_parts(under)
     if pseudonym != key_parts(own)[0]:
-        return Refused(
+        return StartupError(
             f"the pseudonym key is not the one in force in partition {number}, and a new one cannot be announced",
             "set FOOTFALL_PSEUDONYM_KEY to the key that worker anonymize has had",
         )
     if control != keys.control.mark and not keys.control.knows(under):
-        return Refused(
+        return StartupError(
             f"the control key is not the one in force in partition {number}",
             "set FOOTFALL_CONTROL_KEY to that; to change it set FOOTFALL_CONTROL_KEY_PREVIOUS to that and run footfall"
             " topics fold",
         )
     gone = ", which was in force before" if passed else ""
-    return Refused(
+    return StartupError(
         f"the fold digest in force in partition {number} is {under}, not {own} of this worker{gone}",
         "start it with the release and the settings in force, or announce these by footfall topics fold",
     )

@@ -26,7 +26,7 @@ from pipeline.broker.jars import Progress, ready_jars
 from pipeline.broker.java import format_folder, java, utf8
 from pipeline.broker.properties import HOST, Listeners, server_properties
 from pipeline.broker.secured import Secured
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.clients import admin_client
 from pipeline.kafka.connection import Connection, Where
 
@@ -54,7 +54,7 @@ def free_ports(count: int) -> list[int]:
             found.add(port)
         if len(found) == count:
             return [*found]
-    raise Refused("there is no free port on the loopback interface", "end what listens there")
+    raise StartupError("there is no free port on the loopback interface", "end what listens there")
 
 
 def _free(port: int) -> bool:
@@ -215,11 +215,11 @@ class EmbeddedBroker:
         until = loop.time() + _START_SECONDS
         while loop.time() < until:
             if not self.running:
-                raise Refused("Apache Kafka ended at its start", f"read its log, {self.log}")
+                raise StartupError("Apache Kafka ended at its start", f"read its log, {self.log}")
             if await self.serves():
                 return
             await asyncio.sleep(0.05)
-        raise Refused(f"Apache Kafka did not answer within {_START_SECONDS} s", f"read its log, {self.log}")
+        raise StartupError(f"Apache Kafka did not answer within {_START_SECONDS} s", f"read its log, {self.log}")
 
     def send_signal(self, number: signal.Signals) -> None:
         """SIGSTOP and SIGCONT pause it and wake it; SIGKILL is a crash, to be followed by :meth:`stop`."""

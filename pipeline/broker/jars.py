@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.folders import writable
 
 __all__ = ["Jar", "Progress", "cache_folder", "locked_jars", "ready_jars"]
@@ -59,7 +59,7 @@ def cache_folder() -> Path:
     if not base.is_absolute():
         home = _home()
         if home is None:
-            raise Refused("there is no home folder to keep the files of Apache Kafka in", _CACHE_DO)
+            raise StartupError("there is no home folder to keep the files of Apache Kafka in", _CACHE_DO)
         base = home / ".cache"
     return base / "footfall" / "kafka"
 
@@ -81,7 +81,7 @@ def ready_jars(progress: Progress | None = None, folder: Path | None = None) -> 
     jars = locked_jars()
     folder = folder or cache_folder()
     if os.pathsep in str(folder):
-        raise Refused(f"Java cannot read the folder {folder}, since its name holds a {os.pathsep}", _CACHE_DO)
+        raise StartupError(f"Java cannot read the folder {folder}, since its name holds a {os.pathsep}", _CACHE_DO)
     missing = [jar for jar in jars if _sum(folder / jar.filename) != jar.sha256]
     if missing:
         writable(folder, _CACHE_DO)
@@ -89,7 +89,7 @@ def ready_jars(progress: Progress | None = None, folder: Path | None = None) -> 
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
                 _fetch(missing, folder, Path(scratch), progress)
         except OSError as error:
-            raise Refused(f"cannot fetch Apache Kafka: {_reason(error)}", _DO) from None
+            raise StartupError(f"cannot fetch Apache Kafka: {_reason(error)}", _DO) from None
     return [folder / jar.filename for jar in jars]
 
 
@@ -101,7 +101,7 @@ def _fetch(missing: list[Jar], folder: Path, scratch: Path, progress: Progress |
     def one(jar: Jar) -> None:
         path = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
         if _sum(path) != jar.sha256:
-            raise Refused(
+            raise StartupError(
                 f"{jar.filename} is not the file that the lock names (its SHA-256 sum differs)",
                 "mend the Maven repository or mirror that served it",
             )
@@ -117,7 +117,7 @@ def _fetch(missing: list[Jar], folder: Path, scratch: Path, progress: Progress |
                 if progress is not None:
                     progress(done, len(missing))
         except RuntimeError as error:  # what jgo raises where no repository has the file
-            raise Refused(f"cannot fetch Apache Kafka: {_reason(error)}", _DO) from None
+            raise StartupError(f"cannot fetch Apache Kafka: {_reason(error)}", _DO) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -145,7 +145,9 @@ def _repositories() -> dict[str, str]:
         own = {}
     except (OSError, ValueError, configparser.Error) as error:
         named = type(error).__name__
-        raise Refused(f"the settings of jgo cannot be read ({named})", "mend or remove ~/.config/jgo.conf") from None
+        raise StartupError(
+            f"the settings of jgo cannot be read ({named})", "mend or remove ~/.config/jgo.conf"
+        ) from None
     home = _home()
     mirror = _mirror_of_central(home / ".m2" / "settings.xml") if home is not None else None
     return {"central": mirror or MAVEN_CENTRAL_URL} | own

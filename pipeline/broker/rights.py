@@ -36,7 +36,7 @@ class Right(IntEnum):
 async def topic_rights(brokers: Where, topics: Collection[str]) -> Mapping[str, Collection[Right]]:
     """Topic to what may be done with it, for those that are there.
 
-    Raises KafkaError, NotImplementedError where the brokers are too old to tell, and Refused where none answers.
+    Raises KafkaError, NotImplementedError where the brokers are too old to tell, and StartupError where none answers.
     """
     async with admin(brokers) as client:
         answer = await client.ask(MetadataWithRights(topics))

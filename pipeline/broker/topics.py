@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline.broker.admin import admin
 from pipeline.broker.begun import refused_partitions
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.clients import Admin
 from pipeline.settings.settings import Settings
 from schemas.topics import ENFORCED, TOPICS, TopicSpec, topic_config, topic_name
@@ -76,7 +76,7 @@ async def standing(settings: Settings) -> dict[str, StandingTopic]:
 
 
 async def partition_counts(settings: Settings) -> dict[str, int]:
-    """How many partitions each topic of the table has that the broker has; raises KafkaError, Refused without one."""
+    """How many partitions each topic of the table has that the broker has; raises KafkaError, or StartupError."""
     async with admin(settings.connection()) as client:
         there = await _standing(client, settings.topic_prefix, with_config=False)
         return {topic.name: topic.partitions for topic in there.values()}
@@ -105,7 +105,9 @@ async def _configs(client: Admin, names: list[str]) -> dict[str, dict[str, str]]
     for answer in await client.describe_configs(wanted):
         for code, message, _, name, entries in answer.resources:
             if code:
-                raise Refused(f"the broker does not show the settings of {name}", message or f"it says error {code}")
+                raise StartupError(
+                    f"the broker does not show the settings of {name}", message or f"it says error {code}"
+                )
             configs[name] = {entry[0]: entry[1] for entry in entries}
     return configs
 
@@ -171,7 +173,7 @@ async def _create_like(client: Admin, names: Mapping[str, str], partitions: int,
     answer = await client.create_topics(_new(names, partitions, replication))
     for name, code, message in answer.topic_errors:
         if code not in (0, _EXISTS):
-            raise Refused(f"the broker does not make {name}", message or f"it says error {code}")
+            raise StartupError(f"the broker does not make {name}", message or f"it says error {code}")
     made = {name for name, code, _ in answer.topic_errors if not code}
     return [name for name in names if name in made]
 
@@ -185,7 +187,7 @@ async def _default_replication(client: Admin) -> int:
     for code, _, _, _, entries in answer.resources:
         if not code and entries:
             return int(entries[0][1])
-    raise Refused("the broker does not tell its default replication", "set FOOTFALL_REPLICATION")
+    raise StartupError("the broker does not tell its default replication", "set FOOTFALL_REPLICATION")
 
 
 async def partitions_of(settings: Settings, name: str) -> int:
@@ -222,7 +224,7 @@ async def remove(settings: Settings, name: str) -> None:
         raise failed(f"remove {name}", error) from None
     for result in answer.topic_error_codes:
         if result[1]:
-            raise Refused(f"the broker does not remove {name}", f"it says error {result[1]}")
+            raise StartupError(f"the broker does not remove {name}", f"it says error {result[1]}")
 
 
 async def _described(client: Admin) -> dict[str, list[dict[str, Any]]]:
@@ -245,7 +247,7 @@ async def _until(ready: Callable[[], Awaitable[bool]]) -> None:
         if await ready():
             return
         await asyncio.sleep(0.1)
-    raise Refused("topics are missing or without a leader", "look at the state of the brokers, then try again")
+    raise StartupError("topics are missing or without a leader", "look at the state of the brokers, then try again")
 
 
 async def diff(settings: Settings) -> list[Difference]:
@@ -285,6 +287,6 @@ def _compare(spec: TopicSpec, topic: StandingTopic, partitions: int) -> list[Dif
     return differences
 
 
-def failed(doing: str, error: Exception) -> Refused:
+def failed(doing: str, error: Exception) -> StartupError:
     """The refusal for brokers that answered with an error."""
-    return Refused(f"cannot {doing} ({type(error).__name__})", "look at the state of the brokers, then try again")
+    return StartupError(f"cannot {doing} ({type(error).__name__})", "look at the state of the brokers, then try again")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.show import bar, console
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.connection import Where
 from pipeline.kafka.reader import ends, read_topic
 from pipeline.preflight import require_broker, require_topics
@@ -50,11 +50,11 @@ def audit(
     settings = load_settings()
     start, end = _hour("--from", begin), _hour("--to", until)
     if start is not None and end is not None and start >= end:
-        raise Refused(f"--from {begin} is not before --to {until}", "give a period of one hour or more")
+        raise StartupError(f"--from {begin} is not before --to {until}", "give a period of one hour or more")
     if end is not None and end > time.time() * 1000:
-        raise Refused(f"--to {until} has not passed yet", "leave it out, or give an hour that has")
+        raise StartupError(f"--to {until} has not passed yet", "leave it out, or give an hour that has")
     if expect is not None and not re.fullmatch("[0-9a-f]{64}", expect):
-        raise Refused("--expect is no head", "give the 64 hexadecimal digits that end the line of the audit")
+        raise StartupError("--expect is no head", "give the 64 hexadecimal digits that end the line of the audit")
     found = asyncio.run(_audit(settings, start, end, expect, against=raw))
     if as_json:
         typer.echo(json.dumps(_as_json(found)))
@@ -76,7 +76,7 @@ def _hour(option: str, text: str | None) -> int | None:
         if milliseconds < 0:
             raise ValueError
     except ValueError:
-        raise Refused(
+        raise StartupError(
             f"{option} {text[:40]!r} is no hour", "give a UTC hour such as 2026-11-01, or 2026-11-01T10:00:00Z"
         ) from None
     return milliseconds
@@ -89,7 +89,7 @@ async def _audit(settings: Settings, start: int | None, end: int | None, expect:
     if against:
         short = [number for number, (first, _) in (await ends(where, raw)).items() if first]
         if short:
-            raise Refused(
+            raise StartupError(
                 f"{raw} no longer reaches back to its start in partition {short[0]}", "leave out --against-raw"
             )
     with bar("reading the books", to_stderr=True) as report:

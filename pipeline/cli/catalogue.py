@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pipeline.broker.digests import other_facts
 from pipeline.cli.show import console
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import LogReader
 from pipeline.preflight import require_broker, require_topics
 from pipeline.printable import printable
@@ -108,7 +108,7 @@ def _read(file: Path) -> Catalogue:
     try:
         return read_catalogue(catalogue_text(file))
     except CatalogueMistakesError as error:
-        raise Refused(f"the catalogue {file} has mistakes", "mend what footfall catalogue check tells") from error
+        raise StartupError(f"the catalogue {file} has mistakes", "mend what footfall catalogue check tells") from error
 
 
 def _type_row(entry: EventType) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from pipeline.cli.audit import show_findings
 from pipeline.cli.explain import in_short
 from pipeline.cli.show import bar, console
 from pipeline.cli.up import BROKER_HELP, lively
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import follow, read_topic
 from pipeline.printable import printable
 from pipeline.processes import metric_total
@@ -130,14 +130,16 @@ def _refuse_unwritable(svg: Path) -> None:
     try:
         svg.open("a").close()
     except OSError as error:
-        raise Refused(f"the file {svg} cannot be written ({error.strerror})", "name another for --svg") from None
+        raise StartupError(f"the file {svg} cannot be written ({error.strerror})", "name another for --svg") from None
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="footfall-demo-")
     except OSError as error:
-        raise Refused(f"no folder for temporary files can be made ({error.strerror})", "set TMPDIR to one") from None
+        raise StartupError(
+            f"no folder for temporary files can be made ({error.strerror})", "set TMPDIR to one"
+        ) from None
 
 
 async def _process(settings: Settings, stack: Stack, run: _Run) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from pipeline.cli.show import bar, console
 from pipeline.doctor import STILL_SECONDS, Finding, Verdict, examine
 from pipeline.doctor.findings import wrong
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.printable import printable
 from pipeline.settings.settings import load_settings
 
@@ -51,7 +51,7 @@ def doctor(
 def _examined(still: float) -> list[Finding]:
     try:
         settings = load_settings()
-    except Refused as refusal:
+    except StartupError as refusal:
         return [wrong("settings", refusal)]
     with bar("looking", to_stderr=True) as step:
         return asyncio.run(examine(settings, still=still, step=step))

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline.cli import audit, catalogue, demo, doctor, explain, figures, replay, simulate, topics, up, watch, worker
 from pipeline.cli.process import refusal_of, say_the_rest, settle
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from schemas.wire.forms import UnknownFormError
 
 __all__ = ["app", "main"]
@@ -44,7 +44,7 @@ def main() -> None:
             app()
         finally:
             say_the_rest()
-    except Refused as refusal:
+    except StartupError as refusal:
         _refuse(refusal)
     except BrokenPipeError:  # whoever read has had enough
         raise SystemExit(1) from None
@@ -54,6 +54,6 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _refuse(refusal: Refused) -> NoReturn:
+def _refuse(refusal: StartupError) -> NoReturn:
     sys.stderr.write(f"footfall: {refusal}\n")
     raise SystemExit(2) from None

@@ -12,7 +12,7 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.login import last_refusal
 from pipeline.unknown import refused_form
 from schemas.wire.forms import UnknownFormError
@@ -60,18 +60,18 @@ def say_the_rest() -> None:
         raise
 
 
-def refusal_of(error: KafkaError | OSError | UnknownFormError) -> Refused:
+def refusal_of(error: KafkaError | OSError | UnknownFormError) -> StartupError:
     """The one line for what a command did not foresee: brokers that went away, a full disk, an unknown record."""
     if isinstance(error, UnknownFormError):
         return refused_form(error)
     if isinstance(error, KafkaError | TimeoutError | ConnectionError):
-        return last_refusal() or Refused(
+        return last_refusal() or StartupError(
             f"the brokers went away or refused on the way ({type(error).__name__})",
             "look at their state, then try again",
         )
     where = f" ({error.filename})" if isinstance(error.filename, str) else ""
     what = os.strerror(error.errno) if error.errno else type(error).__name__
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return Refused(
+    return StartupError(
         f"this machine says: {what}{where}", "make room, then try again" if full else "mend that, then try again"
     )

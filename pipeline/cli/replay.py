@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.show import bar, console
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.proof.verify import DifferenceKind, render
 from pipeline.replay.comparing import Compared
 from pipeline.replay.live import Verdict
@@ -46,7 +46,7 @@ def command(
     if promote_it or remove_it:
         given = begin is not None or end is not None or metric or source != "clean" or accept_gap
         if given or (promote_it and remove_it):
-            raise Refused("--promote and --remove stand alone beside --into", "leave the other arguments out")
+            raise StartupError("--promote and --remove stand alone beside --into", "leave the other arguments out")
     if remove_it:
         asyncio.run(remove_sink(settings, name))
         _print(as_json, {"removed": name}, f"removed {name}")

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from pipeline.broker import digests, topics
 from pipeline.cli.show import console
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.preflight import Keys, require_broker, require_control, require_topics
 from pipeline.printable import printable
 from pipeline.settings.settings import Settings, load_settings
@@ -74,7 +74,7 @@ def fold() -> None:
 async def _fold(settings: Settings) -> digests.Announced:
     secret = settings.pseudonym_secret()
     if secret is None:
-        raise Refused(
+        raise StartupError(
             "the fold digest needs the pseudonym key", "set FOOTFALL_PSEUDONYM_KEY_FILE as for worker anonymize"
         )
     keys = Keys(secret, require_control(settings, "topics fold"))

@@ -6,7 +6,7 @@ import typer
 from rich.live import Live
 
 from pipeline.cli.show import console
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import follow
 from pipeline.preflight import require_broker
 from pipeline.proof.sink import COLUMNS, Columns, SinkView, own_columns
@@ -25,7 +25,9 @@ def watch(
     settings = load_settings()
     columns = own_columns(settings.deciding().catalogue) if own else COLUMNS
     if not columns:
-        raise Refused("no metric is declared beside the built-in ones", "set FOOTFALL_CATALOGUE, or leave --own out")
+        raise StartupError(
+            "no metric is declared beside the built-in ones", "set FOOTFALL_CATALOGUE, or leave --own out"
+        )
     asyncio.run(_watch(settings, columns, rows, once))
 
 

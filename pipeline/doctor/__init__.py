@@ -11,7 +11,7 @@ from pipeline.broker.topics import failed
 from pipeline.doctor import brokers, rejections, running
 from pipeline.doctor.findings import Finding, Verdict, found, wrong
 from pipeline.doctor.local import local
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import LogReader
 from pipeline.preflight import Kind, require_broker
 from pipeline.settings.settings import Settings
@@ -34,7 +34,7 @@ async def examine(
     findings = local(settings)
     try:
         address = await require_broker(settings)
-    except Refused as refusal:
+    except StartupError as refusal:
         return [*findings, wrong("broker", refusal), *_skipped(_AT_BROKERS)]
     findings.append(Finding("broker", Verdict.FINE, f"{address} answers"))
     topics = await found("topics", lambda: brokers.topics(settings))

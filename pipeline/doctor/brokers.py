@@ -21,7 +21,7 @@ _CLOCK_MS: Final = 60_000
 
 
 async def topics(settings: Settings) -> Finding:
-    """Whether the topics are as the table says; raises Refused where not."""
+    """Whether the topics are as the table says; raises StartupError where not."""
     await require_topics(settings)
     return Finding("topics", Verdict.FINE, "as the table says")
 

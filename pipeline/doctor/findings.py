@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from aiokafka.errors import KafkaError
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 
 __all__ = ["Finding", "Verdict", "found", "wrong"]
 
@@ -29,7 +29,7 @@ class Finding(NamedTuple):
     mend: str = ""
 
 
-def wrong(check: str, refusal: Refused) -> Finding:
+def wrong(check: str, refusal: StartupError) -> Finding:
     """What would refuse a start."""
     return Finding(check, Verdict.WRONG, refusal.what, refusal.do)
 
@@ -38,7 +38,7 @@ async def found(check: str, look: Callable[[], Awaitable[Finding]]) -> Finding:
     """What ``look`` finds; a refusal and brokers that fail on the way are findings too."""
     try:
         return await look()
-    except Refused as refusal:
+    except StartupError as refusal:
         return wrong(check, refusal)
     except (KafkaError, OSError) as error:
         mend = "look at the state of the brokers, then try again"

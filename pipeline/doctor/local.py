@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agents.core.native import IS_BUILT
 from pipeline.doctor.findings import Finding, Verdict, wrong
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.settings import Settings
 
 __all__ = ["local"]
@@ -23,7 +23,7 @@ def local(settings: Settings) -> list[Finding]:
 def _key(check: str, key: Callable[[], object], path: Path | None) -> Finding:
     try:
         known = key()
-    except Refused as refusal:
+    except StartupError as refusal:
         return wrong(check, refusal)
     if known is None:
         return Finding(check, Verdict.FINE, "none, as worker aggregate wants it; worker anonymize needs one")

@@ -95,7 +95,8 @@ def admin_client(where: Where, *, request_ms: int) -> Admin:
 async def started(client: Client, where: Where) -> AsyncIterator[Client]:
     """``client``, started, and stopped at the end, also where its start fails.
 
-    That raises Refused where the brokers refuse the login or a certificate is not trusted, else KafkaError or OSError.
+    That raises StartupError where the brokers refuse the login or a certificate is not trusted, else KafkaError or
+    OSError.
     """
     try:
         try:

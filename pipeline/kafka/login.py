@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.connection import Security, Where, connection_to
 from pipeline.kafka.refusals import why_refused
 from pipeline.kafka.secret import secret_in
@@ -38,12 +38,12 @@ class _Fresh:
         self._made: Any = None
 
     def get(self) -> Any:
-        """Raises Refused where it cannot be made and never was."""
+        """Raises StartupError where it cannot be made and never was."""
         marks = [_mark(file) for file in self._files]
         if marks != self._marks:
             try:
                 self._made = self._make()
-            except Refused:
+            except StartupError:
                 if self._marks is None:
                     raise
             else:
@@ -64,7 +64,7 @@ class Login:
 
     def __init__(self, security: Security, clock: Callable[[], float] = time.monotonic) -> None:
         self.security = security
-        self.refusal: Refused | None = None
+        self.refusal: StartupError | None = None
         """Why no connection was made last; None where one was."""
         self._clock = clock
         self._since = 0.0
@@ -82,16 +82,16 @@ class Login:
         return options
 
     def shown(self) -> Shown:
-        """What a new connection is to show now; raises Refused where a file cannot be used."""
+        """What a new connection is to show now; raises StartupError where a file cannot be used."""
         return Shown(self._context.get() if self.security.has_tls else None, self._password.get())
 
     def accepted(self) -> None:
         """A broker took it."""
         self.refusal = None
 
-    def refused(self, error: BaseException, host: str, port: int) -> Refused | None:
+    def refused(self, error: BaseException, host: str, port: int) -> StartupError | None:
         """Why a connection was not made; None where it is neither for the login nor for a certificate."""
-        refusal = error if isinstance(error, Refused) else why_refused(error, self.security, f"{host}:{port}")
+        refusal = error if isinstance(error, StartupError) else why_refused(error, self.security, f"{host}:{port}")
         if refusal is not None:
             if self.refusal is None:
                 self._since = self._clock()
@@ -124,14 +124,14 @@ class Login:
 
 
 def _no_password() -> str:
-    raise Refused(
+    raise StartupError(
         "the key of FOOTFALL_TLS_KEY_FILE is encrypted", "put it there without a password, readable by one user"
     )
 
 
-def _unusable(name: str, file: Path | None, error: Exception) -> Refused:
+def _unusable(name: str, file: Path | None, error: Exception) -> StartupError:
     why = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
-    return Refused(
+    return StartupError(
         f"the file that {name} names, {file}, cannot be used ({why or 'it is no such PEM file'})",
         "name PEM files that this user can read, the key that of the certificate",
     )
@@ -147,19 +147,19 @@ def login_for(security: Security) -> Login | None:
     return _LOGINS.setdefault(security, Login(security))
 
 
-def refusal_at(where: Where) -> Refused | None:
+def refusal_at(where: Where) -> StartupError | None:
     """Why the brokers refused this program's last login there; None where they did not."""
     login = login_for(connection_to(where).security)
     return None if login is None else login.refusal
 
 
 def require_login(where: Where) -> None:
-    """Raises Refused where brokers have refused the login for a while."""
+    """Raises StartupError where brokers have refused the login for a while."""
     login = login_for(connection_to(where).security)
     if login is not None:
         login.require()
 
 
-def last_refusal() -> Refused | None:
+def last_refusal() -> StartupError | None:
     """The refusal of any login of this process; None where brokers took what was shown last."""
     return next((login.refusal for login in _LOGINS.values() if login.refusal is not None), None)

@@ -46,7 +46,7 @@ async def _fetched(
 ) -> Mapping[TopicPartition, Iterator[Sequence[Made]]]:
     """What a fetch brought of the assigned partitions, in parts that are read when asked for.
 
-    Nothing where none came in time. Raises KafkaError; reading a part may raise Refused, see :func:`admitted`.
+    Nothing where none came in time. Raises KafkaError; reading a part may raise StartupError, see :func:`admitted`.
     """
     brought = await consumer.getmany(timeout_ms=timeout_ms)
     return {place: _admitted(place, parts(batches, make_for(place))) for place, batches in brought.items()}
@@ -63,7 +63,7 @@ async def read(
     """The records of each partition from the first to before the second offset, in lists, each of one partition.
 
     An empty list is a turn of the wait for more. Of a log that was cut off meanwhile it reads what is left. Raises
-    KafkaError, and Refused for bytes that are no records where trusted services alone write.
+    KafkaError, and StartupError for bytes that are no records where trusted services alone write.
     """
     consumer.assign(list(stretches))
     for place, (start, _) in stretches.items():
@@ -103,8 +103,8 @@ async def follow(
 ) -> AsyncIterator[list[StoredRecord]]:
     """Parts of the records of ``topic`` from its start; with ``whole`` False it goes on past the present end.
 
-    Within a partition records come in order of offset. An empty list is a turn of the wait for more. Raises Refused for
-    bytes that are no records in a topic that trusted services alone write.
+    Within a partition records come in order of offset. An empty list is a turn of the wait for more. Bytes that are no
+    records in a topic that trusted services alone write raise StartupError.
     """
     async with started(batch_consumer(where), where) as consumer:
         bounds = await _bounds(consumer, topic)
@@ -204,7 +204,7 @@ class Tail:
     async def more(self) -> Mapping[int, Iterator[Sequence[RawRecord]]]:
         """What came by partition, in parts that are read when they are asked for; {} where nothing did for a while.
 
-        Raises KafkaError, also where a log was cut off; a part raises Refused as in :func:`read`.
+        Raises KafkaError, also where a log was cut off; a part raises StartupError as in :func:`read`.
         """
         found = await _fetched(self._consumer, raw_records, 2 * _TURN_MS)
         return {place.partition: parts for place, parts in found.items()}

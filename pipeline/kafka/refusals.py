@@ -6,7 +6,7 @@ from typing import Final
 
 from aiokafka import errors as kafka
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.connection import Security
 
 __all__ = ["why_refused"]
@@ -16,7 +16,7 @@ _OTHER_NAME: Final = frozenset({62, 64})
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 
 
-def why_refused(error: BaseException, security: Security, address: str) -> Refused | None:
+def why_refused(error: BaseException, security: Security, address: str) -> StartupError | None:
     """The refusal that ``error`` stands for; None where the broker went away or did not answer.
 
     Nothing of a secret is in it, nor what a broker says in its own words.
@@ -32,7 +32,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__
 
 
-def _of_tls(error: BaseException, address: str) -> Refused | None:
+def _of_tls(error: BaseException, address: str) -> StartupError | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _untrusted(error, address)
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
@@ -40,63 +40,63 @@ def _of_tls(error: BaseException, address: str) -> Refused | None:
     return None
 
 
-def _of_login(error: BaseException, security: Security, address: str) -> Refused | None:
+def _of_login(error: BaseException, security: Security, address: str) -> StartupError | None:
     if isinstance(error, kafka.SaslAuthenticationFailed):
         return _denied(security)
     if isinstance(error, kafka.UnsupportedSaslMechanismError):
-        return Refused(
+        return StartupError(
             f"the broker at {address} takes no login by {security.mechanism}",
             "set FOOTFALL_SASL_MECHANISM to one that its listener takes",
         )
     if isinstance(error, kafka.IllegalSaslStateError):
-        return Refused(
+        return StartupError(
             f"the listener at {address} takes no login",
             f"set FOOTFALL_SECURITY_PROTOCOL to {'SSL' if security.has_tls else 'PLAINTEXT'}, or FOOTFALL_BROKERS to"
             " its listener for logins",
         )
     if security.has_login and isinstance(error, ValueError | AssertionError | LookupError):
-        return Refused(
+        return StartupError(
             f"the broker at {address} answers the login otherwise than {security.mechanism} says",
             "see that FOOTFALL_BROKERS names your brokers: somebody may claim to be one",
         )
     return None
 
 
-def _untrusted(error: ssl.SSLCertVerificationError, address: str) -> Refused:
+def _untrusted(error: ssl.SSLCertVerificationError, address: str) -> StartupError:
     if error.verify_code in _OTHER_NAME:
-        return Refused(
+        return StartupError(
             f"the certificate of the broker at {address} is made for another name",
             "name the broker in FOOTFALL_BROKERS, and in its advertised.listeners, as its certificate does",
         )
-    return Refused(
+    return StartupError(
         f"the certificate of the broker at {address} is not trusted ({error.verify_message})",
         "set FOOTFALL_TLS_CA_FILE to the certificate of the authority that signed it",
     )
 
 
-def _no_tls(error: ssl.SSLError, address: str) -> Refused:
+def _no_tls(error: ssl.SSLError, address: str) -> StartupError:
     reason = error.reason or "no reason told"
     if reason in _NO_TLS:
-        return Refused(
+        return StartupError(
             f"the listener at {address} does not speak TLS",
             "set FOOTFALL_SECURITY_PROTOCOL as that listener has it, or FOOTFALL_BROKERS to its listener for TLS",
         )
     if "ALERT" in reason:
-        return Refused(
+        return StartupError(
             f"the broker at {address} refuses this program's certificate ({reason.replace('_', ' ').lower()})",
             "set FOOTFALL_TLS_CERT_FILE and FOOTFALL_TLS_KEY_FILE to a certificate that it trusts",
         )
-    return Refused(
+    return StartupError(
         f"there is no TLS with the broker at {address} ({reason.replace('_', ' ').lower()})",
         "see that both sides have a version of TLS and a cipher in common",
     )
 
 
-def _denied(security: Security) -> Refused:
+def _denied(security: Security) -> StartupError:
     if security.mechanism == "OAUTHBEARER":
         source = "FOOTFALL_SASL_TOKEN_COMMAND" if security.token_command else "FOOTFALL_SASL_TOKEN_URL"
-        return Refused("the brokers refuse the token", f"see that {source} gives one that they take")
-    return Refused(
+        return StartupError("the brokers refuse the token", f"see that {source} gives one that they take")
+    return StartupError(
         f"the brokers refuse the login of {security.username}",
         "mend FOOTFALL_SASL_USERNAME, FOOTFALL_SASL_MECHANISM or what FOOTFALL_SASL_PASSWORD_FILE holds",
     )

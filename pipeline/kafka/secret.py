@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 
 __all__ = ["secret_in"]
 
@@ -14,7 +14,9 @@ def secret_in(name: str, file: Path) -> str:
     except UnicodeDecodeError:
         text = ""
     except OSError as error:
-        raise Refused(f"the file that {name} names, {file}, cannot be read", f"mend that: {error.strerror}") from None
+        raise StartupError(
+            f"the file that {name} names, {file}, cannot be read", f"mend that: {error.strerror}"
+        ) from None
     if not text or not text.isprintable():
-        raise Refused(f"the file that {name} names, {file}, holds no secret", "put it there in one line of UTF-8")
+        raise StartupError(f"the file that {name} names, {file}, holds no secret", "put it there in one line of UTF-8")
     return text

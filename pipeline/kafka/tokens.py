@@ -19,7 +19,7 @@ from typing import Final
 
 from aiokafka.abc import AbstractTokenProvider
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.connection import Security
 from pipeline.kafka.secret import secret_in
 
@@ -45,7 +45,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
         self._until = 0.0
 
     async def token(self) -> str:
-        """A token; raises Refused, without a word of what was said, where there is none."""
+        """A token; raises StartupError, without a word of what was said, where there is none."""
         return await asyncio.to_thread(self._token)
 
     def forget(self) -> None:
@@ -71,13 +71,13 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise Refused(f"{_COMMAND} printed no token within {_SECONDS} s", "try it in a shell") from None
+            raise StartupError(f"{_COMMAND} printed no token within {_SECONDS} s", "try it in a shell") from None
         except OSError as error:
-            raise Refused(
+            raise StartupError(
                 f"{_COMMAND} cannot be run ({error.strerror})", "name a program that this user can run"
             ) from None
         if done.returncode:
-            raise Refused(f"{_COMMAND} ended with exit code {done.returncode}", "try it in a shell")
+            raise StartupError(f"{_COMMAND} ended with exit code {done.returncode}", "try it in a shell")
         return _checked(done.stdout.decode(errors="replace").strip(), _COMMAND), 0.0
 
     def _granted(self) -> tuple[str, float]:
@@ -95,17 +95,17 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
                 parsed = json.loads(answer.read(_MOST_BYTES))
             return _checked(str(parsed["access_token"]), _URL), float(parsed.get("expires_in", 0))
         except urllib.error.HTTPError as error:
-            raise Refused(
+            raise StartupError(
                 f"{_URL} answers {error.code}",
                 "mend FOOTFALL_SASL_CLIENT_ID or what FOOTFALL_SASL_CLIENT_SECRET_FILE holds",
             ) from None
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise Refused(
+            raise StartupError(
                 f"{_URL} does not answer ({type(reason).__name__})", "see that it can be reached from here"
             ) from None
         except (ValueError, TypeError, LookupError, AttributeError):
-            raise Refused(
+            raise StartupError(
                 f"{_URL} gives no token", "see that it is the token endpoint for client credentials"
             ) from None
 
@@ -126,5 +126,7 @@ def _opener(ca_file: Path | None) -> urllib.request.OpenerDirector:
 
 def _checked(token: str, source: str) -> str:
     if not _TOKEN.fullmatch(token):
-        raise Refused(f"{source} gives no token", "let it give a bearer token alone, in letters, digits and ._~+/-=")
+        raise StartupError(
+            f"{source} gives no token", "let it give a bearer token alone, in letters, digits and ._~+/-="
+        )
     return token

@@ -52,7 +52,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
         session = int(conf.broker_session_timeout * 1000)
-        placing = cast("Any", self.app).footfall_placing
+        placing = cast("Any", self.app).footfall_assignor
         consumer = group_consumer(
             cast("Any", self.app).footfall_connection,
             conf.id,

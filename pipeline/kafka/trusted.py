@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from schemas.topics import TOPICS
 
 __all__ = ["admitted"]
@@ -27,14 +27,14 @@ def admitted(topic: str, partition: int, records: Sequence[Record]) -> Sequence[
     """Those of the records that a reader of ``topic`` is given.
 
     Of raw all of them, since a fold makes a verdict of what cannot be read. Elsewhere that is left out, or, where
-    trusted services alone write, it raises Refused.
+    trusted services alone write, it raises StartupError.
     """
     if topic.endswith(_JUDGED):
         return records
     readable = [record for record in records if record.unreadable_to is None]
     if len(readable) < len(records) and not topic.endswith(_PASSED_OVER):
         strange = next(record.offset for record in records if record.unreadable_to is not None)
-        raise Refused(
+        raise StartupError(
             f"{topic} partition {partition} offset {strange} holds bytes that are no records",
             "find out who else writes to that topic",
         )

@@ -18,7 +18,7 @@ from agents.core.replay.completing import completed, offsets_needed
 from agents.core.replay.refold import Emitted, Refold
 from agents.core.shared.records import RawRecord
 from pipeline.broker.begun import known_chunk
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.appender import ForeignWriteError, SoleLog
 from pipeline.kafka.reader import LogReader
 from pipeline.replay.request import NOTE_KEY, Request
@@ -88,7 +88,7 @@ class Folding:
             async for records in log:
                 for record in records:
                     if record.offset != at:
-                        raise Refused(f"{topic} partition {partition} was cut off meanwhile", "begin later")
+                        raise StartupError(f"{topic} partition {partition} was cut off meanwhile", "begin later")
                     at += 1
                     yield record.offset, known_chunk(record.value, topic, partition, record.offset)
 
@@ -163,13 +163,13 @@ async def replay_partition(
         except GapError as gap:
             # Reading may have begun among chunks that were repeated: once more, with all of the log.
             if whole:
-                raise Refused(
+                raise StartupError(
                     f"events lost in {folding.peek.topic} partition {gap.partition}: raw offsets {gap.fence + 1} to"
                     f" {gap.first - 1} are in no chunk",
                     "go on without them by --accept-gap",
                 ) from None
         except ForeignWriteError:
-            raise Refused(f"another program writes to {name}", "let one replay at a time write there") from None
+            raise StartupError(f"another program writes to {name}", "let one replay at a time write there") from None
     raise AssertionError("not reached")
 
 
@@ -195,7 +195,7 @@ class _Sink:
             if known is not None:
                 self._found += 1
             elif self._log is None:
-                raise Refused(f"{self._name} is not complete", "run the replay to its end first")
+                raise StartupError(f"{self._name} is not complete", "run the replay to its end first")
             else:
                 appended += 1
                 await self._append(self._log, (each.figure.id, each.record))
@@ -216,5 +216,5 @@ class _Sink:
             await log.append((key, value, ()) for key, value in self._rows)
             self._rows.clear()
 
-    def _strange(self) -> Refused:
-        return Refused(f"{self._name} holds what this replay does not come to", "remove it, and replay again")
+    def _strange(self) -> StartupError:
+        return StartupError(f"{self._name} holds what this replay does not come to", "remove it, and replay again")

@@ -19,7 +19,7 @@ from agents.core.shared.joins import ENTRY_KEY, JoinedLog
 from agents.core.shared.records import StateWrite
 from agents.core.shared.windows import NEVER
 from pipeline.broker.begun import readable_state
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.appender import OUTPUT_BATCH_BYTES, Appender, ForeignWriteError, SoleLog
 from pipeline.kafka.reader import LogReader
 from pipeline.replay.comparing import Compared, note_surplus
@@ -130,12 +130,12 @@ class Promotion:
         refold, partition = self._judge.refold, self._stretch.partition
         reached, fence = refold.entry.fence, self._entry.fence
         if fence < reached:
-            raise Refused(
+            raise StartupError(
                 f"worker aggregate has not got to the replay's end in partition {partition}",
                 "let it run until it has, stop it, and promote again",
             )
         if fence > reached and refold.digest.partition("-")[0] != self._folding.request.digest:
-            raise Refused(
+            raise StartupError(
                 f"in partition {partition} another release counted behind the replay's end",
                 "replay again with worker aggregate stopped",
             )
@@ -237,8 +237,10 @@ class _Writing:
             raise _foreign() from None
 
 
-def _foreign() -> Refused:
-    return Refused("worker aggregate wrote while figures were promoted", "stop it, and promote again before it starts")
+def _foreign() -> StartupError:
+    return StartupError(
+        "worker aggregate wrote while figures were promoted", "stop it, and promote again before it starts"
+    )
 
 
 def _unshown(figure: Figure) -> Standing:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from agents.core.replay.refold import Period
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.settings import Settings
 from schemas.catalogue.catalogue import Catalogue
 from schemas.catalogue.metrics import WindowSize
@@ -71,24 +71,24 @@ def ask(
 ) -> Request:
     """The arguments as they were given; refuses what is not to be had."""
     if begin is None:
-        raise Refused("--from is missing", "give the UTC day or hour to begin with, such as 2026-11-01")
+        raise StartupError("--from is missing", "give the UTC day or hour to begin with, such as 2026-11-01")
     deciding = settings.deciding()
     until = None if end is None else whole_hour("--to", end)
     period = Period(whole_hour("--from", begin), until, _metrics(metrics, deciding.catalogue))
     if period.end is not None and period.end <= period.begin:
-        raise Refused(f"--to {end} is not after --from {begin}", "give a period that is not empty")
+        raise StartupError(f"--to {end} is not after --from {begin}", "give a period that is not empty")
     if source not in SOURCES:
-        raise Refused(f"unknown --source {source}", "it is clean or raw")
+        raise StartupError(f"unknown --source {source}", "it is clean or raw")
     return Request(period, source, accept_gap, fold_digest(deciding).partition("-")[0])
 
 
 def parallel_name(settings: Settings, suffix: str | None) -> str:
     """The topic of a replay; refuses a suffix that makes none."""
     if suffix is None:
-        raise Refused("--into is missing", "give a short name for the sink to replay into")
+        raise StartupError("--into is missing", "give a short name for the sink to replay into")
     name = f"{topic_name(settings.topic_prefix, 'aggregates')}.{suffix}"
     if not _SUFFIX.fullmatch(suffix) or len(name) > _LONGEST_NAME:
-        raise Refused(f"bad --into {suffix[:60]!r}", "it must be 1 to 40 characters of A-Za-z0-9_-")
+        raise StartupError(f"bad --into {suffix[:60]!r}", "it must be 1 to 40 characters of A-Za-z0-9_-")
     return name
 
 
@@ -99,7 +99,7 @@ def whole_hour(option: str, text: str) -> int:
     except ValueError:
         time = 1
     if time % HOUR_MS:
-        raise Refused(
+        raise StartupError(
             f"bad {option} {text[:40]!r}", "it must be a day or a whole hour in UTC: 2026-11-01 or 2026-11-01T10:00:00Z"
         )
     return time
@@ -109,12 +109,12 @@ def _metrics(names: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:
     wanted, known = set(names), catalogue.metrics
     for name in sorted(wanted):
         if name not in known:
-            raise Refused(f"unknown metric {name[:60]}", f"it is one of {', '.join(known)}")
+            raise StartupError(f"unknown metric {name[:60]}", f"it is one of {', '.join(known)}")
     # A word of consent may be far ahead of its time or behind it, so no stretch of clean is sure to hold all of a day.
     free = {name for name, kind in catalogue.types.items() if isinstance(kind.passive, str)}
     unfit = sorted(name for name in wanted if known[name].event_type in free)
     if unfit:
-        raise Refused(f"metric {unfit[0]} cannot be replayed", "its events are not bound to the time they come at")
+        raise StartupError(f"metric {unfit[0]} cannot be replayed", "its events are not bound to the time they come at")
     return tuple(
         name for name, metric in known.items() if metric.event_type not in free and (not wanted or name in wanted)
     )

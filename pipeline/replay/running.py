@@ -13,7 +13,7 @@ from agents.core.count.state import Entry
 from agents.core.replay.refold import Emitted, Refold
 from pipeline.broker.digests import other_facts
 from pipeline.broker.topics import make_sink, partitions_of, remove
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.appender import Appender, ProduceError, SoleLog
 from pipeline.kafka.reader import LogReader, Progress
 from pipeline.preflight import require_broker, require_control, require_topics
@@ -60,7 +60,9 @@ async def replay(settings: Settings, request: Request, name: str, wait: float, p
         partitions = await partitions_of(settings, name)
         known = await _note(folding.reader, name) if partitions else None
         if known is not None and known[0] != request:
-            raise Refused(f"{name} was made by a replay with other arguments", "take another --into, or --remove that")
+            raise StartupError(
+                f"{name} was made by a replay with other arguments", "take another --into, or --remove that"
+            )
         running = await has_members(settings)
         stretches = await _stretches(folding, None if known is None else known[1], running)
         folding.moved = _bar(stretches, progress)
@@ -68,7 +70,7 @@ async def replay(settings: Settings, request: Request, name: str, wait: float, p
         if not partitions:
             await make_sink(settings, name)
         elif partitions != settings.partitions:
-            raise Refused(f"{name} is no sink of a replay", "take another --into")
+            raise StartupError(f"{name} is no sink of a replay", "take another --into")
         async with Appender(settings.connection(), lambda: True) as appender:
             if known is None:
                 stretches = await _begin(folding, appender, name, stretches)
@@ -86,12 +88,12 @@ async def promote(settings: Settings, name: str, progress: Progress) -> Promoted
     async with _answered(), LogReader(settings.connection()) as reader:
         known = await _note(reader, name) if await partitions_of(settings, name) else None
     if known is None:
-        raise Refused(f"there is no replay in {name}", "run it first: footfall replay --from DAY --into SUFFIX")
+        raise StartupError(f"there is no replay in {name}", "run it first: footfall replay --from DAY --into SUFFIX")
     request, ends = known
     if request.digest != fold_digest(settings.deciding()).partition("-")[0]:
-        raise Refused(f"{name} was made by another release or under other settings", "replay again with these")
+        raise StartupError(f"{name} was made by another release or under other settings", "replay again with these")
     if await has_members(settings):
-        raise Refused(
+        raise StartupError(
             "worker aggregate is running, and it alone may write to the sink while it does",
             f"stop every one and wait {settings.session_timeout.total_seconds():.0f} s, then promote again",
         )
@@ -117,7 +119,7 @@ async def remove_sink(settings: Settings, name: str) -> None:
     await require_broker(settings)
     async with _answered(), LogReader(settings.connection()) as reader:
         if not await partitions_of(settings, name):
-            raise Refused(f"there is no topic {name}", "look at the name after --into")
+            raise StartupError(f"there is no topic {name}", "look at the name after --into")
         await _note(reader, name)
     await remove(settings, name)
 
@@ -128,7 +130,7 @@ async def _answered() -> AsyncIterator[None]:
     try:
         yield
     except (KafkaError, ProduceError, TimeoutError) as error:
-        raise Refused(
+        raise StartupError(
             f"the broker did not answer ({type(error).__name__})", "look at the brokers; the same command goes on"
         ) from None
 
@@ -150,7 +152,9 @@ async def _at_hand(settings: Settings, request: Request) -> AsyncIterator[Foldin
 def _keys(settings: Settings) -> Pseudonyms:
     secret = settings.pseudonym_secret()
     if secret is None:
-        raise Refused("--source raw needs the pseudonym key", "set FOOTFALL_PSEUDONYM_KEY_FILE as for worker anonymize")
+        raise StartupError(
+            "--source raw needs the pseudonym key", "set FOOTFALL_PSEUDONYM_KEY_FILE as for worker anonymize"
+        )
     require_control(settings, "replay --source raw")
     return Pseudonyms(secret)
 
@@ -159,7 +163,7 @@ async def _require_epoch(reader: LogReader, peek: Peek, settings: Settings, keys
     for partition in range(settings.partitions):
         first, end = await reader.bounds(peek.topic, partition)
         if end > first and not has_pseudonyms(await peek.chunk(partition, end - 1), keys):
-            raise Refused("the pseudonym key is not the one of worker anonymize", "set the key that it has")
+            raise StartupError("the pseudonym key is not the one of worker anonymize", "set the key that it has")
 
 
 async def _note(reader: LogReader, name: str) -> tuple[Request, list[int]] | None:
@@ -173,7 +177,7 @@ async def _note(reader: LogReader, name: str) -> tuple[Request, list[int]] | Non
                         return Request.read(bytes(record.value or b""))
                 except (ValueError, KeyError, TypeError):
                     pass
-                raise Refused(f"{name} is no sink of a replay of this release", "take another --into")
+                raise StartupError(f"{name} is no sink of a replay of this release", "take another --into")
     return None
 
 
@@ -216,7 +220,7 @@ async def _begin(folding: Folding, appender: Appender, name: str, stretches: lis
     await appender.append(name, 0, [(NOTE_KEY, folding.request.note([stretch.end for stretch in stretches]), ())])
     known = await _note(folding.reader, name)
     if known is None or known[0] != folding.request:
-        raise Refused(f"another replay began in {name}", "take another --into")
+        raise StartupError(f"another replay began in {name}", "take another --into")
     return await _stretches(folding, known[1], running=False)
 
 

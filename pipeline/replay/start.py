@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 
 from agents.core.count.state import Entry
 from pipeline.broker.begun import known_chunk
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.clients import BatchConsumer, batch_consumer, started
 from pipeline.kafka.connection import Where
 from pipeline.kafka.reader import raw_records, read
@@ -47,7 +47,7 @@ class Peek:
             async for records in found:
                 for record in records:
                     return known_chunk(record.value, self.topic, partition, record.offset)
-        raise Refused(f"{self.topic} partition {partition} was cut off meanwhile", "run it again")
+        raise StartupError(f"{self.topic} partition {partition} was cut off meanwhile", "run it again")
 
 
 @asynccontextmanager
@@ -74,7 +74,7 @@ async def require_reach(peek: Peek, stretches: list[Stretch], entries: dict[int,
         if reached >= begin:
             could = max(could, reached // HOUR_MS * HOUR_MS + HOUR_MS)
     if could > begin:
-        raise Refused(
+        raise StartupError(
             f"--from {instant(begin)} lies before what {peek.topic} still holds in full",
             f"it could begin at {instant(could)}",
         )
@@ -82,7 +82,7 @@ async def require_reach(peek: Peek, stretches: list[Stretch], entries: dict[int,
 
 def _reached(entry: Entry | None, stretch: Stretch) -> int:
     if entry is None or entry.clean_next < stretch.end:
-        raise Refused(
+        raise StartupError(
             f"nothing tells what clean partition {stretch.partition} held before offset {stretch.end}",
             "let worker aggregate read it to its end first",
         )

@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from schemas.catalogue.catalogue import BUILT_IN, Catalogue
 from schemas.catalogue.loading import CatalogueMistakesError, read_catalogue
 
@@ -19,13 +19,13 @@ def catalogue_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise Refused(f"the catalogue {path} cannot be read", f"mend that: {error.strerror}") from None
+        raise StartupError(f"the catalogue {path} cannot be read", f"mend that: {error.strerror}") from None
     if len(content) > _MOST_BYTES:
-        raise Refused(f"the catalogue {path} is too large", f"give a file of at most {_MOST_BYTES:,} bytes")
+        raise StartupError(f"the catalogue {path} is too large", f"give a file of at most {_MOST_BYTES:,} bytes")
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise Refused(f"the catalogue {path} is not UTF-8", "write it again as UTF-8") from None
+        raise StartupError(f"the catalogue {path} is not UTF-8", "write it again as UTF-8") from None
 
 
 @lru_cache(maxsize=16)
@@ -38,7 +38,7 @@ def catalogue_of(path: Path | None) -> Catalogue:
     except CatalogueMistakesError as error:
         count = len(error.mistakes)
         mistakes = "a mistake" if count == 1 else f"{count} mistakes, the first"
-        raise Refused(
+        raise StartupError(
             f"the catalogue {path} has {mistakes} in line {error.mistakes[0].line}: {error.mistakes[0].what}",
             f"{error.mistakes[0].do}; footfall catalogue check tells all",
         ) from None

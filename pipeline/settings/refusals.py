@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.values import without_password
 
 __all__ = ["PREFIX", "bad_setting", "unknown_setting"]
@@ -15,12 +15,14 @@ __all__ = ["PREFIX", "bad_setting", "unknown_setting"]
 PREFIX: Final = "FOOTFALL_"
 
 
-def unknown_setting(what: str, name: str, known: Iterable[str], prefix: str = "") -> Refused:
+def unknown_setting(what: str, name: str, known: Iterable[str], prefix: str = "") -> StartupError:
     """``what`` names none of the ``known`` settings; ``prefix`` is that of a variable."""
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     if not near:
-        return Refused(f"unknown {what}", "remove it, or look the settings up in the documentation")
-    return Refused(f"unknown {what}", f"remove it, or did you mean {prefix}{near[0].upper() if prefix else near[0]}?")
+        return StartupError(f"unknown {what}", "remove it, or look the settings up in the documentation")
+    return StartupError(
+        f"unknown {what}", f"remove it, or did you mean {prefix}{near[0].upper() if prefix else near[0]}?"
+    )
 
 
 def bad_setting(
@@ -30,7 +32,7 @@ def bad_setting(
     file: Mapping[str, Any],
     environment: Mapping[str, str],
     overrides: Mapping[str, Any],
-) -> Refused:
+) -> StartupError:
     """The first bad setting, with its value if it is no secret, and where that value stands."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "settings"
@@ -44,7 +46,7 @@ def bad_setting(
     shown = "" if name in secrets else f" ({without_password(str(value))[:60]!r})"
     if name not in known:
         return unknown_setting(f"setting {name}", name, known)
-    return Refused(f"bad setting {where}{shown}", f"it {_advice(first['msg'])}")
+    return StartupError(f"bad setting {where}{shown}", f"it {_advice(first['msg'])}")
 
 
 def _advice(message: str) -> str:

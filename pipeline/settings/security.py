@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 from pydantic import field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.connection import Security
 from pipeline.settings.refusals import PREFIX
 from pipeline.settings.values import OwnPath, TokenUrl
@@ -69,7 +69,7 @@ class SecuritySettings(BaseSettings):
         if self.security_protocol.startswith("SASL"):
             self._refuse_bad_login()
         if self.tls_key_file is not None and self.tls_cert_file is None:
-            raise Refused(
+            raise StartupError(
                 "FOOTFALL_TLS_KEY_FILE is set without a certificate", "set FOOTFALL_TLS_CERT_FILE too, or unset it"
             )
         return Security(
@@ -99,7 +99,7 @@ class SecuritySettings(BaseSettings):
         for is_used, names in ((has_login, ("sasl_mechanism", *_PASSWORD, *_TOKEN)), (has_tls, _TLS)):
             if not is_used and (name := self._first_set(names)) is not None:
                 wanted = "SSL" if names is _TLS and not has_login else "SASL_SSL"
-                raise Refused(
+                raise StartupError(
                     f"{name} is set, but FOOTFALL_SECURITY_PROTOCOL is {protocol}",
                     f"set that to {wanted}, or unset {name}",
                 )
@@ -107,21 +107,21 @@ class SecuritySettings(BaseSettings):
     def _refuse_bad_login(self) -> None:
         mechanism = self.sasl_mechanism
         if mechanism is None:
-            raise Refused(
+            raise StartupError(
                 f"FOOTFALL_SECURITY_PROTOCOL is {self.security_protocol} without FOOTFALL_SASL_MECHANISM",
                 f"set that to {_MECHANISMS}",
             )
         wanted: tuple[str, ...] = _PASSWORD
         useless: tuple[str, ...] = _PASSWORD if mechanism == "OAUTHBEARER" else _TOKEN
         if (name := self._first_set(useless)) is not None:
-            raise Refused(f"{name} is set, but FOOTFALL_SASL_MECHANISM is {mechanism}", f"unset {name}")
+            raise StartupError(f"{name} is set, but FOOTFALL_SASL_MECHANISM is {mechanism}", f"unset {name}")
         if mechanism == "OAUTHBEARER":
             wanted, useless = self._source_of_tokens()
             if (name := self._first_set(useless)) is not None:
-                raise Refused(f"{name} is set together with FOOTFALL_SASL_TOKEN_COMMAND", "unset one of the two")
+                raise StartupError(f"{name} is set together with FOOTFALL_SASL_TOKEN_COMMAND", "unset one of the two")
         for name in wanted:
             if getattr(self, name) is None:
-                raise Refused(f"{PREFIX}{name.upper()} is not set, but a login by {mechanism} needs it", "set it")
+                raise StartupError(f"{PREFIX}{name.upper()} is not set, but a login by {mechanism} needs it", "set it")
 
     def _source_of_tokens(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The settings that a source of tokens needs, and those that it has no use for."""
@@ -129,7 +129,7 @@ class SecuritySettings(BaseSettings):
             return (), ("sasl_token_url", *_CLIENT, "sasl_scope")
         if self.sasl_token_url is not None:
             return _CLIENT, ()
-        raise Refused(
+        raise StartupError(
             "FOOTFALL_SASL_MECHANISM is OAUTHBEARER, but nothing gives a token",
             "set FOOTFALL_SASL_TOKEN_COMMAND, or FOOTFALL_SASL_TOKEN_URL, FOOTFALL_SASL_CLIENT_ID and"
             " FOOTFALL_SASL_CLIENT_SECRET_FILE",

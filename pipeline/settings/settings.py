@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from agents.core.accept.pseudonyms import KeyFormatError, Pseudonyms, parse_key
 from agents.core.count.kinds.activity import days_kept
 from agents.core.shared.control import ControlKeys
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.connection import Connection
 from pipeline.settings.catalogue import catalogue_of
 from pipeline.settings.env import added_by_kubernetes
@@ -171,7 +171,7 @@ class Settings(SecuritySettings):
     def connection(self) -> Connection:
         """How the brokers are reached; refuses where none are set."""
         if self.brokers is None:
-            raise Refused("FOOTFALL_BROKERS is not set", "set it to host:port of a broker, or try footfall demo")
+            raise StartupError("FOOTFALL_BROKERS is not set", "set it to host:port of a broker, or try footfall demo")
         return Connection(self.brokers, self.security())
 
     def without_keys(self) -> Self:
@@ -190,9 +190,11 @@ class Settings(SecuritySettings):
         current = self._secret("control_key", "control key")
         previous = self._secret("control_key_previous", "control key before")
         if current is None and previous is not None:
-            raise Refused("FOOTFALL_CONTROL_KEY_PREVIOUS is set without a control key", "set FOOTFALL_CONTROL_KEY too")
+            raise StartupError(
+                "FOOTFALL_CONTROL_KEY_PREVIOUS is set without a control key", "set FOOTFALL_CONTROL_KEY too"
+            )
         if self.pseudonym_secret() in ({current, previous} - {None}):
-            raise Refused(
+            raise StartupError(
                 "the control key is the pseudonym key",
                 "set FOOTFALL_CONTROL_KEY to other 64 hexadecimal digits, for example from openssl rand -hex 32",
             )
@@ -202,7 +204,7 @@ class Settings(SecuritySettings):
         given, path = getattr(self, field), getattr(self, f"{field}_file")
         name = PREFIX + field.upper()
         if given is not None and path is not None:
-            raise Refused(f"{name} and {name}_FILE are both set", "unset one of the two")
+            raise StartupError(f"{name} and {name}_FILE are both set", "unset one of the two")
         if given is not None:
             text = given.get_secret_value()
         elif path is not None:
@@ -210,15 +212,15 @@ class Settings(SecuritySettings):
             try:
                 text = path.read_text("ascii")
             except UnicodeDecodeError:
-                raise Refused(f"{name} holds no key", "put 64 hexadecimal digits there") from None
+                raise StartupError(f"{name} holds no key", "put 64 hexadecimal digits there") from None
             except OSError as error:
-                raise Refused(f"{name} cannot be read", f"mend that: {error.strerror}") from None
+                raise StartupError(f"{name} cannot be read", f"mend that: {error.strerror}") from None
         else:
             return None
         try:
             return parse_key(text, what)
         except KeyFormatError as error:
-            raise Refused(f"{name} holds no key", str(error)) from None
+            raise StartupError(f"{name} holds no key", str(error)) from None
 
     def control_keys(self) -> ControlKeys | None:
         """What signs ticks and control records, None where no control key is set; refuses as the keys do."""
@@ -280,12 +282,14 @@ def _from_file() -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise Refused(f"the settings file {path} cannot be read", f"mend that: {error.strerror}") from None
+        raise StartupError(f"the settings file {path} cannot be read", f"mend that: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise Refused(f"the settings file {path} is not UTF-8", "write it again as UTF-8") from None
+        raise StartupError(f"the settings file {path} is not UTF-8", "write it again as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         position = re.search(r"\(at .*\)$", str(error))  # the rest of the message may quote a secret
-        raise Refused(f"the settings file {path} is no TOML", f"mend it {position[0] if position else ''}") from None
+        raise StartupError(
+            f"the settings file {path} is no TOML", f"mend it {position[0] if position else ''}"
+        ) from None
     for name in values:
         if name not in Settings.model_fields:
             raise unknown_setting(f"key {name} in the settings file {path}", name, Settings.model_fields)

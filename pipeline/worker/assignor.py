@@ -11,7 +11,7 @@ import msgspec
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
-__all__ = ["Held", "StatePlacing", "place"]
+__all__ = ["Held", "StateAssignor", "place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _owners(partitions: list[int], members: Mapping[str, Held]) -> dict[str, set
     return owned
 
 
-class StatePlacing:
+class StateAssignor:
     """An assignor of aiokafka's group coordinator; one a consumer. ``held`` is what the last assignment said.
 
     ``partitions`` says how many there are: the cluster that the leader knows may have none for a while, such as behind

@@ -15,7 +15,7 @@ from agents.core.shared.control import InForce
 from agents.core.shared.joins import JoinedLog
 from agents.core.shared.records import LateChange, RawRecord
 from pipeline.broker.begun import known_chunk
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import parts
@@ -123,7 +123,7 @@ class CleanOwner(Owner[Stored]):
         return found
 
     def read(self, batches: Sequence[Batch]) -> Iterator[Sequence[Stored]]:
-        """See :class:`Owner`; raises Refused."""
+        """See :class:`Owner`; raises StartupError."""
         topic = self.context.topic("clean")
         for part in parts(batches, RawRecord):
             yield [(each.offset, each.value or b"") for each in admitted(topic, self.partition, part)]
@@ -149,7 +149,7 @@ class CleanOwner(Owner[Stored]):
             digest = deciding_part(chunk.digest)
             if chunk.last > fence and digest != self.own:
                 if len(chunk.offsets):
-                    raise Refused(
+                    raise StartupError(
                         f"{self.context.topic('clean')} partition {self.partition} goes on under {digest} without a"
                         " control record",
                         "find out who else writes to that topic",
@@ -174,7 +174,7 @@ class CleanOwner(Owner[Stored]):
                     return
                 began, done = time.perf_counter(), self.fold.folded
         except GapError as gap:
-            raise Refused(
+            raise StartupError(
                 f"events lost in {self.context.topic('clean')} partition {gap.partition}: raw offsets"
                 f" {gap.fence + 1} to {gap.first - 1} are in no chunk",
                 "go on without them by --accept-gap",

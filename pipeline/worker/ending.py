@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 import structlog
 from aiokafka import errors as kafka
 
-from pipeline.errors import Refused, StoreError
+from pipeline.errors import StartupError, StoreError
 from pipeline.kafka.appender import ForeignWriteError, ProduceError
 from pipeline.kafka.login import last_refusal
 from pipeline.unknown import refused_form
@@ -65,13 +65,13 @@ def end(error: BaseException) -> NoReturn:
     if isinstance(error, _FOR_WANT_OF_BROKERS) and (refusal := last_refusal()) is not None:
         error = refusal
     if isinstance(error, kafka.InvalidSessionTimeoutError):
-        error = Refused(
+        error = StartupError(
             "the brokers do not take FOOTFALL_SESSION_TIMEOUT",
             "set it between their group.min.session.timeout.ms and group.max.session.timeout.ms",
         )
     elif isinstance(error, UnknownFormError):  # such as in a store, which is read while folding
         error = refused_form(error)
-    if isinstance(error, Refused):
+    if isinstance(error, StartupError):
         sys.stderr.write(f"footfall: {error}\n")
         code = 2
     else:

@@ -55,7 +55,7 @@ class Owners:
         self._others = NOBODY
 
     async def survey(self, partitions: Iterable[int]) -> list[Stand]:
-        """Look at partitions from outside the group; raises Refused where events were lost in one.
+        """Look at partitions from outside the group; raises StartupError where events were lost in one.
 
         Returns where each stands between two fold digests.
         """

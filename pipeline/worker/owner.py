@@ -16,7 +16,7 @@ from agents.core.shared.records import StateWrite
 from agents.core.shared.standby import Standby
 from agents.core.shared.store import OwnStore
 from pipeline.broker.begun import readable_state
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.appender import Appender, SoleLog
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.reader import LogReader
@@ -126,16 +126,18 @@ class Owner(abc.ABC, Generic[Record]):
     # ---- life
 
     async def survey(self) -> None:
-        """Look, before joining the group, whether events were lost here; raises Refused. Not to be used afterwards."""
+        """Look before joining the group whether events were lost; raises StartupError. Do not use it afterwards."""
         state = self.context.topic(self.stage.state)
         joined = await last_entry(self.context.reader, state, self.partition)
         try:
             await self._judged(joined)
-        except Refused:  # the last entry may be a late writer's, and another owner may be at work: all entries, again
+        except (
+            StartupError
+        ):  # the last entry may be a late writer's while another owner works: all entries
             joined = await joined_entry(self.context.reader, state, self.partition)
             await self._judged(joined)
         if await self.made_anew():
-            raise Refused(
+            raise StartupError(
                 f"{self.context.topic(self.stage.source)} partition {self.partition} holds other records than those"
                 " folded",
                 "the topic was made anew; take a new FOOTFALL_TOPIC_PREFIX",
@@ -157,7 +159,7 @@ class Owner(abc.ABC, Generic[Record]):
         await self._require_position(fresh, first)
 
     async def restore(self, standby: Standby | None = None, former: Self | None = None) -> int:
-        """Recover, mend and check the position; returns the source offset to read on from. Raises Refused.
+        """Recover, mend and check the position; returns the source offset to read on from. Raises StartupError.
 
         ``standby`` saves reading what it has taken; it is brought up to the log's end, also where this is ended on the
         way. ``former`` is a closed owner of the partition in this process, see :meth:`_go_on`.
@@ -195,7 +197,7 @@ class Owner(abc.ABC, Generic[Record]):
         joined, self._store = standby.joined, standby.hand_over()
         try:
             await self._judged(joined)
-        except Refused:  # unless nothing was lost, and another owner began here after the state was read
+        except StartupError:  # unless nothing was lost, and another owner began here after the state was read
             await self.check_changelog()
             raise
         return joined, found
@@ -227,7 +229,7 @@ class Owner(abc.ABC, Generic[Record]):
             self.waits = stand.left or 0
             self.log.warning("waits_for_the_release_before", position=self.position, records=self.waits)
         elif turn is Turn.REFUSED:
-            raise Refused(
+            raise StartupError(
                 f"partition {self.partition} is under the fold digest {stand.under}, not {self.own} of this worker",
                 "start it with what is in force, or announce this one by footfall topics fold",
             )
@@ -371,14 +373,16 @@ class Owner(abc.ABC, Generic[Record]):
                 if lost is None and (await context.reader.bounds(context.topic(output), self.partition))[1] > 0:
                     lost = f"{context.topic(output)} is not empty, yet there is no state"
         elif self.position > self.end:
-            raise Refused(
+            raise StartupError(
                 f"{where} ends at offset {self.end}, before the position {self.position} in the state",
                 "the topic was made anew or cut; take a new FOOTFALL_TOPIC_PREFIX",
             )
         elif self.position < first:
             lost = f"it begins at offset {first}, past the position {self.position} in the state"
         if lost is not None and not context.accept_gap:
-            raise Refused(f"events lost in {where}: {lost}", "go on without them by --accept-gap, or restore the topic")
+            raise StartupError(
+                f"events lost in {where}: {lost}", "go on without them by --accept-gap, or restore the topic"
+            )
         if self.position < first:
             self.log.warning("gap_accepted", first=self.position, last=first - 1)
             self.position = first

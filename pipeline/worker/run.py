@@ -19,7 +19,7 @@ from pipeline.app import FootfallApp, build_app
 from pipeline.broker.acls import group_name
 from pipeline.broker.admin import admin, coordinated
 from pipeline.broker.topics import failed
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.appender import Appender
 from pipeline.kafka.login import last_refusal, require_login
 from pipeline.kafka.patches.connecting import read_frames_whole
@@ -52,13 +52,13 @@ _LEASE_SHARE = 2 / 3
 
 
 def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> int:
-    """Run until SIGTERM or SIGINT; returns 0. A refusal raises Refused; anything else ends the process with 1."""
+    """Run until SIGTERM or SIGINT; returns 0. A refusal raises StartupError; anything else ends the process with 1."""
     log_to_stdout()
     tune()
     read_frames_whole()
     try:
         return asyncio.run(_Worker(kind, settings, accept_gap=accept_gap).run())
-    except Refused:
+    except StartupError:
         raise
     except (KafkaError, OSError, TimeoutError) as error:  # the brokers went away while the worker looked around
         raise last_refusal() or failed("reach the brokers", error) from None
@@ -67,7 +67,7 @@ def run_worker(kind: Kind, settings: Settings, *, accept_gap: bool = False) -> i
 
 
 async def look_around(kind: Kind, settings: Settings) -> None:
-    """What a start looks at before it joins the group, and nothing more; raises Refused as that would, and KafkaError.
+    """What a start checks before it joins the group, and no more; raises StartupError as that would, KafkaError.
 
     Nothing is written, neither to a topic nor to this machine.
     """
@@ -142,7 +142,7 @@ class _Worker:
         return lambda partition: RawOwner(context, partition, pseudonyms, control, digest)
 
     def _stores(self) -> Callable[[int], OwnStore | None]:
-        """What opens a partition's store; raises Refused where the data folder is no place for one."""
+        """What opens a partition's store; raises StartupError where the data folder is no place for one."""
         if self._settings.store == "memory" or self._looking:
             return lambda _partition: None
         # Loaded only where it is asked for: the library is no small one.

@@ -30,7 +30,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from pipeline.errors import Refused, StoreError
+from pipeline.errors import StartupError, StoreError
 from pipeline.folders import writable
 
 __all__ = ["RocksStore", "Stores"]
@@ -56,12 +56,12 @@ class Stores:
         self._unwritten = WriteBufferManager(_UNWRITTEN_BYTES, allow_stall=False)
 
     def remove_stale(self) -> int:
-        """Remove what processes that are gone left behind; how many folders. Refused where the folder is unusable."""
+        """Remove what processes that are gone left; how many folders. StartupError where the folder is unusable."""
         writable(self._root, _DO, _PRIVATE)
         try:
             return sum([_removed(lock) for lock in sorted(self._root.glob("*/*.lock"))])
         except OSError as error:
-            raise Refused(f"the folder {self._root} cannot be used ({error.strerror})", _DO) from None
+            raise StartupError(f"the folder {self._root} cannot be used ({error.strerror})", _DO) from None
 
     def open(self, partition: int) -> "RocksStore":
         """An empty store for one assignment; raises StoreError."""

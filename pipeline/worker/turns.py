@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from pipeline.broker.begun import refused_partitions
 from pipeline.broker.digests import refused_digest
 from pipeline.broker.topics import partition_counts
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.preflight import Keys
 from pipeline.settings.settings import Settings
 from pipeline.worker.manager import Owners
@@ -43,7 +43,7 @@ class Turns:
         self._log = structlog.get_logger()
 
     async def enter(self, stop: asyncio.Event) -> bool:
-        """Wait out of the group until this release may fold; False where it is to stop first. Raises Refused."""
+        """Wait out of the group until this release may fold; False where it is to stop first. Raises StartupError."""
         while not stop.is_set():
             began = time.monotonic()
             decision = await self._decide()
@@ -58,7 +58,7 @@ class Turns:
         return False
 
     async def look(self) -> None:
-        """What a start looks at, once; raises Refused."""
+        """What a start looks at, once; raises StartupError."""
         await self._decide()
 
     async def _decide(self) -> Decision:
@@ -67,15 +67,15 @@ class Turns:
             raise self._refused(decision.foreign)
         return decision
 
-    def _refused(self, stand: Stand) -> Refused:
+    def _refused(self, stand: Stand) -> StartupError:
         under = stand.under or ""
         passed = self._own in stand.past
         if self._keys is not None:
             return refused_digest(stand.partition, under, self._own, self._keys, passed=passed)
         found = f"clean partition {stand.partition} is under the fold digest {under}, not {self._own} of this worker"
         if passed:
-            return Refused(f"{found}, which was in force before", _AS_ANONYMIZE)
-        return Refused(found, _ORDER)
+            return StartupError(f"{found}, which was in force before", _AS_ANONYMIZE)
+        return StartupError(found, _ORDER)
 
     def _log_waiting(self, waiting: tuple[Stand, ...]) -> None:
         left = {str(stand.partition): stand.left for stand in waiting}
@@ -88,9 +88,9 @@ class Turns:
             )
 
     def leave(self) -> None:
-        """Raises Refused where every partition that the worker has is past the record that ended its release."""
+        """Raises StartupError where every partition that the worker has is past the record that ended its release."""
         if (digest := self._owners.left()) is not None:
-            raise Refused(
+            raise StartupError(
                 f"the fold digest in force is {digest}, not {self._own} of this worker, which is done",
                 "start the release and the settings that footfall topics fold announced",
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.processes import WorkerProcess, new_keys
 from pipeline.proof.oracle.homes import home_of
 from schemas.times import instant
@@ -201,9 +201,9 @@ def test_a_new_control_key_is_announced_by_the_one_before(brokers: str, prefix: 
         await publish(bench, event("acme", 1))
         await bench.equal()
         before, after = bench.keys["CONTROL_KEY"], new_keys()["CONTROL_KEY"]
-        with pytest.raises(Refused, match="FOOTFALL_CONTROL_KEY_PREVIOUS"):
+        with pytest.raises(StartupError, match="FOOTFALL_CONTROL_KEY_PREVIOUS"):
             await bench.announce(control_key=after)
-        with pytest.raises(Refused, match="a new one cannot be announced"):
+        with pytest.raises(StartupError, match="a new one cannot be announced"):
             await bench.announce(pseudonym_key=new_keys()["PSEUDONYM_KEY"])
         bench.keys |= {"CONTROL_KEY": after, "CONTROL_KEY_PREVIOUS": before}
         assert await bench.announce() == [*range(PARTITIONS)]

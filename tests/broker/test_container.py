@@ -18,7 +18,7 @@ from pipeline.broker import resolving
 from pipeline.broker.admin import admin
 from pipeline.broker.container import IMAGE, kafka_environment
 from pipeline.broker.resolving import BrokerChoice, Chosen, resolve
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from tests.docker_api import Docker, docker
 
 REAPER = testcontainers_config.ryuk_image
@@ -81,10 +81,10 @@ async def test_a_broker_in_a_container_is_made_used_and_removed(daemon: Docker, 
         while [each for each in daemon.containers.values() if each.image == IMAGE]:
             assert time.monotonic() < until
             await asyncio.sleep(0.05)
-    with pytest.raises(Refused, match=f"the data in {folder} are of a broker that was container: unset --broker"):
+    with pytest.raises(StartupError, match=f"the data in {folder} are of a broker that was container: unset --broker"):
         await tried(folder, BrokerChoice.EMBEDDED)
     daemon.mute.set()
-    with pytest.raises(Refused, match=f"the data in {folder} are of a container, and Docker does not answer"):
+    with pytest.raises(StartupError, match=f"the data in {folder} are of a container, and Docker does not answer"):
         await tried(folder)
 
 
@@ -111,7 +111,7 @@ async def passed_over(folder: Path, started: list[Path], why: str) -> None:
     """With ``auto`` the embedded broker is chosen and it is said why; asked for by name there is none."""
     assert why in await tried(folder)
     assert started == [folder]
-    with pytest.raises(Refused, match="--broker container: ") as caught:
+    with pytest.raises(StartupError, match="--broker container: ") as caught:
         await tried(folder, BrokerChoice.CONTAINER)
     assert why in caught.value.what
     assert caught.value.do == "mend that, or use --broker embedded"
@@ -189,7 +189,7 @@ async def test_the_data_of_an_embedded_broker_are_gone_on_with(
 ) -> None:
     (tmp_path / "data").mkdir()
     assert (await tried(tmp_path)).endswith(f": {tmp_path} has its data")
-    with pytest.raises(Refused, match="are of a broker that was embedded"):
+    with pytest.raises(StartupError, match="are of a broker that was embedded"):
         await tried(tmp_path, BrokerChoice.CONTAINER)
     assert daemon.requests == []
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agents.core.accept.decode import _judge, decode_strictly
 from agents.core.accept.fast_decode import decode, reader_of
-from agents.core.accept.form import CheapLook
+from agents.core.accept.form import FormCheck
 from agents.core.shared.records import Event, RawRecord, Refusal
 from schemas.catalogue.types import EVENT_TYPES
 from schemas.limits import MAX_RECORD_BYTES
@@ -139,7 +139,7 @@ VALUE = JSON | st.sampled_from(
 )
 
 
-LOOK = CheapLook(EVENT_TYPES)
+LOOK = FormCheck(EVENT_TYPES)
 
 
 def looked(content: object, index: int | None) -> Event | Refusal:
@@ -155,7 +155,7 @@ def looked(content: object, index: int | None) -> Event | Refusal:
     st.sets(st.sampled_from([*NAMES]), max_size=2),
     st.none() | st.integers(0, 9999),
 )
-def test_the_cheap_look_is_the_authority_s_verdict(
+def test_the_form_check_is_the_authority_s_verdict(
     good: tuple[str, dict[str, Any]],
     attributes: dict[str, Any],
     fields: dict[str, Any],
@@ -170,7 +170,7 @@ def test_the_cheap_look_is_the_authority_s_verdict(
 
 @settings(max_examples=500, deadline=None)
 @given(JSON, st.none() | st.integers(0, 9999))
-def test_the_cheap_look_is_the_authority_s_verdict_of_any_json(content: object, index: int | None) -> None:
+def test_the_form_check_is_the_authority_s_verdict_of_any_json(content: object, index: int | None) -> None:
     assert looked(content, index) == _judge(content, index)
 
 

@@ -12,7 +12,7 @@ import pytest
 from agents.core.accept import fold as accept_fold
 from agents.core.accept.consent import Consent
 from agents.core.accept.fast_decode import AT_ONCE
-from agents.core.accept.ledger import HOUR_KEY, Books
+from agents.core.accept.ledger import HOUR_KEY, LedgerBuilder
 from agents.core.accept.state import STORED, RawEntry
 from agents.core.count.company_bounds import Held, bounds_key
 from agents.core.count.figure import Window
@@ -170,7 +170,7 @@ def test_kinds_of_keys() -> None:
     assert STORED == (b"c", b"s", b"q", b"i")
     assert Consent.key("acme", "platform", b"x") == b"cacme|p|x"
     assert Consent.key("acme", "app", b"x") == b"cacme|a|x"
-    books = Books(0)
+    books = LedgerBuilder(0)
     books.begin(HOUR_MS, -1, [])
     assert books._key("acme") == b"b" + HOUR_MS.to_bytes(8, "big") + b"acme"
     keys = (member_key(b"id", b"x"), bounds_key("acme"), pending_key("acme"), bins_key(b"id", 3))

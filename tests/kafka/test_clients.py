@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka import clients, patches
 from pipeline.kafka.patches import WRITTEN_FOR, ClientVersionError, require_versions
 
@@ -68,4 +68,4 @@ def test_another_version_is_refused_by_name_before_a_client_is_made(
     monkeypatch.setattr(patches, "version", lambda package: "0.99.1" if package == "aiokafka" else WRITTEN_FOR[package])
     with pytest.raises(ClientVersionError, match=r"aiokafka 0\.14\.0 is needed, but 0\.99\.1 is installed: install"):
         make("127.0.0.1:1")  # type: ignore[operator]
-    assert issubclass(ClientVersionError, Refused)
+    assert issubclass(ClientVersionError, StartupError)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.core.shared.records import RawRecord
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.parts import parts
 from pipeline.kafka.patches.fetching import BatchConsumer, FetchedBatches, WholeBatches
 from pipeline.kafka.trusted import admitted
@@ -173,5 +173,7 @@ def test_what_cannot_be_read_is_judged_or_passed_over(topic: str, kept: Sequence
 def test_where_services_alone_write_it_is_refused(topic: str) -> None:
     good = [RawRecord(0, NOON, None, b"x")]
     assert admitted(topic, 2, good) == good
-    with pytest.raises(Refused, match=f"{topic} partition 2 offset 7 holds bytes that are no records: find out who"):
+    with pytest.raises(
+        StartupError, match=f"{topic} partition 2 offset 7 holds bytes that are no records: find out who"
+    ):
         admitted(topic, 2, [*good, RawRecord(7, NOON, None, None, (), 7)])

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import errors as kafka
 
 from pipeline.broker.certificates import Certified
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.connection import Connection, Security
 from pipeline.kafka.login import Login, login_for
 from pipeline.kafka.refusals import why_refused
@@ -42,15 +42,15 @@ def test_a_password_is_read_again_where_its_file_was_replaced(tmp_path: Path) ->
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", b"two\nlines", b"a\0b"])
 def test_what_cannot_be_a_secret_is_refused_and_not_told(tmp_path: Path, content: bytes) -> None:
     file = written(tmp_path, "password", content)
-    with pytest.raises(Refused, match=r"FOOTFALL_SASL_PASSWORD_FILE names, .*, holds no secret") as caught:
+    with pytest.raises(StartupError, match=r"FOOTFALL_SASL_PASSWORD_FILE names, .*, holds no secret") as caught:
         Login(Security("SASL_PLAINTEXT", "PLAIN", "a", file)).shown()
     assert "lines" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_refused_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="none, cannot be read: mend that"):
+    with pytest.raises(StartupError, match="none, cannot be read: mend that"):
         Login(Security("SASL_PLAINTEXT", "PLAIN", "a", tmp_path / "none")).shown()
-    with pytest.raises(Refused, match=r"FOOTFALL_TLS_CA_FILE names, .*No such file"):
+    with pytest.raises(StartupError, match=r"FOOTFALL_TLS_CA_FILE names, .*No such file"):
         Login(Security("SSL", ca_file=tmp_path / "none")).shown()
 
 
@@ -78,7 +78,7 @@ def test_a_key_of_another_certificate_and_no_pem_are_refused(tmp_path: Path) -> 
         Security("SSL", cert_file=cert),
         Security("SSL", ca_file=written(tmp_path, "ca.pem", b"no PEM")),
     ):
-        with pytest.raises(Refused, match=r"cannot be used \(it is no such PEM file\): name PEM files"):
+        with pytest.raises(StartupError, match=r"cannot be used \(it is no such PEM file\): name PEM files"):
             Login(security).shown()
 
 
@@ -157,7 +157,7 @@ def test_a_refusal_is_borne_for_a_while_and_forgotten_when_a_broker_takes_the_lo
     login.require()
     login.refused(kafka.SaslAuthenticationFailed("x"), "a", 1)
     now[0] += 6
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         login.require()
     assert str(caught.value) == str(refusal)
     login.accepted()

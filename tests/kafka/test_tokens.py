@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.connection import Security
 from pipeline.kafka.tokens import Tokens
 
@@ -99,7 +99,7 @@ async def test_an_endpoint_that_grants_none_is_refused(
     endpoint: Endpoint, tmp_path: Path, status: int, answer: object, said: str
 ) -> None:
     endpoint.status, endpoint.answer = status, answer
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         await granted(endpoint, tmp_path)[0].token()
     assert said in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
@@ -107,7 +107,7 @@ async def test_an_endpoint_that_grants_none_is_refused(
 
 
 async def test_an_endpoint_that_is_away_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"FOOTFALL_SASL_TOKEN_URL does not answer \(ConnectionRefusedError\)"):
+    with pytest.raises(StartupError, match=r"FOOTFALL_SASL_TOKEN_URL does not answer \(ConnectionRefusedError\)"):
         await granted(Endpoint("http://127.0.0.1:1/"), tmp_path)[0].token()
 
 
@@ -131,12 +131,12 @@ async def test_a_command_prints_a_token_for_each_connection(tmp_path: Path) -> N
     ],
 )
 async def test_a_command_that_gives_none_is_refused_and_what_it_printed_is_not_told(program: str, said: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         await command(program).token()
     assert said in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
 
 
 async def test_a_command_that_is_not_there_is_refused() -> None:
-    with pytest.raises(Refused, match="cannot be run"):
+    with pytest.raises(StartupError, match="cannot be run"):
         await Tokens(Security("SASL_SSL", "OAUTHBEARER", token_command="/none/of this")).token()

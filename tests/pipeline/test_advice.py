@@ -89,7 +89,7 @@ def written() -> Iterator[Source]:
             if isinstance(target, ast.Name)
         }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused":
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "StartupError":
                 for advice in _alternatives(node.args[1]):
                     yield path.relative_to(ROOT / "pipeline").as_posix(), _text(advice, constants)
 

@@ -4,7 +4,7 @@ import pytest
 
 from agents.core.shared.joins import FormerStateError, OtherPartitionsError, StateError
 from pipeline.broker.begun import known_chunk, refused_partitions, refused_state
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 
 PREFIX = "take a new FOOTFALL_TOPIC_PREFIX"
 
@@ -61,5 +61,5 @@ def test_state_that_is_not_gone_on_with(error: StateError, words: str) -> None:
     ],
 )
 def test_a_record_in_clean_that_is_no_chunk_of_this_release(value: bytes | None, words: str) -> None:
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(StartupError, match=words):
         known_chunk(value, "topic", 3, 8)

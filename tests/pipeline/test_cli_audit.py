@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import audit as cli
 from pipeline.cli.main import app
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.proof.audit.findings import Finding, FindingKind
 from pipeline.proof.audit.verdict import Audit, Unfinished
 from tests.pipeline.audit_kit import TEN
@@ -28,7 +28,7 @@ def test_an_hour_is_read_in_every_usual_form(text: str) -> None:
     "text", ["", "x", "2026-13-01", "2026-11-01T24", "2026-11-01T10:30", "2026-11-01T10:00:00+01:00", "1969-12-31", "1"]
 )
 def test_what_is_no_hour_is_refused(text: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(StartupError) as refused:
         cli._hour("--to", text)
     assert "--to" in refused.value.what
     assert "2026-11-01T10:00:00Z" in refused.value.do
@@ -45,7 +45,7 @@ def test_what_is_no_hour_is_refused(text: str) -> None:
 )
 def test_bad_arguments_are_refused_before_a_broker_is_asked(arguments: list[str]) -> None:
     answer = RUN.invoke(app, arguments, env={"FOOTFALL_BROKERS": "127.0.0.1:1"})
-    assert isinstance(answer.exception, Refused)
+    assert isinstance(answer.exception, StartupError)
     assert "reach" not in str(answer.exception)
 
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli.main import app
 from pipeline.cli.show import console
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.catalogue import catalogue_of
 from schemas.examples import EXAMPLE_CATALOGUE
 
@@ -34,7 +34,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def said(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(app, ["catalogue", *arguments])
-    if isinstance(result.exception, Refused):
+    if isinstance(result.exception, StartupError):
         raise result.exception
     return result.exit_code, " ".join(result.output.split())
 
@@ -76,10 +76,10 @@ def test_what_a_file_would_change_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     assert code == 1
     assert "metric bytes_uploaded refused an entry in force never gets another meaning" in text
     (tmp_path / "wrong.toml").write_text(WRONG)
-    with pytest.raises(Refused, match="has mistakes"):
+    with pytest.raises(StartupError, match="has mistakes"):
         said("diff", "wrong.toml")
 
 
 def test_a_file_that_is_not_there_is_refused_in_a_line() -> None:
-    with pytest.raises(Refused, match="cannot be read"):
+    with pytest.raises(StartupError, match="cannot be read"):
         said("check", "nowhere.toml")

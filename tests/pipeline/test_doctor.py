@@ -15,7 +15,7 @@ from pipeline.doctor import Finding, Verdict, examine, running
 from pipeline.doctor.findings import found
 from pipeline.doctor.rejections import judged
 from pipeline.doctor.running import _Group, _judged, _Place, workers
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.settings import load_settings
 from schemas.reasons import Reason
 from tests.web import answering
@@ -50,7 +50,7 @@ def test_a_data_folder_that_cannot_be_used_is_wrong(tmp_path: Path) -> None:
     assert "FOOTFALL_DATA_DIR" in findings["data folder"].mend
 
 
-@pytest.mark.parametrize("error", [Refused("this", "that"), TopicAuthorizationFailedError("x"), OSError(24, "x")])
+@pytest.mark.parametrize("error", [StartupError("this", "that"), TopicAuthorizationFailedError("x"), OSError(24, "x")])
 async def test_what_stops_a_check_is_its_finding(error: Exception) -> None:
     async def look() -> Finding:
         raise error

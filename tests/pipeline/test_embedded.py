@@ -14,7 +14,7 @@ from pipeline.broker import jars
 from pipeline.broker.embedded import EmbeddedBroker, embedded, free_ports
 from pipeline.broker.jars import Jar, locked_jars, ready_jars
 from pipeline.broker.topics import apply, diff
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.settings import load_settings
 from tests.web import answering
 
@@ -83,7 +83,7 @@ def test_a_jar_may_come_from_jgos_own_settings(home: Path) -> None:
 def test_a_jar_with_another_sum_is_refused_and_not_kept(home: Path) -> None:
     with repository(b"something else") as url:
         mirror(home, url)
-        with pytest.raises(Refused, match=r"thing-1\.0\.jar is not the file that the lock names"):
+        with pytest.raises(StartupError, match=r"thing-1\.0\.jar is not the file that the lock names"):
             ready_jars()
     assert not list(jars.cache_folder().iterdir())
 
@@ -91,9 +91,9 @@ def test_a_jar_with_another_sum_is_refused_and_not_kept(home: Path) -> None:
 def test_a_repository_that_has_nothing_or_is_not_there_is_refused(home: Path) -> None:
     with repository(None) as url:
         mirror(home, url)
-        with pytest.raises(Refused, match="cannot fetch Apache Kafka"):
+        with pytest.raises(StartupError, match="cannot fetch Apache Kafka"):
             ready_jars()
-    with pytest.raises(Refused, match="cannot fetch Apache Kafka"):
+    with pytest.raises(StartupError, match="cannot fetch Apache Kafka"):
         ready_jars()
 
 
@@ -110,7 +110,7 @@ def test_a_home_that_is_no_folder_is_refused_with_what_to_set(
         monkeypatch.setenv("HOME", str(tmp_path / "file"))
     else:
         monkeypatch.setenv("HOME", home)
-    with pytest.raises(Refused, match="set XDG_CACHE_HOME"):
+    with pytest.raises(StartupError, match="set XDG_CACHE_HOME"):
         ready_jars()
 
 
@@ -125,13 +125,13 @@ def test_without_a_home_the_named_cache_is_used(home: Path, monkeypatch: pytest.
 
 def test_a_cache_that_a_class_path_cannot_name_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "a:b"))
-    with pytest.raises(Refused, match="XDG_CACHE_HOME"):
+    with pytest.raises(StartupError, match="XDG_CACHE_HOME"):
         ready_jars()
 
 
 def test_unreadable_settings_of_jgo_are_refused(home: Path) -> None:
     (home / ".jgorc").write_text("no section\n")
-    with pytest.raises(Refused, match="jgo"):
+    with pytest.raises(StartupError, match="jgo"):
         ready_jars()
 
 
@@ -188,7 +188,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
 @pytest.mark.broker
 async def test_a_folder_that_kafka_cannot_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way")
-    with pytest.raises(Refused):
+    with pytest.raises(StartupError):
         await EmbeddedBroker(tmp_path).start_async()
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import StoredRecord
 from pipeline.proof.explain.explanation import Corrected, Explanation, Verdict
 from pipeline.proof.explain.left_out import FromBooks, FromRaw, LeftOut, Source
@@ -227,7 +227,7 @@ def test_runs_are_parted_where_gaps_are_widest() -> None:
     ],
 )
 def test_what_is_no_id_is_refused_with_an_example(text: str, why: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(StartupError) as refused:
         parse_id(text, BUILT_IN)
     assert why in refused.value.do
     assert EXAMPLE in refused.value.do

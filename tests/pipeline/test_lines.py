@@ -13,7 +13,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 
-from pipeline.errors import Refused, StoreError
+from pipeline.errors import StartupError, StoreError
 from pipeline.kafka.appender import ForeignWriteError, ProduceError
 from pipeline.worker import ending
 from pipeline.worker.ending import end, reason
@@ -180,7 +180,7 @@ def test_what_a_setting_is_to_blame_for_is_a_refusal(
     monkeypatch.setattr(ending.os, "_exit", codes.append)
     group = ExceptionGroup("several", [ExceptionGroup("more", [kafka.InvalidSessionTimeoutError(CANARY)])])
     end(group)
-    end(Refused("this", "do that"))
+    end(StartupError("this", "do that"))
     assert codes == [2, 2]
     first, second = capfd.readouterr().err.splitlines()
     assert "FOOTFALL_SESSION_TIMEOUT" in first

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agents.core.accept.pseudonyms import Pseudonyms
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.settings import load_settings
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.owner import Context, Owner
@@ -39,7 +39,9 @@ def owner_of(kind: Kind, *, accept_gap: bool = False, **ends: int) -> Owner[Any]
 
 @pytest.mark.parametrize(("kind", "output"), OUTPUTS)
 async def test_an_output_without_state_is_refused_unless_the_gap_is_accepted(kind: Kind, output: str) -> None:
-    with pytest.raises(Refused, match=rf"events lost in .*footfall\.{output}\.v1 is not empty, yet there is no state"):
+    with pytest.raises(
+        StartupError, match=rf"events lost in .*footfall\.{output}\.v1 is not empty, yet there is no state"
+    ):
         await owner_of(kind, **{output: 1})._look_for_position(fresh=True)
     await owner_of(kind, accept_gap=True, **{output: 1})._look_for_position(fresh=True)
     await owner_of(kind, **{output: 1})._look_for_position(fresh=False)

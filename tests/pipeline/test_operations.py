@@ -5,13 +5,13 @@ import socket
 
 import pytest
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.operations import Operations, Pages
 
 
 async def refusal(host: str, port: int) -> str:
     pages = Pages(Operations(), lambda: None)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         await pages.start(host, port)
     return str(caught.value)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import StoredRecord
 from pipeline.proof.oracle import read_file
 
@@ -54,7 +54,7 @@ def test_lines_of_every_form(tmp_path: Path) -> None:
 def test_a_bad_line_is_named_by_its_number_alone(tmp_path: Path, line: str) -> None:
     path = tmp_path / "raw.ndjson"
     path.write_text('{"partition":0,"offset":5,"append_time":0}\n' + line)
-    with pytest.raises(Refused, match=r"line 2 of .*raw\.ndjson is no raw record") as caught:
+    with pytest.raises(StartupError, match=r"line 2 of .*raw\.ndjson is no raw record") as caught:
         read_file(path)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -62,9 +62,9 @@ def test_a_bad_line_is_named_by_its_number_alone(tmp_path: Path, line: str) -> N
 
 
 def test_a_missing_file_and_a_repeated_offset_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="cannot be read"):
+    with pytest.raises(StartupError, match="cannot be read"):
         read_file(tmp_path / "none")
     path = tmp_path / "raw.ndjson"
     path.write_text('{"partition":0,"offset":5,"append_time":0}\n' * 2)
-    with pytest.raises(Refused, match=r"line 2 of .* repeats an offset"):
+    with pytest.raises(StartupError, match=r"line 2 of .* repeats an offset"):
         read_file(path)

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import StoredRecord
 from pipeline.printable import printable
 from pipeline.proof.sink import SinkView
@@ -30,7 +30,7 @@ def test_all_else_stays_as_it_is() -> None:
 
 
 def test_a_refusal_is_one_line_of_visible_characters() -> None:
-    assert str(Refused(f"a{CLEARS}\n b", f"c{EIGHT_BIT}")).isprintable()
+    assert str(StartupError(f"a{CLEARS}\n b", f"c{EIGHT_BIT}")).isprintable()
 
 
 def test_tables_of_what_lies_in_the_sink_are_of_visible_characters() -> None:

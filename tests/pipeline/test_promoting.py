@@ -14,7 +14,7 @@ from agents.core.count.fold import AggregateFold
 from agents.core.count.state import Entry
 from agents.core.replay.refold import Emitted
 from agents.core.shared.joins import ENTRY_KEY, JoinedLog
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.appender import SoleLog
 from pipeline.kafka.reader import StoredRecord
 from pipeline.proof.corrections import compare_corrections
@@ -240,21 +240,21 @@ def test_a_foreign_write_and_a_worker_that_is_behind_are_refused() -> None:
             Live(broker, partition, [name for name in METERS.metrics if name not in ADDED]).run(end // 2)
         at_hand = folding(broker, "2026-10-01", ADDED)
         await copied(broker, at_hand, 0, end)
-        with pytest.raises(Refused, match="has not got to the replay's end"):
+        with pytest.raises(StartupError, match="has not got to the replay's end"):
             await Promotion(at_hand, Stretch(0, 0, end), COPY).judge()
         broker.logs[COPY, 0].clear()
         await copied(broker, at_hand, 0, end // 2)
         promotion = Promotion(at_hand, Stretch(0, 0, end // 2), COPY)
         await promotion.judge()
         broker.put(STATE, 0, [broker.logs[STATE, 0][-1][1:]])
-        with pytest.raises(Refused, match="worker aggregate wrote"):
+        with pytest.raises(StartupError, match="worker aggregate wrote"):
             await promotion.write(broker)  # type: ignore[arg-type]
         last = broker.logs[COPY, 0].pop()
-        with pytest.raises(Refused, match="is not complete"):
+        with pytest.raises(StartupError, match="is not complete"):
             await Promotion(at_hand, Stretch(0, 0, end // 2), COPY).judge()
         figure = json.loads(last.value or b"")
         broker.put(COPY, 0, [(last.key, json.dumps(figure | {"value": figure["value"] + 1}).encode())])
-        with pytest.raises(Refused, match="holds what this replay does not come to"):
+        with pytest.raises(StartupError, match="holds what this replay does not come to"):
             await Promotion(at_hand, Stretch(0, 0, end // 2), COPY).judge()
 
     asyncio.run(scenario())

@@ -12,7 +12,7 @@ from agents.core.count.state import Entry
 from agents.core.replay.refold import Period, Refold
 from agents.core.shared.windows import span_of
 from pipeline.cli.main import app
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.replay.live import Judge, Standing, Verdict, standing_of
 from pipeline.replay.request import Request, ask, parallel_name, whole_hour
 from pipeline.replay.start import Peek, Stretch, first_needed, require_reach
@@ -97,16 +97,16 @@ def test_a_log_that_repeats_at_its_end_is_trusted_only_with_the_state() -> None:
 def test_a_period_that_the_log_no_longer_reaches_is_refused_with_the_time_from_which_it_does() -> None:
     log = Log([chunk(40, 49, HOUR + 5), chunk(50, 59, HOUR + 2 * HOUR_MS)], first=4)
     asyncio.run(require_reach(log, [log.stretch], {}, HOUR + HOUR_MS))
-    with pytest.raises(Refused, match="it could begin at 2027-01-15T09:00:00Z"):
+    with pytest.raises(StartupError, match="it could begin at 2027-01-15T09:00:00Z"):
         asyncio.run(require_reach(log, [log.stretch], {}, HOUR))
     whole = Log(log.chunks)
     asyncio.run(require_reach(whole, [whole.stretch], {}, HOUR))
     emptied = Stretch(0, 6, 6)
     state = Entry(event_watermark=HOUR + 5, clean_next=6)
     asyncio.run(require_reach(log, [emptied], {0: state}, HOUR + HOUR_MS))
-    with pytest.raises(Refused, match="it could begin at"):
+    with pytest.raises(StartupError, match="it could begin at"):
         asyncio.run(require_reach(log, [emptied], {0: state}, HOUR))
-    with pytest.raises(Refused, match="let worker aggregate read it"):
+    with pytest.raises(StartupError, match="let worker aggregate read it"):
         asyncio.run(require_reach(log, [emptied], {0: replace(state, clean_next=5)}, HOUR + HOUR_MS))
 
 
@@ -158,16 +158,16 @@ def test_the_note_holds_what_was_asked() -> None:
 
 @pytest.mark.parametrize("text", ["", "now", "2026-11-31", "2026-11-01T10:00", "2026-11-01T10:00:01Z", "20261101"])
 def test_a_time_that_is_no_whole_hour_is_refused(text: str) -> None:
-    with pytest.raises(Refused, match="bad --from"):
+    with pytest.raises(StartupError, match="bad --from"):
         whole_hour("--from", text)
 
 
 def test_a_suffix_makes_a_legal_topic_name() -> None:
     assert parallel_name(load_settings(), "a-B_9") == "footfall.aggregates.v1.a-B_9"
     for suffix in ("", "a.b", "a b", "x" * 41, "é"):
-        with pytest.raises(Refused, match="bad --into"):
+        with pytest.raises(StartupError, match="bad --into"):
             parallel_name(load_settings(), suffix)
-    with pytest.raises(Refused, match="bad --into"):
+    with pytest.raises(StartupError, match="bad --into"):
         parallel_name(load_settings(topic_prefix="p" * 150), "x" * 90)
 
 
@@ -197,7 +197,7 @@ def test_bad_arguments_are_refused_in_one_line_before_a_broker_is_asked(
 ) -> None:
     monkeypatch.delenv("FOOTFALL_BROKERS", raising=False)
     answer = CliRunner().invoke(app, ["replay", *arguments])
-    assert isinstance(answer.exception, Refused)
+    assert isinstance(answer.exception, StartupError)
     assert "\n" not in str(answer.exception)
     for word in words:
         assert word in str(answer.exception)

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from agents.core.accept.pseudonyms import Pseudonyms
 from agents.core.shared.control import ControlKeys
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.settings import Settings, load_settings
 from schemas.deciding import Deciding, fold_digest
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def refusal() -> str:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         load_settings()
     line = str(caught.value)
     assert "\n" not in line
@@ -118,7 +118,7 @@ def test_the_key_is_read_from_either_place_but_not_from_both(monkeypatch: pytest
     monkeypatch.setenv("FOOTFALL_PSEUDONYM_KEY_FILE", str(tmp_path / "key"))
     assert load_settings().pseudonym_secret() == bytes.fromhex(KEY)
     monkeypatch.setenv("FOOTFALL_PSEUDONYM_KEY", KEY)
-    with pytest.raises(Refused, match="both"):
+    with pytest.raises(StartupError, match="both"):
         load_settings().pseudonym_secret()
     monkeypatch.delenv("FOOTFALL_PSEUDONYM_KEY_FILE")
     assert load_settings().pseudonym_secret() == bytes.fromhex(KEY)
@@ -129,18 +129,18 @@ def test_nothing_shows_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert SECRET_WORD not in repr(settings)
     assert SECRET_WORD not in settings.model_dump_json()
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         settings.pseudonym_secret()
     assert SECRET_WORD not in str(caught.value)
     assert "FOOTFALL_PSEUDONYM_KEY " in str(caught.value)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         load_settings(pseudonym_key=b"\xff" + SECRET_WORD.encode())
     assert SECRET_WORD not in str(caught.value)
 
 
 def test_a_key_file_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOOTFALL_PSEUDONYM_KEY_FILE", "nowhere/key")
-    with pytest.raises(Refused, match="nowhere/key"):
+    with pytest.raises(StartupError, match="nowhere/key"):
         load_settings().pseudonym_secret()
 
 
@@ -155,17 +155,17 @@ def test_the_control_key_is_read_from_either_place_and_is_not_the_pseudonym_key(
     assert CONTROL not in repr(settings)
     assert BEFORE not in settings.model_dump_json()
     monkeypatch.setenv("FOOTFALL_CONTROL_KEY", CONTROL)
-    with pytest.raises(Refused, match="FOOTFALL_CONTROL_KEY and FOOTFALL_CONTROL_KEY_FILE are both set"):
+    with pytest.raises(StartupError, match="FOOTFALL_CONTROL_KEY and FOOTFALL_CONTROL_KEY_FILE are both set"):
         load_settings().control_keys()
     monkeypatch.delenv("FOOTFALL_CONTROL_KEY_FILE")
     assert load_settings(control_key_previous=CONTROL).control_secrets() == (bytes.fromhex(CONTROL), None)
     for same in (CONTROL, BEFORE):
-        with pytest.raises(Refused, match="the control key is the pseudonym key"):
+        with pytest.raises(StartupError, match="the control key is the pseudonym key"):
             load_settings(pseudonym_key=same).digest()
     monkeypatch.delenv("FOOTFALL_CONTROL_KEY")
-    with pytest.raises(Refused, match="set FOOTFALL_CONTROL_KEY too"):
+    with pytest.raises(StartupError, match="set FOOTFALL_CONTROL_KEY too"):
         load_settings().control_keys()
-    with pytest.raises(Refused, match="FOOTFALL_CONTROL_KEY holds no key: the control key must be 64") as caught:
+    with pytest.raises(StartupError, match="FOOTFALL_CONTROL_KEY holds no key: the control key must be 64") as caught:
         load_settings(control_key=SECRET_WORD).control_keys()
     assert SECRET_WORD not in str(caught.value)
 
@@ -190,4 +190,4 @@ def test_a_copy_with_brokers_is_settings_still() -> None:
 
 
 def test_a_refusal_is_one_line() -> None:
-    assert str(Refused("a\n b", "c\r\n\td")) == "a b: c d"
+    assert str(StartupError("a\n b", "c\r\n\td")) == "a b: c d"

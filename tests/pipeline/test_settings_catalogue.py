@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.catalogue import catalogue_of
 from pipeline.settings.settings import load_settings
 from schemas.catalogue.catalogue import BUILT_IN
@@ -62,7 +62,7 @@ def test_a_process_reads_it_once(path: Path) -> None:
 def test_one_that_cannot_be_taken_is_refused_in_a_line(path: Path, content: bytes | None, what: str, do: str) -> None:
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(StartupError) as refused:
         load_settings()
     assert what in refused.value.what
     assert do in refused.value.do

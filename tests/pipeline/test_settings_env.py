@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.cli.up import exported
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.env import added_by_kubernetes
 from pipeline.settings.security import SecuritySettings
 from pipeline.settings.settings import KEY_FIELDS, Settings, load_settings
@@ -88,7 +88,7 @@ def test_a_setting_beside_a_service_of_the_same_name_counts(monkeypatch: pytest.
 )
 def test_a_mistake_is_refused_also_beside_a_service(monkeypatch: pytest.MonkeyPatch, mistakes: dict[str, str]) -> None:
     set_all(monkeypatch, mistakes)
-    with pytest.raises(Refused, match=r"unknown environment variable FOOTFALL_|bad setting FOOTFALL_METRICS_PORT"):
+    with pytest.raises(StartupError, match=r"unknown environment variable FOOTFALL_|bad setting FOOTFALL_METRICS_PORT"):
         load_settings()
 
 

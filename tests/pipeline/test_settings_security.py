@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.connection import Security
 from pipeline.settings.env import as_environment
 from pipeline.settings.security import SecuritySettings
@@ -131,7 +131,7 @@ def test_by_default_there_is_neither_tls_nor_a_login() -> None:
     ids=lambda given: named(given) if isinstance(given, dict) else None,
 )
 def test_any_other_combination_is_refused_by_what_to_set(given: dict[str, str], what: str, do: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         load_settings(**given)
     assert what in caught.value.what
     assert do in caught.value.do
@@ -140,7 +140,7 @@ def test_any_other_combination_is_refused_by_what_to_set(given: dict[str, str], 
 
 def test_a_command_that_may_hold_a_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOOTFALL_SASL_TOKEN_COMMAND", "echo s3cr3t\n-token")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         load_settings()
     assert "FOOTFALL_SASL_TOKEN_COMMAND" in str(caught.value)
     assert "s3cr3t" not in str(caught.value)

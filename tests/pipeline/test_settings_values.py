@@ -8,7 +8,7 @@ from aiokafka.conn import collect_hosts
 from faust.transport.drivers.aiokafka import server_list
 from yarl import URL
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.settings import load_settings
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 
 def refusal(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
     monkeypatch.setenv(f"FOOTFALL_{name}", value)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         load_settings()
     line = str(caught.value)
     assert line.startswith(f"bad setting FOOTFALL_{name} (")
@@ -117,7 +117,7 @@ def test_a_path_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
 
 def test_a_zero_byte_in_a_path_of_the_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "footfall.toml").write_text('data_dir = "a\\u0000b"\n')
-    with pytest.raises(Refused, match="zero byte"):
+    with pytest.raises(StartupError, match="zero byte"):
         load_settings()
 
 
@@ -125,5 +125,5 @@ def test_a_zero_byte_in_a_path_of_the_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["grace_hour", "data_dir", "partitions", "brokers"])
 def test_values_of_other_types_in_the_file_are_refused_in_a_line(tmp_path: Path, name: str, value: str) -> None:
     (tmp_path / "footfall.toml").write_text(f"{name} = {value}\n")
-    with pytest.raises(Refused, match=f"bad setting {name} in the settings file"):
+    with pytest.raises(StartupError, match=f"bad setting {name} in the settings file"):
         load_settings()

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from pipeline.broker.embedded import free_ports
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.appender import Appender
 from pipeline.kafka.reader import LogReader
 from pipeline.settings.settings import Settings, load_settings
@@ -27,7 +27,7 @@ def test_brokers_that_go_away_while_it_looks_around_are_told_in_a_line(
         raise error
 
     monkeypatch.setattr(run._Worker, "run", looks)
-    with pytest.raises(Refused, match="cannot reach the brokers"):
+    with pytest.raises(StartupError, match="cannot reach the brokers"):
         run.run_worker("anonymize", settings)
 
 

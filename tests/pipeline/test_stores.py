@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.settings.settings import load_settings
 from pipeline.worker.stores import Stores
 
@@ -65,18 +65,18 @@ def test_a_store_that_is_closed_again_closes_nobody_elses_file(tmp_path: Path) -
 
 def test_a_data_folder_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Refused, match="FOOTFALL_DATA_DIR"):
+    with pytest.raises(StartupError, match="FOOTFALL_DATA_DIR"):
         Stores(tmp_path / "file", "anonymize").remove_stale()
 
 
 def test_an_unknown_store_is_refused() -> None:
-    with pytest.raises(Refused, match="store"):
+    with pytest.raises(StartupError, match="store"):
         load_settings(store="floppy")
 
 
 def test_a_folder_that_takes_no_file_is_refused_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "anonymize").symlink_to("/proc/self")  # it is there, and nobody can write in it, root neither
-    with pytest.raises(Refused, match=r"anonymize cannot be used .*FOOTFALL_DATA_DIR"):
+    with pytest.raises(StartupError, match=r"anonymize cannot be used .*FOOTFALL_DATA_DIR"):
         Stores(tmp_path, "anonymize").remove_stale()
 
 

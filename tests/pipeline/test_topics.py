@@ -16,7 +16,7 @@ from pipeline.broker.admin import admin
 from pipeline.broker.digests import Announced, announce
 from pipeline.broker.topics import apply, diff, standing
 from pipeline.cli import topics as topics_command
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import read_topic
 from pipeline.preflight import Keys, require_key
 from pipeline.settings.settings import Settings, load_settings
@@ -52,7 +52,7 @@ async def test_apply_makes_what_is_missing_and_nothing_twice(settings: Settings)
 
 
 async def test_what_the_broker_refuses_is_refused(settings: Settings) -> None:
-    with pytest.raises(Refused, match="does not make"):
+    with pytest.raises(StartupError, match="does not make"):
         await apply(settings.model_copy(update={"replication": 3}))
 
 
@@ -144,7 +144,7 @@ def new(old: Settings) -> Settings:
 async def test_nothing_is_made_beside_topics_that_have_another_number_of_partitions(settings: Settings) -> None:
     async with admin(settings.brokers or "") as client:
         await client.create_topics([NewTopic(topic_name(settings.topic_prefix, "raw"), 3, 1)])
-    with pytest.raises(Refused, match="set FOOTFALL_PARTITIONS=3"):
+    with pytest.raises(StartupError, match="set FOOTFALL_PARTITIONS=3"):
         await apply(settings)
     assert len(await standing(settings)) == 1
     assert len(await apply(settings.model_copy(update={"partitions": 3}))) == len(TOPICS) - 1
@@ -163,7 +163,7 @@ async def test_a_topic_that_is_made_and_not_shown_yet_is_waited_for(
     async with admin(settings.brokers or "") as client:
         await client.create_topics([NewTopic(topic_name(settings.topic_prefix, "raw"), 3, 1)])
     monkeypatch.setattr(topics, "_described", behind)
-    with pytest.raises(Refused, match="set FOOTFALL_PARTITIONS=3"):
+    with pytest.raises(StartupError, match="set FOOTFALL_PARTITIONS=3"):
         await apply(settings)
     assert len(await standing(settings)) == 1
 
@@ -235,10 +235,10 @@ async def test_a_new_pseudonym_key_is_refused_and_a_new_control_key_without_the_
     await apply(old)
     await put(old, "clean", *(under(old, number, last=-1) for number in range(3)))
     person = old.model_copy(update={"pseudonym_key": SecretStr("ba" * 32)})
-    with pytest.raises(Refused, match="pseudonym key is not the one in force in partition 0, and a new one"):
+    with pytest.raises(StartupError, match="pseudonym key is not the one in force in partition 0, and a new one"):
         await announced(person)
     signer = old.model_copy(update={"control_key": SecretStr("dc" * 32)})
-    with pytest.raises(Refused, match="set FOOTFALL_CONTROL_KEY_PREVIOUS to that"):
+    with pytest.raises(StartupError, match="set FOOTFALL_CONTROL_KEY_PREVIOUS to that"):
         await announced(signer)
     assert await controls(old) == []
     signer = signer.model_copy(update={"control_key_previous": SecretStr("cd" * 32)})
@@ -255,7 +255,7 @@ async def test_topics_of_an_earlier_fold_version_and_foreign_chunks_are_refused(
         ("anonymize-state", (1, b"e", seal(3, (3, 4, 5, 6)), ()), "begun by a release"),
     ):
         await put(old, short, row)
-        with pytest.raises(Refused, match=words):
+        with pytest.raises(StartupError, match=words):
             await announced(new)
 
 

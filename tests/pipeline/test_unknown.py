@@ -17,7 +17,7 @@ from agents.core.shared.standby import Standby
 from pipeline.broker.chunks import chunk_at
 from pipeline.cli.process import refusal_of
 from pipeline.doctor.rejections import _counted, _rejected
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.reader import StoredRecord
 from pipeline.kafka.recovery import joined_entry, last_entry, recover
 from pipeline.proof.explain.making import Making
@@ -113,7 +113,7 @@ READERS: dict[str, Callable[[], Awaitable[Any]]] = {
 @pytest.mark.parametrize("name", READERS)
 async def test_an_unknown_record_is_refused(name: str) -> None:
     _, topic, *offset = name.split()
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StartupError) as caught:
         await READERS[name]()
     assert f"{topic}" in caught.value.what
     assert f"partition 0{' offset ' if offset else ''}{''.join(offset)}" in caught.value.what
@@ -128,10 +128,10 @@ async def test_the_last_entry_alone_is_taken_as_it_is() -> None:
 
 def test_a_record_that_is_known_is_given_and_any_other_refused() -> None:
     with pytest.raises(
-        Refused, match=r"^topic partition 2 offset 5 cannot be read .a rejection has another shape.: use"
+        StartupError, match=r"^topic partition 2 offset 5 cannot be read .a rejection has another shape.: use"
     ):
         known(decode_rejection, b'{"topic": "raw"}', "topic", 2, 5)
-    with pytest.raises(Refused, match="offset 5 cannot be read"):
+    with pytest.raises(StartupError, match="offset 5 cannot be read"):
         known(decode_rejection, None, "topic", 2, 5)
     with readable("topic", 2), pytest.raises(ValueError, match="mine"):
         raise ValueError("mine")
@@ -139,7 +139,9 @@ def test_a_record_that_is_known_is_given_and_any_other_refused() -> None:
 
 @pytest.mark.parametrize("value", [MORE, b"[", b"{}"])
 def test_watch_refuses_a_record_of_the_sink_that_it_does_not_know(value: bytes) -> None:
-    with pytest.raises(Refused, match=r"sink partition 1 offset 8 cannot be read .a record of the sink has another"):
+    with pytest.raises(
+        StartupError, match=r"sink partition 1 offset 8 cannot be read .a record of the sink has another"
+    ):
         SinkView("sink").apply([StoredRecord(1, 8, 0, b"x", value, ())])
 
 

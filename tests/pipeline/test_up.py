@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.folders import held, is_held, kept_secret, writable
 
 
@@ -84,7 +84,7 @@ def test_a_held_folder_is_refused_until_it_is_let_go(tmp_path: Path) -> None:
     with held(tmp_path, "somebody", "mend it"):
         assert is_held(tmp_path)
         again = held(tmp_path, "somebody", "mend it")
-        with pytest.raises(Refused, match=f"somebody runs already .*process {os.getpid()}"):
+        with pytest.raises(StartupError, match=f"somebody runs already .*process {os.getpid()}"):
             again.__enter__()
     assert not is_held(tmp_path)
     with held(tmp_path, "somebody", "mend it"):

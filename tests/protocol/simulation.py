@@ -21,7 +21,7 @@ from agents.core.count.state import Entry
 from agents.core.shared.joins import ENTRY_KEY, JoinedLog
 from agents.core.shared.records import RawRecord
 from agents.core.shared.standby import Standby
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.appender import ForeignWriteError, ProduceError
 from pipeline.kafka.reader import StoredRecord
 from pipeline.settings.settings import Settings
@@ -377,9 +377,9 @@ class Simulation:
             error = tenure.error or tenure.task.exception()
             if error is None and not tenure.closing:
                 raise AssertionError("an owner ended by itself")
-            if error is not None and not isinstance(error, ProduceError | ForeignWriteError | Refused):
+            if error is not None and not isinstance(error, ProduceError | ForeignWriteError | StartupError):
                 raise error
-            if isinstance(error, Refused):
+            if isinstance(error, StartupError):
                 self.refused.append(f"refused: {error}")
             if error is None and tenure.owner.folds:
                 self._former[tenure.kind, tenure.partition] = tenure.owner

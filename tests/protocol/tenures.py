@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from agents.core.shared.records import RawRecord
 from agents.core.shared.standby import Standby
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.appender import ForeignWriteError, ProduceError
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.lease import Lease
@@ -141,7 +141,7 @@ async def live(tenure: Tenure, survey: Scheduled | None) -> None:
         if survey is not None:
             await survey.survey()
         await tenure.owner.restore(tenure.standby, tenure.former)
-    except (ProduceError, ForeignWriteError, Refused) as error:
+    except (ProduceError, ForeignWriteError, StartupError) as error:
         tenure.fail(error)
         return
     tenure.owner.verified()

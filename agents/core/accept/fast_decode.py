@@ -13,7 +13,7 @@ import msgspec
 
 from agents.core.accept.decode import record_bytes
 from agents.core.accept.event_struct import event_struct, parse_usual_time
-from agents.core.accept.form import CheapLook, Fault, is_company
+from agents.core.accept.form import Fault, FormCheck, is_company
 from agents.core.accept.shapes import Shapes
 from agents.core.accept.strict_json import NotJsonError, parse, too_deep
 from agents.core.shared.records import Decoded, Event, RawRecord, Refusal
@@ -40,7 +40,7 @@ class FastDecoder:
     __slots__ = ("_look", "_look_through", "_no_data", "_parse", "_refused", "_types", "shapes")
 
     def __init__(self, types: Mapping[str, EventType]) -> None:
-        look = CheapLook(types)
+        look = FormCheck(types)
         event, self._no_data = event_struct(types)
         self.shapes = Shapes(types)
         self._types = types
@@ -123,7 +123,7 @@ def reader_of(catalogue: Catalogue) -> FastDecoder:
 
 decode: Final = reader_of(BUILT_IN).decode
 """Of the built-in types."""
-_LOOK: Final = CheapLook(BUILT_IN.types).look
+_LOOK: Final = FormCheck(BUILT_IN.types).look
 _NO_EVENT: Final = cast("tuple[Fault, ...]", (_LOOK(0, None), _LOOK({}, None)))
 AT_ONCE: Final = ((Reason.NOT_JSON, ""), *_NO_EVENT, *((reason, f"/0{at}") for reason, at in _NO_EVENT))
 """Reason and path where the compiled part tells a short value that is no event, by what it tells (``short.h``)."""

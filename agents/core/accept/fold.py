@@ -10,7 +10,7 @@ from agents.core.accept.controlling import Backlog, Controlling
 from agents.core.accept.fast_decode import reader_of
 from agents.core.accept.fast_path import FastPathRun
 from agents.core.accept.ledger import HOUR_KEY
-from agents.core.accept.open_windows import Pending
+from agents.core.accept.open_windows import OpenWindows
 from agents.core.accept.pseudonyms import Pseudonyms
 from agents.core.accept.source import NO_TIME
 from agents.core.accept.state import CHUNK_BYTES, STORED, Folded, RawEntry, RawState
@@ -91,7 +91,7 @@ class AnonymizeFold:
         if ENTRY_KEY in found:
             state.entry = RawEntry.read(found.pop(ENTRY_KEY), state.partitions)
         if _PENDING_KEY in found:
-            state.pending = Pending(state.deciding, tuple(_read_pending(found.pop(_PENDING_KEY))))
+            state.pending = OpenWindows(state.deciding, tuple(_read_pending(found.pop(_PENDING_KEY))))
         if any(key[:1] not in _KINDS for key in found):
             raise StateError("a key of no known kind")
         state.consent.restore((key, value) for key, value in found.items() if key[:1] == b"c")

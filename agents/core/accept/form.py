@@ -16,7 +16,7 @@ from schemas.limits import COMPANY_PATTERN, MAX_NAME_BYTES
 from schemas.reasons import Reason
 from schemas.wire.envelope import parse_sequence
 
-__all__ = ["CheapLook", "Fault", "is_company"]
+__all__ = ["Fault", "FormCheck", "is_company"]
 
 Fault = tuple[Reason, str]
 _Checked = tuple[str, Check, bool, Fault]
@@ -88,7 +88,7 @@ _BEHIND_TYPE: Final[tuple[tuple[str, Check, Fault], ...]] = (
 )
 
 
-class CheapLook:
+class FormCheck:
     """Looks at events of the types of one catalogue."""
 
     __slots__ = ("_attributes", "_fields", "_types")

@@ -36,7 +36,7 @@ from schemas.wire.ledger import (
     ledger_key,
 )
 
-__all__ = ["HOUR_KEY", "Account", "Books", "LedgerRow"]
+__all__ = ["HOUR_KEY", "Account", "LedgerBuilder", "LedgerRow"]
 
 HOUR_KEY = b"h"
 _ACCOUNT_COST = 400
@@ -162,7 +162,7 @@ class Account:
         )
 
 
-class Books:
+class LedgerBuilder:
     """The open hour of one partition; nothing is open before the first record."""
 
     __slots__ = (

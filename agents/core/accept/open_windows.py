@@ -7,7 +7,7 @@ from schemas.catalogue.metrics import WindowSize
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS, HOUR_MS
 
-__all__ = ["Pending"]
+__all__ = ["OpenWindows"]
 
 _KEPT_HOURS = 256
 """Hours whose closing times are kept worked out, some 2 KB each: those of the present and some late ones."""
@@ -15,7 +15,7 @@ _KEPT_HOURS = 256
 _TUMBLING = (WindowSize.HOUR, WindowSize.DAY, WindowSize.MONTH)
 
 
-class Pending:
+class OpenWindows:
     """Closing times (end plus grace) of one partition that the closing watermark has not passed."""
 
     def __init__(self, deciding: Deciding, times: tuple[int, ...] = ()) -> None:

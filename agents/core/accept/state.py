@@ -8,8 +8,8 @@ from agents.core.accept.admission import NEW_COMPANY_COST, NewCompanies, SourceB
 from agents.core.accept.chunk_builder import ChunkBuilder
 from agents.core.accept.consent import Consent
 from agents.core.accept.form import is_company
-from agents.core.accept.ledger import Books, LedgerRow
-from agents.core.accept.open_windows import Pending
+from agents.core.accept.ledger import LedgerBuilder, LedgerRow
+from agents.core.accept.open_windows import OpenWindows
 from agents.core.accept.pseudonyms import Pseudonyms
 from agents.core.accept.shapes import Shapes
 from agents.core.accept.source import Source
@@ -141,8 +141,8 @@ class RawState:
         self.bounds = SourceBounds(deciding, self.sources)
         self.new_companies = NewCompanies(deciding.max_new_companies)
         self.consent = Consent()
-        self.books = Books(partition)
-        self.pending = Pending(deciding)
+        self.books = LedgerBuilder(partition)
+        self.pending = OpenWindows(deciding)
         self.tombstones: list[bytes] = []
         self.store: Store | None = None
         self.most_intervals = 0

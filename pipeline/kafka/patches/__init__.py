@@ -11,14 +11,14 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 
 __all__ = ["WRITTEN_FOR", "ClientVersionError", "require_versions"]
 
 WRITTEN_FOR: Final = {"aiokafka": "0.14.0", "faust-streaming": "0.15.3"}
 
 
-class ClientVersionError(Refused):
+class ClientVersionError(StartupError):
     """A client library is installed in another version than the one that is patched here."""
 
 

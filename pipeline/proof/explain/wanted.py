@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from agents.core.count.state import StateError, name_of
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from schemas.catalogue.catalogue import Catalogue
 from schemas.catalogue.metrics import Metric, WindowSize
 from schemas.limits import COMPANY_PATTERN
@@ -64,6 +64,6 @@ def _dimensions(metric: Metric) -> str:
     return f"the dimensions {', '.join(metric.dimensions)}" if metric.dimensions else "no dimensions"
 
 
-def _no_id(text: str, why: str) -> Refused:
+def _no_id(text: str, why: str) -> StartupError:
     shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-    return Refused(f"{shown!r} is no aggregate id", f"{why}; for example '{EXAMPLE}', in quotes")
+    return StartupError(f"{shown!r} is no aggregate id", f"{why}; for example '{EXAMPLE}', in quotes")

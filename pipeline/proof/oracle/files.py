@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from pipeline.kafka.stored import StoredRecord
 from schemas.times import parse_time
 
@@ -25,7 +25,7 @@ def read_file(path: Path | str) -> list[StoredRecord]:
     milliseconds since 1970 or RFC 3339; ``key`` and ``value`` text or null, or ``key_base64`` and
     ``value_base64``; ``value`` may be the event or batch itself; ``headers``, optional, an object or an array of
     [name, text] pairs; ``unreadable_to``, optional, the last offset of bytes that
-    hold no records. Empty lines are passed over. Raises :class:`pipeline.errors.Refused` for anything else.
+    hold no records. Empty lines are passed over. Raises :class:`pipeline.errors.StartupError` for anything else.
     """
     records = []
     seen: set[tuple[int, int]] = set()
@@ -36,11 +36,11 @@ def read_file(path: Path | str) -> list[StoredRecord]:
                     continue
                 record = _read_line(line, f"line {number} of {path}")
                 if (record.partition, record.offset) in seen:
-                    raise Refused(f"line {number} of {path} repeats an offset", "give each record once")
+                    raise StartupError(f"line {number} of {path} repeats an offset", "give each record once")
                 seen.add((record.partition, record.offset))
                 records.append(record)
     except OSError as error:
-        raise Refused(f"{path} cannot be read ({error.strerror})", "name a file of raw records") from error
+        raise StartupError(f"{path} cannot be read ({error.strerror})", "name a file of raw records") from error
     return sorted(records, key=lambda record: (record.partition, record.offset))
 
 
@@ -62,7 +62,7 @@ def _read_line(line: bytes, where: str) -> StoredRecord:
         )
     except (KeyError, TypeError, ValueError):
         # Nothing of the line goes into the message: it may be personal.
-        raise Refused(f"{where} is no raw record", _FORM) from None
+        raise StartupError(f"{where} is no raw record", _FORM) from None
 
 
 def _number(given: object) -> int:

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline.broker.admin import admin
 from pipeline.broker.embedded import EmbeddedBroker
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from tests.broker.bench import PARTITIONS
 from tests.faults.rig import Rig
 from tests.faults.troubles.choosing import SESSION_SECONDS, any_kind
@@ -103,7 +103,7 @@ async def coordinator_killed(rig: Rig, choose: random.Random) -> None:
     found: list[int] = []
 
     async def known() -> bool:
-        with contextlib.suppress(KafkaError, Refused):
+        with contextlib.suppress(KafkaError, StartupError):
             async with admin(rig.bench.brokers) as client:
                 found.append(await client.find_coordinator(group))
         return bool(found)

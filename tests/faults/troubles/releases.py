@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
-from pipeline.errors import Refused
+from pipeline.errors import StartupError
 from tests.faults.rig import Place, Rig
 from tests.faults.troubles.choosing import begun, said
 
@@ -86,7 +86,7 @@ async def _announced(rig: Rig, changed: Mapping[str, str]) -> None:
     given = {name.lower(): value for name, value in changed.items()}
 
     async def announced() -> bool:
-        with contextlib.suppress(KafkaError, OSError, Refused):
+        with contextlib.suppress(KafkaError, OSError, StartupError):
             return (await rig.bench.announced(**given)).before is not None
         return False
 

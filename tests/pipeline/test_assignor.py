@@ -7,7 +7,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, Cons
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.worker.assignor import Held, StatePlacing, place
+from pipeline.worker.assignor import Held, StateAssignor, place
 
 SETS = st.frozensets(st.integers(0, 11))
 HELD = st.builds(Held, SETS, SETS)
@@ -45,9 +45,9 @@ def test_the_partitions_of_a_dead_worker_go_to_those_who_followed_them() -> None
 
 def test_a_leader_of_another_release_and_members_of_one_are_understood() -> None:
     told = RoundRobinPartitionAssignor.assign(
-        CLUSTER, {name: StatePlacing(1, 8).metadata(["t"]) for name in ("a", "b")}
+        CLUSTER, {name: StateAssignor(1, 8).metadata(["t"]) for name in ("a", "b")}
     )
-    placing = StatePlacing(1, 8)
+    placing = StateAssignor(1, 8)
     placing.on_assignment(ConsumerProtocolMemberAssignment.decode(told["a"].encode()))
     assert placing.held == Held(frozenset({0, 2, 4, 6}))
     unread = ConsumerProtocolMemberMetadata(0, ["t"], None)
@@ -60,13 +60,13 @@ def test_a_leader_of_another_release_and_members_of_one_are_understood() -> None
 
 
 def test_a_leader_that_knows_no_partition_of_the_topic_for_now_gives_every_one_an_owner() -> None:
-    placing = StatePlacing(1, 8)
+    placing = StateAssignor(1, 8)
     found = placing.assign(SimpleNamespace(partitions_for_topic=lambda _topic: None), {"a": placing.metadata(["t"])})
     assert {key.partition for key in found["a"].partitions()} == {*range(8)}
 
 
 def test_a_worker_without_standbys_follows_nothing() -> None:
-    leader, member = StatePlacing(1, 8), StatePlacing(0, 8)
+    leader, member = StateAssignor(1, 8), StateAssignor(0, 8)
     found = leader.assign(CLUSTER, {"a": leader.metadata(["t"]), "b": member.metadata(["t"])})
     leader.on_assignment(found["a"])
     member.on_assignment(found["b"])
