@@ -70,7 +70,7 @@ def test_it_is_fine_before_the_start_and_at_work_and_red_where_a_worker_stands_s
         second.process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(second.process.wait)
 
-        async def left() -> bool:  # the last will is carried out by another process
+        async def left() -> bool:  # another process sends the request to leave
             return "no worker is in it" in wrong(await findings(bench, still=1)).get("group anonymize", "")
 
         await bench.until(left)
