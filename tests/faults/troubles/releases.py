@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipeline.errors import StartupError
 from tests.faults.rig import Place, Rig
 from tests.faults.troubles.choosing import begun, said
 
-__all__ = ["NoHistoryError", "previous_release", "releases_side_by_side", "upgrade_announced"]
+__all__ = ["NoHistoryError", "previous_release", "releases_side_by_side", "unpack_release", "upgrade_announced"]
 
 _ROOT = Path(__file__).parents[3]
 _CODE = ("agents", "pipeline", "schemas")
@@ -48,11 +49,31 @@ def previous_release(folder: Path) -> str:
     """Unpack the code as it was before the last commit that changed it; that commit. Raises NoHistoryError."""
     try:
         last = _git("log", "-1", "--format=%H", "--", *_CODE).decode().strip()
-        packed = _git("archive", f"{last}^", *_CODE)
     except (OSError, subprocess.CalledProcessError):
         raise NoHistoryError from None
-    subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True)
+    unpack_release(f"{last}^", folder)
     return last
+
+
+def unpack_release(commit: str, folder: Path) -> None:
+    """Unpack the code of ``commit``: with ``folder`` in PYTHONPATH it runs. Raises NoHistoryError where it is not there."""
+    try:
+        packed = _git("archive", commit, *_CODE, "pyproject.toml")
+    except (OSError, subprocess.CalledProcessError):
+        raise NoHistoryError from None
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True)
+    # Faust finds its transport by the entry points of a distribution, which are else those of this release.
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    (folder / "pyproject.toml").unlink()
+    about = folder / f"{project['name']}-{project['version']}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = (
+        (f"[{group}]", *(f"{name} = {place}" for name, place in named.items()))
+        for group, named in project["entry-points"].items()
+    )
+    (about / "entry_points.txt").write_text("\n".join(line for lines in points for line in lines) + "\n")
 
 
 def _git(*arguments: str) -> bytes:
