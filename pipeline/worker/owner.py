@@ -131,9 +131,7 @@ class Owner(abc.ABC, Generic[Record]):
         joined = await last_entry(self.context.reader, state, self.partition)
         try:
             await self._judged(joined)
-        except (
-            StartupError
-        ):  # the last entry may be a late writer's while another owner works: all entries
+        except StartupError:  # the last entry may be a late writer's while another owner works: all entries
             joined = await joined_entry(self.context.reader, state, self.partition)
             await self._judged(joined)
         if await self.made_anew():
