@@ -110,7 +110,7 @@ class AnonymizeFold:
             return self._state.books.is_dead(key)
         if key[:1] == b"n":
             return self._state.new_companies.is_dead(key)
-        return self._state.sources.is_dead(key, value, self.entry.event_watermark)
+        return self._state.expiry.is_dead(key, value, self.entry.event_watermark)
 
     def entry_write(self) -> StateWrite:
         """The entry, to be written before a partition's first output, and as the last record of every batch."""
@@ -210,9 +210,9 @@ class AnonymizeFold:
         """What changed as one batch: every value with the present fence, some deletions, the entry last."""
         state, entry, writes = self._state, self.entry, dict[bytes, bytes | None]()
         if len(state.tombstones) < _MOST_TOMBSTONES:
-            state.tombstones += state.sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
+            state.tombstones += state.expiry.drop_expired(entry.event_watermark, _MOST_SWEPT)
         deleted, state.tombstones = state.tombstones[:_MOST_TOMBSTONES], state.tombstones[_MOST_TOMBSTONES:]
-        writes.update((key, None) for key in deleted if not state.sources.is_known_again(key, entry.event_watermark))
+        writes.update((key, None) for key in deleted if not state.expiry.is_known_again(key, entry.event_watermark))
         writes.update(state.new_companies.writes(entry.fence))
         writes.update(state.consent.writes(entry.fence))
         writes.update(state.sources.writes(entry.fence))
