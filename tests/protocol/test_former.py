@@ -12,7 +12,7 @@ from agents.core.accept.fold import AnonymizeFold
 from agents.core.shared.joins import ENTRY_KEY
 from agents.core.shared.records import RawRecord
 from agents.core.shared.standby import Standby
-from pipeline.worker.owner import Context
+from pipeline.worker.context import Context
 from pipeline.worker.releases import Others
 from schemas.topics import topic_name
 from tests.control_kit import KEYS, PSEUDONYMS
