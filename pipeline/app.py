@@ -93,9 +93,25 @@ def build_app(
 
     ``brokers`` must be set; ``failed`` ends the process with what went wrong.
     """
-    stage, connection = STAGES[kind], settings.connection()
+    connection = settings.connection()
+    app = _faust_app(kind, settings, connection)
+    app.footfall_connection = connection
+    app.footfall_failed = failed
+    app.footfall_lease = lease
+    app.footfall_owners = owners
+    app.footfall_leave_on_exit = leave_on_exit
+    app.footfall_assignor = StateAssignor(settings.standby, settings.partitions)
+    app.footfall_topic = topic_name(settings.topic_prefix, STAGES[kind].source)
+    source = app.topic(app.footfall_topic, schema=_AsItIs(), acks=False)
+    app.agent(source, name=kind)(_AGENTS[kind](app.footfall_take))
+    _heed_rebalances(app, owners)
+    return app
+
+
+def _faust_app(kind: Kind, settings: Settings, connection: Connection) -> FootfallApp:
+    """What Faust is told: it fetches and belongs to a group, and neither keeps state nor makes topics."""
     session = settings.session_timeout.total_seconds()
-    app = FootfallApp(
+    return FootfallApp(
         group_name(settings.topic_prefix, kind),
         broker=[f"footfall://{address}" for address in connection.brokers.split(",")],
         datadir=str(settings.data_dir / kind),
@@ -116,15 +132,10 @@ def build_app(
         stream_recovery_delay=0.0,
         consumer_auto_offset_reset="none",
     )
-    app.footfall_connection = connection
-    app.footfall_failed = failed
-    app.footfall_lease = lease
-    app.footfall_owners = owners
-    app.footfall_leave_on_exit = leave_on_exit
-    app.footfall_assignor = StateAssignor(settings.standby, settings.partitions)
-    app.footfall_topic = topic_name(settings.topic_prefix, stage.source)
-    source = app.topic(app.footfall_topic, schema=_AsItIs(), acks=False)
-    app.agent(source, name=kind)(_AGENTS[kind](app.footfall_take))
+
+
+def _heed_rebalances(app: FootfallApp, owners: Owners) -> None:
+    """Have the owners restored at each assignment, and closed at each revocation."""
 
     async def revoked(*_: Any, **__: Any) -> None:
         await owners.revoke()
@@ -135,4 +146,3 @@ def build_app(
 
     app.on_partitions_revoked.connect(revoked, weak=False)
     app.on_rebalance_complete.connect(assigned, weak=False)
-    return app

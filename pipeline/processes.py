@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.broker.embedded import dies_with_parent, free_ports
 from pipeline.errors import StartupError
 
-__all__ = ["WorkerProcess", "answering", "metric_total", "new_keys", "page", "start_worker"]
+__all__ = ["WorkerProcess", "answering", "metric_count", "metric_total", "new_keys", "page", "start_worker"]
 
 _REFUSED: Final = "footfall: "
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what listens on all answers on loopback
@@ -41,6 +41,11 @@ def metric_total(page: str, name: str, **labels: str) -> float | None:
         if sample.name == name and labels.items() <= sample.labels.items()
     ]
     return sum(values) if values else None
+
+
+def metric_count(page: str, name: str, **labels: str) -> int:
+    """As :func:`metric_total`, of what is counted in whole numbers; 0 where the page has none."""
+    return int(metric_total(page, name, **labels) or 0)
 
 
 def page(address: str, path: str) -> tuple[int, str]:

@@ -81,34 +81,52 @@ async def running_stack(
     if given is None:
         settings = settings.model_copy(update=settings.no_security())
     with held(folder, "footfall up", _DO):
-        if settings.pseudonym_secret() is None:
-            settings = settings.model_copy(update={"pseudonym_key_file": kept_secret(folder / "pseudonym.key")})
-        if settings.control_keys() is None:
-            settings = settings.model_copy(update={"control_key_file": kept_secret(folder / "control.key")})
+        settings = _with_kept_keys(settings, folder)
         async with AsyncExitStack() as ending:
             if secure:
                 found = resolve_secure(folder / "broker", settings.topic_prefix, progress)
             else:
                 found = resolve(folder / "broker", choice, given, progress, kept=kept)
             broker = await ending.enter_async_context(found)
-            own = {"brokers": broker.address, "data_dir": folder / "data"}
-            own |= broker.access.settings(OPERATOR) if broker.access else {}
-            settings = settings.model_copy(update=own)
+            settings = _beside(broker, settings, folder)
             await require_broker(settings)
             await apply(settings)
             announced = await _look_at_digests(settings, announce=announce)
-            workers: list[WorkerProcess] = []
-            for kind, variables in _environments(settings, broker.access):
-                workers.append(start_worker(kind, variables, folder / "logs", bound=True))
-                ending.push_async_callback(workers[-1].stop)
-                if announced:  # what the second reads must be under its digest
-                    await workers[-1].ready()
-            for worker in workers:
-                await worker.ready()
-            noted = {"brokers": broker.address, "workers": [worker.metrics_address for worker in workers]}
-            (folder / _NOTED).write_text(json.dumps(noted), "utf-8")
-            anonymize, aggregate = workers
+            anonymize, aggregate = await _start_workers(settings, folder, broker, ending, announced=announced)
             yield Stack(settings, folder, anonymize, aggregate, broker)
+
+
+def _with_kept_keys(settings: Settings, folder: Path) -> Settings:
+    """Where a key is not set, one that is kept in the folder."""
+    if settings.pseudonym_secret() is None:
+        settings = settings.model_copy(update={"pseudonym_key_file": kept_secret(folder / "pseudonym.key")})
+    if settings.control_keys() is None:
+        settings = settings.model_copy(update={"control_key_file": kept_secret(folder / "control.key")})
+    return settings
+
+
+def _beside(broker: Chosen, settings: Settings, folder: Path) -> Settings:
+    """The settings of whoever operates the broker from here."""
+    own = {"brokers": broker.address, "data_dir": folder / "data"}
+    own |= broker.access.settings(OPERATOR) if broker.access else {}
+    return settings.model_copy(update=own)
+
+
+async def _start_workers(
+    settings: Settings, folder: Path, broker: Chosen, ending: AsyncExitStack, *, announced: bool
+) -> list[WorkerProcess]:
+    """Start both, in flow order, and wait until they are ready; ``ending`` stops them. Others find them by a note."""
+    workers: list[WorkerProcess] = []
+    for kind, variables in _environments(settings, broker.access):
+        workers.append(start_worker(kind, variables, folder / "logs", bound=True))
+        ending.push_async_callback(workers[-1].stop)
+        if announced:  # what the second reads must be under its digest
+            await workers[-1].ready()
+    for worker in workers:
+        await worker.ready()
+    noted = {"brokers": broker.address, "workers": [worker.metrics_address for worker in workers]}
+    (folder / _NOTED).write_text(json.dumps(noted), "utf-8")
+    return workers
 
 
 async def _look_at_digests(settings: Settings, *, announce: bool) -> bool:

@@ -14,9 +14,9 @@ from pipeline.errors import StartupError
 from pipeline.proof.verify import DifferenceKind, render
 from pipeline.replay.comparing import Compared
 from pipeline.replay.live import Verdict
-from pipeline.replay.request import LeftOut, ask, left_out, parallel_name
+from pipeline.replay.request import LeftOut, Request, ask, left_out, parallel_name
 from pipeline.replay.running import Promoted, Replayed, promote, remove_sink, replay
-from pipeline.settings.settings import load_settings
+from pipeline.settings.settings import Settings, load_settings
 from schemas.limits import HOUR_MS
 from schemas.times import instant
 
@@ -52,20 +52,28 @@ def command(
         _print(as_json, {"removed": name}, f"removed {name}")
         return
     if promote_it:
-        with bar("checking and copying", to_stderr=True) as report:
-            promoted = asyncio.run(promote(settings, name, report))
+        promoted = _promote(settings, name)
         _print_promoted(promoted, name, as_json)
         raise typer.Exit(1 if promoted.compared.verdicts[Verdict.DIFFERENT] else 0)
     request = ask(settings, begin, end, metric, source, accept_gap)
-    try:
-        with bar("replaying", to_stderr=True) as report:
-            replayed = asyncio.run(replay(settings, request, name, wait, report))
-    except KeyboardInterrupt:
-        sys.stderr.write("footfall: interrupted; the same command goes on\n")
-        raise
+    replayed = _replay(settings, request, name, wait)
     cut = left_out(request.period, settings.deciding().catalogue)
     _print_replayed(replayed, cut, name, into or "", as_json)
     raise typer.Exit(0 if replayed.compared.equal else 1)
+
+
+def _promote(settings: Settings, name: str) -> Promoted:
+    with bar("checking and copying", to_stderr=True) as report:
+        return asyncio.run(promote(settings, name, report))
+
+
+def _replay(settings: Settings, request: Request, name: str, wait: float) -> Replayed:
+    try:
+        with bar("replaying", to_stderr=True) as report:
+            return asyncio.run(replay(settings, request, name, wait, report))
+    except KeyboardInterrupt:
+        sys.stderr.write("footfall: interrupted; the same command goes on\n")
+        raise
 
 
 def _print(as_json: bool, document: dict[str, object], text: str) -> None:

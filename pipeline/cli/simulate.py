@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from dataclasses import replace
 
 import typer
 
@@ -44,22 +45,10 @@ def command(
     Example: footfall simulate --events 50000 --publish
     """
     settings = load_settings()
-    plan = Plan(
-        end=int((time.time() if end is None else end) * 1000),
-        seed=seed,
-        companies=companies,
-        users=users,
-        days=days,
-        events=events,
-        partitions=settings.partitions,
-        duplicates=duplicates,
-        late=late,
-        malformed=malformed,
-        batches=batches,
-        misplaced=misplaced,
-        pii_canaries=pii_canaries,
-        catalogue=settings.deciding().catalogue,
-    )
+    last = int((time.time() if end is None else end) * 1000)
+    plan = Plan(end=last, seed=seed, partitions=settings.partitions, catalogue=settings.deciding().catalogue)
+    plan = replace(plan, events=events, companies=companies, users=users, days=days, pii_canaries=pii_canaries)
+    plan = replace(plan, duplicates=duplicates, late=late, malformed=malformed, batches=batches, misplaced=misplaced)
     if publish_them:
         count = asyncio.run(_publish(settings, plan, rate))
         console.print(f"published {count:,} records; footfall watch shows the figures as they come")

@@ -20,7 +20,8 @@ from pipeline.kafka.appender import OUTPUT_BATCH_BYTES, SoleLog
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import parts
 from pipeline.kafka.trusted import admitted
-from pipeline.worker.owner import Context, Owner
+from pipeline.worker.context import Context
+from pipeline.worker.owner import Owner
 from pipeline.worker.releases import Stand, Way
 from schemas.deciding import deciding_part
 from schemas.flow import STAGES

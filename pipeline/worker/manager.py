@@ -169,7 +169,7 @@ class Owners:
     async def receive(self, partition: int, batches: Sequence[Batch]) -> int | None:
         """Hand fetched batches to their owner; those of a partition that is no longer ours are dropped.
 
-        Returns the offset to fetch again from, see :meth:`Owner.take`.
+        Returns the offset to fetch again from, see :meth:`Owner.receive`.
         """
         owner = self.owners.get(partition)
         return None if owner is None or not owner.restored else await owner.receive(batches)

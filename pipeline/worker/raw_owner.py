@@ -16,7 +16,8 @@ from agents.core.shared.records import RawRecord
 from pipeline.kafka.appender import OUTPUT_BATCH_BYTES
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.parts import HEADER_WEIGHT, parts, weight_of
-from pipeline.worker.owner import Context, Owner
+from pipeline.worker.context import Context
+from pipeline.worker.owner import Owner
 from pipeline.worker.releases import Stand, Way
 from schemas.flow import STAGES
 from schemas.reasons import Reason

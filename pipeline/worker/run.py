@@ -29,6 +29,7 @@ from pipeline.operations import Operations, Pages
 from pipeline.preflight import Keys, Kind, replication_warning, require_broker, require_key, require_topics
 from pipeline.settings.settings import Settings
 from pipeline.worker.clean_owner import CleanOwner
+from pipeline.worker.context import Context
 from pipeline.worker.ending import end
 from pipeline.worker.failpoints import reached
 from pipeline.worker.held import WholeEnds
@@ -36,7 +37,7 @@ from pipeline.worker.lease import Lease, LeaseLostError
 from pipeline.worker.leave_on_exit import LeaveOnExit
 from pipeline.worker.lines import log_to_stdout
 from pipeline.worker.manager import Owners
-from pipeline.worker.owner import Context, Owner
+from pipeline.worker.owner import Owner
 from pipeline.worker.raw_owner import RawOwner
 from pipeline.worker.standbys import Standbys
 from pipeline.worker.tuning import tune

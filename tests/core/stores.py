@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from agents.core.accept import consent, sources
+from agents.core.accept.source import Source
 from agents.core.count.kinds import activity, members
 from agents.core.shared.store import MemoryStore, Store
 from pipeline.worker.stores import Stores
 
-__all__ = ["STORES", "Make", "stores"]
+__all__ = ["STORES", "Make", "in_memory", "stores"]
 
 Make = Callable[[], Store | None]
 STORES = ("none", "memory", "rocksdb")
@@ -37,3 +38,9 @@ def stores(kind: str, folder: Path, *, hot: int = 0) -> Iterator[Make]:
             return store
 
         yield {"none": lambda: None, "memory": MemoryStore, "rocksdb": on_disk}[kind]
+
+
+def in_memory(found: sources.Sources) -> dict[bytes, Source]:
+    """The sources that a fold holds in memory, by key: without a store all there are."""
+    groups = [*found.table.older.values(), *found.table.known.values()]
+    return {key: source for group in groups for key, source in group.items()}

@@ -7,6 +7,7 @@ from agents.core.shared.joins import ENTRY_KEY
 from bench.lifetime import Held, Lifetime, StateLog, anonymizing
 from schemas.deciding import Deciding
 from schemas.limits import DAY_MS
+from tests.core.stores import in_memory
 
 DECIDING = replace(Deciding(), lateness=2 * DAY_MS)
 SETTLED = 75
@@ -40,7 +41,7 @@ def test_what_expired_is_deleted_from_the_changelog_and_what_is_left_restores_th
         held = life.live(day)
     assert held.deleted > 0
     raw, clean = (kinds(log) for log in life.logs)
-    assert raw[b"s"] == len(life.first._state.sources.in_memory())
+    assert raw[b"s"] == len(in_memory(life.first._state.sources))
     assert clean[b"a"] == held.users
     assert clean[b"f"] == held.figures
     first, second = anonymizing(DECIDING), AggregateFold(DECIDING, 0)
@@ -51,4 +52,4 @@ def test_what_expired_is_deleted_from_the_changelog_and_what_is_left_restores_th
     assert second.activity.users == life.second.activity.users
     assert second.figures.windows.keys() == life.second.figures.windows.keys()
     left = life.first._state.sources
-    assert first._state.sources.in_memory().keys() == {key for key in left.in_memory() if b"s" + key not in dead}
+    assert in_memory(first._state.sources).keys() == {key for key in in_memory(left) if b"s" + key not in dead}

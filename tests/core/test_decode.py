@@ -17,6 +17,7 @@ from schemas.reasons import Reason
 from tests.core.events_hostile import DAMAGED, EVENT, FIELDS, GOOD, NEAR, ODD
 from tests.declared import good_data
 from tests.meters import EVERY_FIELD
+from tests.refused import refusals_of
 
 
 def record(value: object, key: bytes | None = b"acme") -> RawRecord:
@@ -26,13 +27,13 @@ def record(value: object, key: bytes | None = b"acme") -> RawRecord:
 def alike(raw: RawRecord) -> None:
     """Both read the record alike."""
     one, other = reader_of(EVERY_FIELD).decode(raw), decode_strictly(raw, EVERY_FIELD.types)
-    assert (one.events, one.refusals) == (other.events, other.refusals)
+    assert (one.events, refusals_of(one)) == (other.events, refusals_of(other))
 
 
 def fault(value: object) -> list[tuple[str, str]]:
     decoded = decode_strictly(record(value))
     alike(record(value))
-    return [(refusal.reason.value, refusal.path) for refusal in decoded.refusals]
+    return [(refusal.reason.value, refusal.path) for refusal in refusals_of(decoded)]
 
 
 def without(name: str) -> dict[str, Any]:
@@ -181,7 +182,8 @@ def test_a_number_of_any_length_is_a_number(digits: int) -> None:
         raw = record(text.replace(b'"x"', number))
         alike(raw)
         assert len(decode(raw).events) == (number[:1] != b"-" and digits < 19)
-        assert decode(record(text[:-1] + b',"more":[' + number + b",1.5e400]}")).refusals[0].at == "/sequence"
+        decoded = decode(record(text[:-1] + b',"more":[' + number + b",1.5e400]}"))
+        assert refusals_of(decoded)[0].at == "/sequence"
 
 
 @pytest.mark.parametrize("size", [MAX_RECORD_BYTES, MAX_RECORD_BYTES + 1])
@@ -189,6 +191,6 @@ def test_a_key_counts(size: int) -> None:
     value = json.dumps(GOOD).encode()
     for raw in (record(value, b"k" * (size - len(value))), record(b"", b"k" * size)):
         alike(raw)
-        assert [each.reason for each in decode(raw).refusals] == (
+        assert [each.reason for each in refusals_of(decode(raw))] == (
             [Reason.TOO_LARGE] if size > MAX_RECORD_BYTES else [] if raw.value else [Reason.NOT_JSON]
         )

@@ -19,6 +19,7 @@ from schemas.deciding import Deciding
 from schemas.limits import HOUR_MS, MAX_EVENTS, MAX_RECORD_BYTES
 from schemas.times import parse_time
 from tests.core.events_hostile import DAMAGED, EVENT, GOOD
+from tests.core.stores import in_memory
 from tests.core.test_fast_path import METERED, NEEDS_COMPILER, both
 from tests.core.world import PSEUDONYMS
 
@@ -216,7 +217,7 @@ def test_numbers_at_the_edges_of_64_bits_decide_as_in_python(
     state.deciding = Deciding(clock_ahead=ahead, lateness=lateness)
     state.entry.event_watermark, state.entry.append_time, state.size = watermark, append_time, -(2**63)
     state.books.begin(append_time, -1, [])
-    for source in state.sources.in_memory().values():
+    for source in in_memory(state.sources).values():
         source.last_time = last_time
     wanted, time = [], parse_time(GOOD["time"])
     for record in records:

@@ -23,7 +23,7 @@ from schemas.limits import DAY_MS
 from schemas.times import instant
 from schemas.wire.clean import CleanChunk
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
-from tests.core.stores import STORES, stores
+from tests.core.stores import STORES, in_memory, stores
 from tests.core.world import PSEUDONYMS, World
 
 NOW = 1793527200000
@@ -240,7 +240,7 @@ def test_of_a_store_only_what_was_lately_used_is_in_memory(tmp_path: Path) -> No
         sources, users = pair.first._state.sources, pair.second.activity
         assert users.count == 2000
         assert sum(map(len, users.users.values())) + sum(map(len, users._older.values())) <= 300
-        assert len(sources.in_memory()) <= 300
+        assert len(in_memory(sources)) <= 300
         held = [*pair.second.members._figures.values(), *pair.second.members._older.values()]
         assert sum(map(len, held)) <= 4 * 300
         pair.fold(crowd(0, 50, NOW))  # all of them duplicates, known from the store alone
@@ -254,12 +254,12 @@ def test_of_the_days_and_leaves_of_one_source_only_those_asked_for_are_in_memory
             pair.fold([event(at * 300 + more, NOW + at * DAY_MS) for more in range(300)])
         first = pair.first.fold([event(9000 + more, NOW + 30 * DAY_MS, id=f"{more:x}") for more in range(1)])
         assert first.count == 1
-        days = [day for source in pair.first._state.sources.in_memory().values() for day in source.days.values()]
+        days = [day for source in in_memory(pair.first._state.sources).values() for day in source.days.values()]
         assert sum(leaf is not None for day in days for leaf in day._leaves) < 60
         for at in (10_000, 11_000, 12_000):  # others, until the source itself has left memory
             pair.first.fold(crowd(at, 100, NOW + 30 * DAY_MS))
         sources = pair.first._state.sources
-        assert not any(key.endswith(PSEUDONYMS.source("a", "s")) for key in sources.in_memory())
+        assert not any(key.endswith(PSEUDONYMS.source("a", "s")) for key in in_memory(sources))
         repeats = [event(19_001 + more, NOW + 10 * DAY_MS, id=f"{3000 + more:x}") for more in range(20)]
         assert not pair.first.fold(repeats).chunk.offsets
 

@@ -27,6 +27,7 @@ from tests.core.random_log import START
 from tests.core.test_fast_path import fetched
 from tests.core.test_pre_aggregate import LATEST, Row, chunk_of
 from tests.fuzz.comparing import CATALOGUES, DECODERS, PLACES, Folds, alike, answer, group
+from tests.refused import refusals_of
 
 __all__ = ["BATCHES", "BEHIND", "COLUMNS", "KEYED", "OWN_TYPES", "RECORDS", "STARTS", "STEPS", "TALLY", "UNREADABLE"]
 __all__ += ["check", "joined", "parted"]
@@ -162,7 +163,7 @@ def _look_at(records: "Records[RawRecord]", wanted: list[RawRecord], chosen: int
     for begin in range(len(wanted)):
         offsets, verdicts = records.refused(begin, NOON, 1)
         for (reason, path), refused in zip((AT_ONCE[verdict] for verdict in verdicts), offsets, strict=True):
-            (refusal,) = DECODERS[0](wanted[begin]).refusals
+            (refusal,) = refusals_of(DECODERS[0](wanted[begin]))
             alike("a refusal at once", (refused, reason, path), (wanted[begin].offset, refusal.reason, refusal.path))
 
 

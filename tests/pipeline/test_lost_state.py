@@ -8,7 +8,8 @@ from agents.core.accept.pseudonyms import Pseudonyms
 from pipeline.errors import StartupError
 from pipeline.settings.settings import load_settings
 from pipeline.worker.clean_owner import CleanOwner
-from pipeline.worker.owner import Context, Owner
+from pipeline.worker.context import Context
+from pipeline.worker.owner import Owner
 from pipeline.worker.raw_owner import RawOwner
 from schemas.flow import STAGES, Kind
 from tests.control_kit import DIGEST, KEYS

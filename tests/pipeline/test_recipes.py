@@ -37,13 +37,14 @@ from schemas.examples import good_examples
 from schemas.times import parse_time
 from tests.control_kit import expected
 from tests.core.world import World
+from tests.refused import refusals_of
 
 event = good_examples()["file.uploaded"]
 value = json.dumps(event).encode()
 decoded = decode_strictly(RawRecord(0, 0, b"acme", value))
-assert decoded == decode(RawRecord(0, 0, b"acme", value)) and len(decoded.events) == 1 and not decoded.refusals
+assert decoded == decode(RawRecord(0, 0, b"acme", value)) and len(decoded.events) == 1 and not refusals_of(decoded)
 bad = json.dumps(event | {"data": event["data"] | {"bytes": -1}}).encode()
-assert [each.path for each in decode(RawRecord(0, 0, b"acme", bad)).refusals] == ["/data/bytes"]
+assert [each.path for each in refusals_of(decode(RawRecord(0, 0, b"acme", bad)))] == ["/data/bytes"]
 raw = [StoredRecord(0, 0, parse_time(event["time"]), b"acme", value, ())]
 world = World(Deciding(), 1)
 world.append(raw)

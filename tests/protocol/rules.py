@@ -25,7 +25,7 @@ from agents.core.shared.records import StateWrite
 from agents.core.shared.standby import Standby
 from pipeline.kafka.appender import SoleLog
 from pipeline.kafka.recovery import Recovered
-from pipeline.worker import owner as owner_module
+from pipeline.worker import restoring
 from pipeline.worker.clean_owner import CleanOwner
 from pipeline.worker.lease import Lease
 from pipeline.worker.owner import Owner
@@ -210,14 +210,14 @@ PLANTED: dict[str, Callable[[Patch], None]] = {
 
 
 def _standby_believed(patch: Patch) -> None:
-    real = owner_module.recover
+    real = restoring.recover
 
     async def recover(reader: Any, topic: str, partition: int, standby: Standby) -> Recovered:
         if not standby.next:
             return await real(reader, topic, partition, standby)
         return Recovered((await reader.bounds(topic, partition))[1])
 
-    patch.setattr(owner_module, "recover", recover)
+    patch.setattr(restoring, "recover", recover)
 
 
 LEFT_OUT: dict[str, Callable[[Patch], None]] = {

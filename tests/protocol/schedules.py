@@ -15,7 +15,7 @@ import structlog
 from agents.core.shared.joins import StateError
 from pipeline.kafka.reader import StoredRecord
 from pipeline.settings.settings import load_settings
-from pipeline.worker import clean_owner, owner
+from pipeline.worker import clean_owner, restoring
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.times import instant, parse_time
 from tests.core.random_log import DECIDING, PARTITIONS, random_log
@@ -62,7 +62,7 @@ def small_batches() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clean_owner, "_DRAWN", 4)
-        patch.setattr(owner, "_MENDED_ROWS", 3)
+        patch.setattr(restoring, "_MENDED_ROWS", 3)
         yield
     structlog.configure(**before)
 

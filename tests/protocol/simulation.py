@@ -25,8 +25,8 @@ from pipeline.errors import StartupError
 from pipeline.kafka.appender import ForeignWriteError, ProduceError
 from pipeline.kafka.reader import StoredRecord
 from pipeline.settings.settings import Settings
+from pipeline.worker.context import Context
 from pipeline.worker.lease import Lease
-from pipeline.worker.owner import Context
 from pipeline.worker.releases import Others
 from schemas.deciding import deciding_part
 from schemas.topics import topic_name

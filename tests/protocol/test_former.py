@@ -12,11 +12,12 @@ from agents.core.accept.fold import AnonymizeFold
 from agents.core.shared.joins import ENTRY_KEY
 from agents.core.shared.records import RawRecord
 from agents.core.shared.standby import Standby
-from pipeline.worker.owner import Context
+from pipeline.worker.context import Context
 from pipeline.worker.releases import Others
 from schemas.topics import topic_name
 from tests.control_kit import KEYS, PSEUDONYMS
 from tests.core.random_log import random_log
+from tests.core.stores import in_memory
 from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader
 from tests.protocol.schedules import SETTINGS
 from tests.protocol.simulation import DIGEST
@@ -63,7 +64,7 @@ class Ways:
 def alive(fold: AnonymizeFold) -> set[bytes]:
     """The sources of which something is remembered; those that are forgotten may be in memory still."""
     found, now = fold._state.sources, fold.entry.event_watermark
-    return {key for key, source in found.in_memory().items() if not found.is_forgotten(source, now)}
+    return {key for key, source in in_memory(found).items() if not found.is_forgotten(source, now)}
 
 
 class World:

@@ -14,6 +14,7 @@ from schemas.catalogue.types import EVENT_TYPES
 from schemas.examples import bad_examples, good_examples
 from schemas.reasons import DECIDED_BY_FORM
 from schemas.wire.envelope import raw_event_schema
+from tests.refused import refusals_of
 
 BEYOND_JSON_SCHEMA = {
     "too-large.id": "JSON Schema counts characters, the contract bytes",
@@ -38,7 +39,7 @@ def test_a_good_example_is_read_alike_by_every_reader(name: str) -> None:
     value = json.dumps(told).encode()
     decoded = decode_strictly(record(value))
     assert decode(record(value)) == decoded
-    assert not decoded.refusals
+    assert not refusals_of(decoded)
     (event,) = decoded.events
     (read,) = read_record(b"acme", value, (), BUILT_IN.types)
     assert isinstance(read, RawEvent)
@@ -54,7 +55,7 @@ def test_a_bad_example_is_refused_alike_by_every_reader(name: str) -> None:
     assert name.startswith(bad.reason.value)
     decoded = decode_strictly(record(value))
     assert decode(record(value)) == decoded
-    assert decoded.refusals == (Refusal(None, bad.reason, bad.path),)
+    assert refusals_of(decoded) == (Refusal(None, bad.reason, bad.path),)
     assert read_record(b"acme", value, (), BUILT_IN.types) == [Fault(bad.reason, bad.path)]
     if name not in BEYOND_JSON_SCHEMA:
         with pytest.raises(jsonschema.ValidationError):

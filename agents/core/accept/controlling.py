@@ -16,13 +16,12 @@ class Backlog:
     """What lies ahead of a place in a raw partition, up to the control record that brings a digest.
 
     ``brings`` is that record's offset, None before it was found; ``others`` counts the records before it that are
-    neither ticks nor control records, ``last_other`` is the offset of the last of them, -1 where there is none.
+    neither ticks nor control records.
     """
 
     def __init__(self, reader: ControlReader, in_force: InForce, digest: str) -> None:
         self.brings: int | None = None
         self.others = 0
-        self.last_other = -1
         self.in_force = in_force
         """After the last record taken."""
         self._reader = reader
@@ -34,7 +33,6 @@ class Backlog:
             found = self._reader.read(record, self.in_force, -1)  # whether a tick counts does not matter here
             if found is None or found.word is Word.FORGED:
                 self.others += 1
-                self.last_other = record.last
             elif found.word is Word.FOLD:
                 self.in_force = self.in_force.after(found.digest)
                 if found.digest == self._digest:

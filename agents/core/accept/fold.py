@@ -5,28 +5,22 @@ A pure function of the log: the state after an offset is the same however the lo
 
 from collections.abc import Iterable, Sequence
 
-from agents.core.accept.consent import Consent
 from agents.core.accept.controlling import Backlog, Controlling
-from agents.core.accept.fast_decode import reader_of
+from agents.core.accept.fallback import Fallback
 from agents.core.accept.fast_path import FastPathRun
 from agents.core.accept.ledger import HOUR_KEY
 from agents.core.accept.open_windows import OpenWindows
 from agents.core.accept.pseudonyms import Pseudonyms
-from agents.core.accept.source import NO_TIME
 from agents.core.accept.state import CHUNK_BYTES, STORED, Folded, RawEntry, RawState
 from agents.core.accept.verdicts import MOST_REJECTIONS, Verdicts
 from agents.core.native import IS_BUILT, Records
-from agents.core.shared.control import ControlKeys, Found, Word
-from agents.core.shared.home import placement
+from agents.core.shared.control import ControlKeys, Word
 from agents.core.shared.joins import ENTRY_KEY, MARK, JoinedLog, StateError, seal, value_reader
-from agents.core.shared.records import Event, Move, RawRecord, Refusal, StateWrite
+from agents.core.shared.records import RawRecord, StateWrite
 from agents.core.shared.store import all_but
-from agents.core.shared.windows import NEVER
 from schemas.bounds import Bound
 from schemas.deciding import Deciding
-from schemas.limits import HOUR_MS
-from schemas.names import Pseudonym
-from schemas.reasons import Outcome, Reason
+from schemas.reasons import Outcome
 
 __all__ = ["AnonymizeFold"]
 
@@ -57,10 +51,8 @@ class AnonymizeFold:
         """Whether the fast path is the compiled one, where it is built."""
         self._state = RawState(deciding, pseudonyms, partition, partitions)
         self._control = Controlling(self._state, control, topic, partition, digest)
-        self._decode = reader_of(deciding.catalogue).decode
         self._verdicts = Verdicts(self._state, topic, record_duplicates=record_duplicates)
-        self._closing_before = NEVER
-        self._offset = 0
+        self._fallback = Fallback(self._state, self._control, self._verdicts)
 
     @property
     def entry(self) -> RawEntry:
@@ -118,7 +110,7 @@ class AnonymizeFold:
             return self._state.books.is_dead(key)
         if key[:1] == b"n":
             return self._state.new_companies.is_dead(key)
-        return self._state.sources.is_dead(key, value, self.entry.event_watermark)
+        return self._state.expiry.is_dead(key, value, self.entry.event_watermark)
 
     def entry_write(self) -> StateWrite:
         """The entry, to be written before a partition's first output, and as the last record of every batch."""
@@ -179,7 +171,7 @@ class AnonymizeFold:
             at += 1
             entry.append_time = max(entry.append_time, record.append_time)
             entry.fence = record.last
-            self._fold_record(record, taken, control)
+            self._fallback.fold(record, taken, control)
             if announces:
                 break
         self._verdicts.end_chunk()
@@ -212,163 +204,15 @@ class AnonymizeFold:
             entry.fence = offsets[-1]
         return len(offsets)
 
-    # ---- one record
-
-    def _fold_record(self, record: RawRecord, taken: int, control: Found | None) -> None:
-        """Fold a record of which the fast path took the first events, if any."""
-        entry, out, books = self.entry, self._state.out, self._state.books
-        self._offset = record.offset
-        self._closing_before = entry.closing_watermark
-        self._verdicts.begin(record.offset, entry.append_time)
-        if control is not None and control.word is not Word.FORGED:
-            self._control.apply(control)
-            return
-        if control is not None or record.unreadable_to is not None:
-            self._refuse(Refusal(None, Reason.UNREADABLE if control is None else Reason.FORGED_CONTROL, ""))
-            return
-        decoded = self._decode(record)
-        if not decoded.items:
-            return
-        if len(decoded.items) == 1 and isinstance(refusal := decoded.items[0], Refusal):
-            self._refuse(refusal)
-            return
-        move_to, key = placement(decoded, record.key, self._state.partition, self._state.partitions)
-        if move_to is not None:
-            out.moves.append(Move(move_to, key or b"", record.value, record.headers))
-            out.outcomes[Outcome.MOVED] += 1
-            books.moved += 1
-            return
-        company = (key or b"").decode("ascii", "replace")  # no company's name is anything but ASCII, or empty
-        for item in decoded.items[taken:]:
-            if isinstance(item, Refusal):
-                books.received += item.count
-                self._verdicts.refuse_form(item)
-                continue
-            books.received += 1
-            if item.company == company:
-                self._fold_event(item)
-            else:
-                self._verdicts.refuse(item, Reason.KEY_MISMATCH, "/company", named=False)
-        self._verdicts.end()
-        entry.closing_watermark = max(entry.closing_watermark, entry.event_watermark)
-
-    def _refuse(self, refusal: Refusal) -> None:
-        """All that is in the record."""
-        self._state.books.received += refusal.count
-        self._verdicts.refuse_form(refusal)
-        self._verdicts.end()
-
-    def _fold_event(self, event: Event) -> None:
-        entry, state = self.entry, self._state
-        entry.seen = entry.append_time
-        known = state.admits(event.company)
-        withdrawal = event.consent is not None and not event.consent[1]
-        ahead = event.time > entry.append_time + state.deciding.clock_ahead
-        late = event.time < entry.event_watermark - state.deciding.lateness
-        if ahead and not withdrawal:
-            self._verdicts.refuse(event, Reason.CLOCK_AHEAD, "/time", named=known)
-            return
-        if not ahead:
-            entry.event_watermark = max(entry.event_watermark, event.time)
-        if late and not withdrawal:
-            self._verdicts.refuse(event, Reason.TOO_LATE, "/time", named=known)
-            return
-        over: Bound | None = None if known else Bound.NEW_COMPANIES
-        if known and not late:
-            seen = self._remember(event, ahead=ahead)
-            if seen is True:
-                self._verdicts.refuse(event, Reason.DUPLICATE, "", named=known)
-                return
-            over = seen or None
-        self._decide(event, over, known=known, repeats=late or over is not None)
-
-    def _decide(self, event: Event, over: Bound | None, *, known: bool, repeats: bool) -> None:
-        """Whether an event that is no duplicate counts; ``repeats`` where a repeat of it would not be told from it."""
-        state, kind = self._state, self._state.types[event.type]
-        base = state.base_of(event.company, event.source)
-        installation = state.base_of(event.company, event.installation)
-        if not state.consent.allows(kind.basis, event.company, installation, base):
-            self._verdicts.refuse(event, Reason.NO_CONSENT, "", named=known)
-            return
-        if event.consent is not None:
-            over = self._take_word(event, installation, base, over, known=known, repeats=repeats)
-        if over is not None:
-            state.out.over[over] += 1
-            self._verdicts.refuse(event, Reason.OVER_BOUND, "", named=known)
-            return
-        self._count(event, base, active=kind.activates(event.values), known=known)
-
-    def _remember(self, event: Event, *, ahead: bool) -> bool | Bound:
-        """Whether the event was seen; it is remembered as seen, unless a bound keeps it from being so."""
-        state, entry = self._state, self.entry
-        key = event.company.encode() + b"|" + state.pseudonyms.source(event.company, event.source)
-        source = state.sources.find(key)
-        if source is None or state.sources.is_forgotten(source, entry.event_watermark):
-            base = state.base_of(event.company, event.source)
-            if (bound := state.bounds.refuses(key, base, entry.event_watermark)) is not None:
-                return bound
-            source = state.sources.begin(key, base, self._offset, source, state.tombstones)
-            state.bounds.begun(source)
-        elif event.sequence is not None and source.sequences.is_past(event.sequence, state.deciding.max_intervals):
-            return Bound.INTERVALS
-        if not ahead and event.time > source.last_time:
-            if source.last_time == NO_TIME:
-                state.bounds.timed(source, event.time)
-            source.last_time = event.time
-        state.size += state.sources.touch(source)
-        if event.sequence is not None:
-            grown = source.sequences.add(event.sequence)
-        else:
-            grown = state.remember_id(source, event.company, event.id, event.time)
-        state.size += grown
-        return not grown
-
-    def _take_word(
-        self, event: Event, installation: Pseudonym, base: Pseudonym, over: Bound | None, *, known: bool, repeats: bool
-    ) -> Bound | None:
-        """Take a word of consent; the bound past which a grant is, a withdrawal is past none."""
-        state, (scope, granted) = self._state, event.consent or ("", True)
-        key = Consent.key(event.company, scope, installation if scope == "platform" else base)
-        has_room = known and state.consent.has_room(key, state.deciding.max_words)
-        if granted:
-            if over is None and not has_room:
-                over = Bound.WORDS
-            if over is None:
-                state.size += state.consent.grant(key, event.time)
-            return over
-        if not known:
-            self.entry.unknown_withdrew = 1
-        elif not has_room:
-            state.size += state.consent.close(event.company)
-        else:
-            whole = state.pseudonyms.source(event.company, event.source)
-            mark = state.pseudonyms.identity(event.company, whole, event.id)
-            at = min(event.time, self.entry.append_time)
-            state.size += state.consent.withdraw(key, at, mark, may_repeat=repeats)
-        return None
-
-    def _count(self, event: Event, base: Pseudonym, *, active: bool, known: bool) -> None:
-        user = None if event.user is None else self._state.pseudonyms.user(event.company, event.user)
-        builder = self._state.builder
-        company = builder.company(event.company)
-        shape = builder.shape(event.type, event.values, len(event.measures))
-        number = -1 if user is None else builder.user(user)
-        row = (self._offset, event.time, self._closing_before, company, shape, number, builder.source(base))
-        builder.add(row)
-        builder.measures.extend(event.measures)
-        self._verdicts.count(event.company if known else "")
-        if event.consent is None:
-            self._state.pending.fell(event.time // HOUR_MS, active=active and user is not None)
-
     # ---- state batch
 
     def _write(self) -> None:
         """What changed as one batch: every value with the present fence, some deletions, the entry last."""
         state, entry, writes = self._state, self.entry, dict[bytes, bytes | None]()
         if len(state.tombstones) < _MOST_TOMBSTONES:
-            state.tombstones += state.sources.drop_expired(entry.event_watermark, _MOST_SWEPT)
+            state.tombstones += state.expiry.drop_expired(entry.event_watermark, _MOST_SWEPT)
         deleted, state.tombstones = state.tombstones[:_MOST_TOMBSTONES], state.tombstones[_MOST_TOMBSTONES:]
-        writes.update((key, None) for key in deleted if not state.sources.is_known_again(key, entry.event_watermark))
+        writes.update((key, None) for key in deleted if not state.expiry.is_known_again(key, entry.event_watermark))
         writes.update(state.new_companies.writes(entry.fence))
         writes.update(state.consent.writes(entry.fence))
         writes.update(state.sources.writes(entry.fence))

@@ -5,7 +5,6 @@ seen lately: of such a source the intervals, and of its ids the days and leaves 
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
 
 from agents.core.accept.hash_leaves import HashLeaves
 from agents.core.accept.intervals import IntervalSet
@@ -19,12 +18,12 @@ from agents.core.accept.source import (
     read_hashes,
     read_head,
     read_intervals,
-    segment_key,
     segments,
     split_segment_key,
     writes_of,
 )
-from agents.core.shared.store import Store, walk
+from agents.core.accept.source_table import NO_SOURCES, SourceTable, take_out
+from agents.core.shared.store import Store
 from schemas.limits import DAY_MS
 
 __all__ = ["HOT_SOURCES", "Sources"]
@@ -32,9 +31,6 @@ __all__ = ["HOT_SOURCES", "Sources"]
 HOT_SOURCES = 20_000
 """Sources and leaves of ids held in memory over a store, at most twice as many and a chunk's more."""
 _HEAD_COST = 140
-_NONE: dict[bytes, Source] = {}
-
-Groups = dict[bytes, dict[bytes, Source]]
 
 
 class Sources:
@@ -42,10 +38,9 @@ class Sources:
 
     def __init__(self, lateness: int) -> None:
         self.lateness = lateness
-        self.known: Groups = {}
-        """By company, then by ``company|pseudonym``."""
-        self._older: Groups = {}
-        self._store: Store | None = None
+        self.table = SourceTable()
+        """Those in memory: without a store all there are."""
+        self.store: Store | None = None
         self._counts: dict[bytes, int] = {}
         """Over a store: of companies that were counted."""
         self._latest: dict[bytes, int] = {}
@@ -54,20 +49,23 @@ class Sources:
         """Of the same companies: their sources that are never forgotten."""
         self._hot = 0
         self._touched: dict[bytes, Source] = {}
-        self._sweep: Iterator[bytes | None] | None = None
-        self._swept_day = -1
 
     def is_forgotten(self, source: Source, watermark: int) -> bool:
         """Whether the watermark has left the source behind."""
-        return self._is_behind(source.last_time, watermark)
+        return self.is_behind(source.last_time, watermark)
 
-    def _is_behind(self, last_time: int, watermark: int) -> bool:
+    def is_behind(self, last_time: int, watermark: int) -> bool:
+        """Whether the watermark has left a source with this last time behind."""
         return last_time != NO_TIME and last_time < watermark - self.lateness
+
+    def is_day_over(self, day: int, watermark: int) -> bool:
+        """Whether every event that could repeat an id of the day is too late."""
+        return (day + 2) * DAY_MS <= watermark - self.lateness
 
     def count(self, company: bytes) -> int:
         """How many sources of a company lie here, those among them that are forgotten and not swept away yet."""
-        if self._store is None:
-            return len(self.known.get(company, ()))
+        if self.store is None:
+            return len(self.table.known.get(company, ()))
         count = self._counts.get(company)
         if count is None:
             count = self._counts[company] = sum(1 for _ in self.all_of(company))
@@ -75,23 +73,26 @@ class Sources:
 
     def all_of(self, company: bytes) -> Iterator[tuple[bytes, bytes, int]]:
         """(key, base, last time) of every source of a company that lies here."""
-        hot = {**self._older.get(company, _NONE), **self.known.get(company, _NONE)}
+        hot = self.table.group(company)
         for source in hot.values():
             yield source.key, source.base, source.last_time
-        if self._store is not None:
-            for name, value in self._store.scan(b"s" + company + b"|"):
+        if self.store is not None:
+            for name, value in self.store.scan(b"s" + company + b"|"):
                 if name[1:] not in hot:
                     source = Source.restored(name[1:], value)
                     yield source.key, source.base, source.last_time
 
-    def in_memory(self) -> dict[bytes, Source]:
-        """The sources in memory, without a store all there are, by key."""
-        groups = [*self._older.values(), *self.known.values()]
-        return {key: source for group in groups for key, source in group.items()}
+    def head(self, key: bytes) -> tuple[int, int] | None:
+        """The first offset of the source and its last time; None where there is none."""
+        source = self.table.get(key)
+        if source is not None:
+            return source.first_offset, source.last_time
+        value = None if self.store is None else self.store.get(b"s" + key)
+        return None if value is None else read_head(value)[:2]
 
     def last_time_of(self, key: bytes) -> int | None:
         """The last time of a source, None where there is none."""
-        head = self._head(key)
+        head = self.head(key)
         return None if head is None else head[1]
 
     def knows(self, company: bytes, watermark: int) -> bool:
@@ -99,7 +100,7 @@ class Sources:
         latest = self._latest.get(company)
         if latest is None:
             latest = self._look_through(company)
-        return latest is not None and (bool(self._untimed.get(company)) or not self._is_behind(latest, watermark))
+        return latest is not None and (bool(self._untimed.get(company)) or not self.is_behind(latest, watermark))
 
     def _look_through(self, company: bytes) -> int | None:
         """The greatest last time of a company's sources, kept up to date from now on; None where there is none."""
@@ -127,40 +128,33 @@ class Sources:
 
     def find(self, key: bytes) -> Source | None:
         """The source, be it forgotten or not; None where there is none."""
-        source = self.known.get(company_of(key), _NONE).get(key)
-        return source if source is not None or self._store is None else self._recall(self._store, key)
+        source = self.table.known.get(company_of(key), NO_SOURCES).get(key)
+        return source if source is not None or self.store is None else self._recall(self.store, key)
 
     def begin(self, key: bytes, base: bytes, offset: int, former: Source | None, tombstones: list[bytes]) -> Source:
         """A source that is seen for the first time, or again after its ``former`` was forgotten, from ``offset`` on."""
-        if former is not None and self._store is None:  # in a store a sweep finds what it left behind
+        if former is not None and self.store is None:  # in a store a sweep finds what it left behind
             tombstones.extend(keys_of(former)[1:])
         source = Source(key, offset, base)
         company = company_of(key)
         if former is None and company in self._counts:
             self._counts[company] += 1
-        self._put(source)
-        if self._store is not None:
+        self.table.put(source)
+        if self.store is not None:
             source.fetch_day = self._fetch_day
         return source
 
-    def _put(self, source: Source) -> None:
-        company = company_of(source.key)
-        group = self.known.get(company)
-        if group is None:
-            group = self.known[company] = {}
-        group[source.key] = source
-
-    def _in_memory(self, key: bytes) -> Source | None:
+    def forget(self, key: bytes) -> None:
+        """A source has expired; over a store its keys stay there until they are deleted."""
         company = company_of(key)
-        return self.known.get(company, _NONE).get(key) or self._older.get(company, _NONE).get(key)
-
-    @staticmethod
-    def _take_out(groups: Groups, key: bytes) -> Source | None:
-        group = groups.get(company_of(key), _NONE)
-        source = group.pop(key, None)
-        if source is not None and not group:
-            del groups[company_of(key)]
-        return source
+        take_out(self.table.known, key)
+        if self.store is None:
+            if company not in self.table.known:
+                self._latest.pop(company, None)
+            return
+        take_out(self.table.older, key)
+        if company in self._counts:
+            self._counts[company] -= 1
 
     def touch(self, source: Source) -> int:
         """Have the source written with the chunk; by how many bytes at most the chunk's state grew."""
@@ -180,7 +174,7 @@ class Sources:
         """Every key that was touched since this was last asked."""
         for source in self._touched.values():
             source.dirty = False
-            if self.known.get(company_of(source.key), _NONE).get(source.key) is source:
+            if self.table.known.get(company_of(source.key), NO_SOURCES).get(source.key) is source:
                 yield from writes_of(source, fence)
         self._touched = {}
 
@@ -198,43 +192,39 @@ class Sources:
                 dead.append(key)
                 continue
             inline[key[1:]] = read_head(value)[2] is not None
-            self._put(source)
+            self.table.put(source)
         leaves: dict[tuple[bytes, int], list[tuple[int, bytes]]] = {}
         for key, value in segments:
             name, first_offset, day, low = split_segment_key(key)
-            owner = self._in_memory(name)
-            if owner is None or owner.first_offset != first_offset or (day >= 0 and self._day_is_over(day, watermark)):
+            owner = self.table.get(name)
+            if owner is None or owner.first_offset != first_offset or (day >= 0 and self.is_day_over(day, watermark)):
                 dead.append(key)
             elif day >= 0 or not inline[name]:
                 leaves.setdefault((name, day), []).append((low, value))
         for (name, day), found in leaves.items():
-            source = self.known[company_of(name)][name]
+            source = self.table.known[company_of(name)][name]
             if day < 0:
                 source.sequences = IntervalSet([(low, read_intervals(leaf)) for low, leaf in found])
             else:
                 source.days[day] = HashLeaves([(low, read_hashes(leaf)) for low, leaf in found])
         return dead
 
-    def _day_is_over(self, day: int, watermark: int) -> bool:
-        """Whether every event that could repeat an id of the day is too late."""
-        return (day + 2) * DAY_MS <= watermark - self.lateness
-
     # ---- over a store
 
     def attach(self, store: Store) -> None:
         """Read from ``store`` from now on."""
-        self._store = store
+        self.store = store
 
     def settle(self) -> None:
         """All that changed is in the store: let go of what was not used lately."""
-        if self._store is not None and self._hot > HOT_SOURCES:
-            self._older, self.known, self._hot, self._counts = self.known, {}, 0, {}
-            self._latest, self._untimed = {}, {}
+        if self.store is not None and self._hot > HOT_SOURCES:
+            self.table.age()
+            self._hot, self._counts, self._latest, self._untimed = 0, {}, {}, {}
 
     def _recall(self, store: Store, key: bytes) -> Source | None:
-        """A source that is not in ``known`` will be from now on."""
+        """A source that was not used lately is from now on."""
         self._hot += 1
-        source = self._take_out(self._older, key)
+        source = take_out(self.table.older, key)
         if source is not None:
             for ids in source.days.values():
                 ids.release()
@@ -245,11 +235,11 @@ class Sources:
                 leaves = store.scan(segments(b"q", key, source.first_offset))
                 source.sequences = IntervalSet([(low_of(name), read_intervals(leaf)) for name, leaf in leaves])
         if source is not None:
-            self._put(source)
+            self.table.put(source)
         return source
 
     def _fetch_day(self, source: Source, day: int) -> HashLeaves:
-        store, prefix = self._store, segments(b"i", source.key, source.first_offset) + day.to_bytes(WORD, "big")
+        store, prefix = self.store, segments(b"i", source.key, source.first_offset) + day.to_bytes(WORD, "big")
         if store is None:
             return HashLeaves()
 
@@ -259,87 +249,3 @@ class Sources:
             return b"" if value is None else read_hashes(value)
 
         return HashLeaves.stored([low_of(name) for name, _ in store.scan(prefix)], fetch)
-
-    def _head(self, key: bytes) -> tuple[int, int] | None:
-        """The first offset of the source and its last time; None where there is none."""
-        source = self._in_memory(key)
-        if source is not None:
-            return source.first_offset, source.last_time
-        value = None if self._store is None else self._store.get(b"s" + key)
-        return None if value is None else read_head(value)[:2]
-
-    # ---- expiry
-
-    def is_known_again(self, key: bytes, watermark: int) -> bool:
-        """Whether the key of a source that was found dead is alive again."""
-        head = self._head(key[1:]) if key[:1] == b"s" else None
-        return head is not None and not self._is_behind(head[1], watermark)
-
-    def is_dead(self, key: bytes, value: bytes, watermark: int) -> bool:
-        """Whether a key of any of the kinds above is dead; others are not."""
-        if key[:1] == b"s":
-            return self._is_behind(read_head(value)[1], watermark)
-        return key[:1] in {b"q", b"i"} and self._is_left_behind(*split_segment_key(key)[:3], watermark)
-
-    def _is_left_behind(self, name: bytes, first_offset: int, day: int, watermark: int) -> bool:
-        """Whether a segment is of a former incarnation, or of a day that is over."""
-        head = self._head(name)
-        if head is None or head[0] != first_offset or self._is_behind(head[1], watermark):
-            return True
-        return day >= 0 and self._day_is_over(day, watermark)
-
-    def drop_expired(self, watermark: int, limit: int) -> list[bytes]:
-        """Forget dead sources and days, looking at no more than ``limit`` sources or keys; the keys that died."""
-        today = (watermark - self.lateness) // DAY_MS
-        if self._sweep is None and today > self._swept_day:
-            self._swept_day = today
-            self._sweep = self._all() if self._store is None else self._walk(self._store, watermark)
-        if self._sweep is None:
-            return []
-        seen = list(islice(self._sweep, limit))
-        if len(seen) < limit:
-            self._sweep = None
-        if self._store is not None:
-            return [key for key in seen if key is not None]
-        return [dead for key in seen if key is not None for dead in self._drop(key, watermark)]
-
-    def _all(self) -> Iterator[bytes]:
-        """Every source in memory, each company's as they are when its turn comes."""
-        for company in list(self.known):
-            yield from list(self.known.get(company, ()))
-
-    def _drop(self, key: bytes, watermark: int) -> list[bytes]:
-        source = self._in_memory(key)
-        if source is None:
-            return []
-        if self.is_forgotten(source, watermark):
-            self._take_out(self.known, key)
-            if company_of(key) not in self.known:
-                self._latest.pop(company_of(key), None)
-            return keys_of(source)
-        over = [day for day in source.days if self._day_is_over(day, watermark)]
-        return [segment_key(b"i", source, low, day) for day in over for low in source.days.pop(day).lows()]
-
-    def _walk(self, store: Store, watermark: int) -> Iterator[bytes | None]:
-        """Every key of a source in ``store``, None for one that is alive; what is dead leaves memory too."""
-        for key, value in walk(store, b"s"):
-            name = key[1:]
-            dead = self.is_dead(key, value, watermark) and not self.is_known_again(key, watermark)
-            if dead:
-                self._take_out(self.known, name)
-                self._take_out(self._older, name)
-                if company_of(name) in self._counts:
-                    self._counts[company_of(name)] -= 1
-            else:
-                self._drop_days(name, watermark)
-            yield key if dead else None
-        group, dead = b"", False
-        for key, _ in chain(walk(store, b"q"), walk(store, b"i")):
-            if key[:-WORD] != group:  # leaves of one day are alive or dead together
-                group, dead = key[:-WORD], self._is_left_behind(*split_segment_key(key)[:3], watermark)
-            yield key if dead else None
-
-    def _drop_days(self, name: bytes, watermark: int) -> None:
-        source = self._in_memory(name)
-        if source is not None:
-            source.days = {day: ids for day, ids in source.days.items() if not self._day_is_over(day, watermark)}

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, field
 from agents.core.accept.admission import NEW_COMPANY_COST, NewCompanies, SourceBounds
 from agents.core.accept.chunk_builder import ChunkBuilder
 from agents.core.accept.consent import Consent
+from agents.core.accept.expiry import SourceExpiry
 from agents.core.accept.form import is_company
 from agents.core.accept.ledger import LedgerBuilder, LedgerRow
 from agents.core.accept.open_windows import OpenWindows
@@ -105,6 +106,7 @@ class RawState:
         "consent",
         "deciding",
         "entry",
+        "expiry",
         "fast_path_types",
         "most_intervals",
         "new_companies",
@@ -138,6 +140,7 @@ class RawState:
         self.partitions = partitions
         self.entry = RawEntry(partitions=partitions)
         self.sources = Sources(deciding.lateness)
+        self.expiry = SourceExpiry(self.sources)
         self.bounds = SourceBounds(deciding, self.sources)
         self.new_companies = NewCompanies(deciding.max_new_companies)
         self.consent = Consent()

@@ -80,18 +80,6 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
         """The well-formed events."""
         return tuple([item for item in self.items if type(item) is Event])
 
-    @property
-    def refusals(self) -> tuple[Refusal, ...]:
-        """The refusals, each by itself."""
-        runs = [item for item in self.items if type(item) is Refusal]
-        return tuple(
-            [
-                Refusal(None if run.index is None else run.index + more, run.reason, run.at)
-                for run in runs
-                for more in range(run.count)
-            ]
-        )
-
 
 class Move(msgspec.Struct, frozen=True, gc=False):
     """A misplaced record to be appended to its home as it is, under ``key``."""

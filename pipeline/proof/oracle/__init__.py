@@ -66,25 +66,14 @@ def expect(
     logs: dict[int, list[StoredRecord]] = defaultdict(list)
     for record in records:
         logs[record.partition].append(record)
-    total = sum(map(len, logs.values()))
+    step = _steps(sum(map(len, logs.values())), progress)
     result = OracleResult()
     by_reason: Counter[Reason] = Counter()
-    done = 0
     for number, log in sorted(logs.items()):
         controls = Controls(keys, topic, number)
         judge = Judge(deciding, partitions, topic, record_duplicates, source_mark, controls)
         books = Books(deciding)
-        outcomes: list[tuple[int, int, int, Outcome, Outcomes]] = []
-        for record in sorted(log, key=lambda one: one.offset):
-            closed, watermark = judge.closed, judge.closing_watermark
-            for event in judge.read(record, digests or {}):
-                books.enter(event, watermark, judge.deciding)
-            books.end_record(record.offset, closed, watermark)
-            last = record.offset if record.unreadable_to is None else record.unreadable_to
-            outcomes.append((record.offset, last, record.append_time, judge.kind, judge.outcomes))
-            done += 1
-            if progress is not None and (done % _PROGRESS_EVERY == 0 or done == total):
-                progress(done, total)
+        outcomes = _enter(log, judge, books, digests or {}, step)
         result.figures.update(books.figures(judge.closing_watermark, judge.closed))
         result.corrections |= books.corrections(number)
         result.rejections += judge.rejections
@@ -96,3 +85,32 @@ def expect(
         by_reason.update(judge.by_reason)
     result.by_reason = dict(by_reason)
     return result
+
+
+def _enter(
+    log: Iterable[StoredRecord], judge: Judge, books: Books, digests: Mapping[str, Deciding], step: Callable[[], None]
+) -> list[tuple[int, int, int, Outcome, Outcomes]]:
+    """Judge and count the records of one partition, ``step`` after each; what became of each, for the ledger."""
+    outcomes: list[tuple[int, int, int, Outcome, Outcomes]] = []
+    for record in sorted(log, key=lambda one: one.offset):
+        closed, watermark = judge.closed, judge.closing_watermark
+        for event in judge.read(record, digests):
+            books.enter(event, watermark, judge.deciding)
+        books.end_record(record.offset, closed, watermark)
+        last = record.offset if record.unreadable_to is None else record.unreadable_to
+        outcomes.append((record.offset, last, record.append_time, judge.kind, judge.outcomes))
+        step()
+    return outcomes
+
+
+def _steps(total: int, progress: Callable[[int, int], None] | None) -> Callable[[], None]:
+    """What is to be called once a record; ``progress`` hears of it now and then, and at the end."""
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None and (done % _PROGRESS_EVERY == 0 or done == total):
+            progress(done, total)
+
+    return step
