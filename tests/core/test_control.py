@@ -1,24 +1,15 @@
-"""Ticks and control records in the first fold: what is genuine, what counts, and what is due."""
-
-import json
-from dataclasses import replace
-from typing import Any
+"""Ticks and control records in the first fold: what is genuine, and what is kept of those that are not."""
 
 import pytest
 
-from agents.core.accept.fold import AnonymizeFold
-from agents.core.count.state import Entry
 from agents.core.shared.control import ControlKeys, InForce
-from agents.core.shared.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError, seal
 from agents.core.shared.records import RawRecord
-from agents.core.shared.windows import NEVER
 from pipeline.kafka.reader import StoredRecord
 from pipeline.proof.oracle import OracleKeys
 from schemas.deciding import Deciding, deciding_part, key_parts
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.reasons import Outcome, Reason
-from schemas.times import parse_time
-from schemas.wire.clean import CLEAN_VERSION, OtherVersionError, decode_chunk, encode_chunk
+from schemas.wire.clean import encode_chunk
 from tests.control_kit import (
     DIGEST,
     KEYS,
@@ -31,55 +22,7 @@ from tests.control_kit import (
     fold_text,
     tick_text,
 )
-from tests.core.events_hostile import GOOD
-
-NOON = parse_time("2026-11-10T12:00:00Z")
-IDLE = Deciding().idle_after
-OLD = ControlKeys(PREVIOUS)
-BOTH = ControlKeys(SECRET, PREVIOUS)
-OLD_DIGEST = digest_of(Deciding(), OLD)
-USUAL = Deciding()
-PATIENT = replace(USUAL, idle_after=HOUR_MS)
-
-
-def fold_of(
-    *, digest: str = DIGEST, keys: ControlKeys | None = BOTH, deciding: Deciding = USUAL, partition: int = 0
-) -> AnonymizeFold:
-    return AnonymizeFold(
-        deciding,
-        PSEUDONYMS,
-        topic=TOPIC,
-        partition=partition,
-        partitions=1,
-        digest=digest,
-        control=keys,
-        record_duplicates=True,
-    )
-
-
-def good(offset: int, append_time: int = NOON, **more: Any) -> RawRecord:
-    event = GOOD | {"id": f"{offset}", "sequence": offset} | more
-    return RawRecord(offset, append_time, event["company"].encode(), json.dumps(event).encode())
-
-
-def bare(offset: int, name: str, text: bytes | None, append_time: int = NOON, key: bytes | None = None) -> RawRecord:
-    return RawRecord(offset, append_time, key, None, ((name, text),))
-
-
-def tick(offset: int, seen: int, append_time: int, key: bytes = SECRET) -> RawRecord:
-    return bare(offset, "footfall-tick", tick_text(key, TOPIC, 0, seen), append_time)
-
-
-def control(offset: int, digest: str, number: int, key: bytes = SECRET, append_time: int = NOON) -> RawRecord:
-    return bare(offset, "footfall-fold", fold_text(key, TOPIC, 0, digest, number), append_time)
-
-
-def run(fold: AnonymizeFold, records: list[RawRecord], size: int = 1000) -> list[Any]:
-    found = []
-    while records:
-        found.append(fold.fold(records[:size]))
-        records = records[found[-1].count :]
-    return found
+from tests.core.control_fold_kit import BOTH, IDLE, NOON, OLD, OLD_DIGEST, bare, control, fold_of, good, run, tick
 
 
 def test_the_texts_are_as_the_contract_writes_them() -> None:
@@ -155,180 +98,3 @@ def test_without_keys_nothing_is_genuine_and_no_tick_is_due() -> None:
     (folded,) = run(fold, [tick(0, 0, NOON), control(1, OLD_DIGEST, 1)])
     assert folded.reasons == {Reason.FORGED_CONTROL: 2}
     assert not fold.tick_due(NOON + DAY_MS, 0)
-
-
-def test_a_stale_tick_is_nothing_and_what_is_refused_whole_makes_none_stale() -> None:
-    fold = fold_of()
-    run(fold, [good(0), RawRecord(1, NOON + 1, None, b"{"), bare(2, "footfall-tick", b"1", NOON + 2)])
-    assert fold.entry.seen == NOON
-    closing = fold.entry.closing_watermark
-    run(fold, [tick(3, NOON + 1, NOON + HOUR_MS)])
-    assert fold.entry.closing_watermark == closing
-    run(fold, [tick(4, NOON, NOON + 2 * HOUR_MS)])
-    assert fold.entry.closing_watermark == NOON + 2 * HOUR_MS - IDLE
-    assert fold.entry.seen == NOON + 2 * HOUR_MS
-
-
-@pytest.mark.parametrize(
-    "event", [{"time": "2026-11-11T12:00:00Z"}, {"time": "2026-01-01T00:00:00Z"}, {"sequence": 0}, {"id": "x"}]
-)
-def test_every_event_of_right_form_and_key_counts_for_seen(event: dict[str, Any]) -> None:
-    fold = fold_of()
-    run(fold, [good(0), good(1, NOON + 7, **event)])
-    assert fold.entry.seen == NOON + 7
-
-
-def test_an_event_under_a_wrong_key_does_not() -> None:
-    fold, wrong = fold_of(), good(1, NOON + 7)
-    run(fold, [good(0), RawRecord(1, NOON + 7, b"other", wrong.value)])
-    assert fold.entry.seen == NOON
-
-
-def test_a_tick_is_due_when_it_would_close_something_and_nothing_came_for_a_while() -> None:
-    fold = fold_of()
-    run(fold, [good(0, NOON, time="2026-11-10T11:59:00Z")])
-    closes = NOON + HOUR_MS  # of the hour from 11 to 12
-    assert not fold.tick_due(closes + IDLE - 1, 0)
-    assert fold.tick_due(closes + IDLE, 0)
-    run(fold, [RawRecord(1, closes + IDLE - 1, None, b"junk")])  # postpones nothing
-    assert fold.tick_due(closes + IDLE, 0)
-    run(fold, [good(2, closes + 10, time="2026-11-10T11:59:00Z")])  # does, and closes nothing by its time
-    assert not fold.tick_due(closes + 10 + IDLE - 1, 0)
-    told = fold.tick()
-    (folded,) = run(fold, [bare(3, "footfall-tick", told, closes + 10 + IDLE)])
-    assert folded.outcomes == {Outcome.TICK: 1}
-    assert not fold.tick_due(closes + 10 + 2 * IDLE, 0)
-
-
-def test_a_month_closes_everywhere() -> None:
-    fold, december = fold_of(), parse_time("2026-12-01T00:00:00Z")
-    assert fold.entry.closing_watermark == NEVER
-    assert not fold.tick_due(NOON + IDLE - 1, since=NOON)
-    assert fold.tick_due(NOON + IDLE, since=NOON)  # all that is past
-    run(fold, [bare(0, "footfall-tick", fold.tick(), NOON + IDLE)])
-    assert fold.entry.closing_watermark == NOON
-    assert not fold.tick_due(december + DAY_MS + IDLE - 1, since=NOON)
-    assert fold.tick_due(december + DAY_MS + IDLE, since=NOON)
-    run(fold, [bare(1, "footfall-tick", fold.tick(), december + DAY_MS + IDLE)])
-    assert not fold.tick_due(december + 20 * DAY_MS, since=NOON)
-
-
-def test_a_partition_of_nothing_but_junk_is_idle_since_its_assignment() -> None:
-    fold = fold_of()
-    run(fold, [RawRecord(0, NOON, None, b"junk")])
-    assert not fold.tick_due(NOON + HOUR_MS, since=NOON + HOUR_MS)
-    assert fold.tick_due(NOON + HOUR_MS + IDLE, since=NOON + HOUR_MS)
-
-
-def test_what_is_in_force_is_kept_with_the_state() -> None:
-    one, other = fold_of(), fold_of(digest=digest_of(PATIENT), deciding=PATIENT, keys=KEYS)
-    state: dict[bytes, bytes | None] = {}
-    for folded in run(one, [good(0), control(1, digest_of(PATIENT), 1), tick(2, NOON, NOON + 9)]):
-        state |= {write.key: write.value for write in folded.writes}
-    assert one.entry.in_force == InForce(1, -1, (DIGEST, digest_of(PATIENT)))
-    other.restore((key, value) for key, value in state.items() if value is not None)
-    assert other.digest == digest_of(PATIENT)
-    assert other.learn()
-    assert not other.learn()
-    assert other.entry.in_force.idle_after == HOUR_MS
-
-
-def test_a_tick_before_its_own_record_is_folded_with_the_former_idle_after() -> None:
-    one, state = fold_of(keys=KEYS), dict[bytes, bytes | None]()
-    for folded in run(one, [good(0)]):
-        state |= {write.key: write.value for write in folded.writes}
-    new = fold_of(digest=digest_of(PATIENT), deciding=PATIENT, keys=KEYS)
-    new.restore((key, value) for key, value in state.items() if value is not None)
-    rest = [tick(1, NOON, NOON + 2 * HOUR_MS), control(2, digest_of(PATIENT), 1)]
-    backlog = new.backlog()
-    assert backlog.scan(rest)
-    assert (backlog.brings, backlog.others) == (2, 0)
-    for fold in (one, new):
-        run(fold, list(rest))
-    assert new.entry.closing_watermark == one.entry.closing_watermark == NOON + 2 * HOUR_MS - IDLE
-
-
-def test_what_lies_ahead_of_a_place() -> None:
-    fold = fold_of()
-    fold.begin_under(OLD_DIGEST)
-    middle = digest_of(PATIENT, OLD)
-    records = [
-        good(0),
-        control(1, middle, 1, PREVIOUS),
-        control(2, DIGEST, 1, PREVIOUS),  # stale
-        bare(3, "footfall-fold", b"forged"),
-        RawRecord(4, NOON, None, None, (), 9),
-        control(10, DIGEST, 2, PREVIOUS),
-        good(11),
-    ]
-    backlog = fold.backlog()
-    assert not backlog.scan(records[:5])
-    assert backlog.in_force.digest == middle
-    assert backlog.scan(records[5:])
-    assert (backlog.brings, backlog.others, backlog.last_other) == (10, 3, 9)
-    assert backlog.in_force.digests == (OLD_DIGEST, middle, DIGEST)
-    assert fold.digest == OLD_DIGEST
-
-
-def test_of_many_digests_the_first_and_the_last_are_kept() -> None:
-    in_force = InForce(0, 5, ("first",))
-    for number in range(100):
-        in_force = in_force.after(str(number))
-    assert (in_force.number, in_force.digest, in_force.digests[0], len(in_force.digests)) == (100, "99", "first", 64)
-
-
-@pytest.mark.parametrize(
-    ("fields", "error"),
-    [
-        ((3, 4, 5, 6), FormerStateError),
-        ((3, 4, 5, 6, 0, 7, 2, (0, 0, ["a"])), OtherPartitionsError),
-        ((3, 4, 5, 6, 0, 7, 1, 5), StateError),
-        ((3, 4, 5, 6, 0, 7, 1, ("x", 0, [])), StateError),
-        ((3, 4, 5), StateError),
-    ],
-)
-def test_state_of_another_kind_is_not_taken_up(fields: tuple[object, ...], error: type[StateError]) -> None:
-    with pytest.raises(StateError) as caught:
-        fold_of().restore([(ENTRY_KEY, seal(3, fields))])
-    assert caught.type is error
-
-
-@pytest.mark.parametrize(
-    ("fields", "error"),
-    [
-        ((0,) * 8, FormerStateError),
-        ((*(0,) * 8, 2, (0, 0, [])), OtherPartitionsError),
-        ((*(0,) * 8, 1, 7), StateError),
-        ((0,) * 9, StateError),
-    ],
-)
-def test_state_of_another_kind_is_not_counted_on(fields: tuple[object, ...], error: type[StateError]) -> None:
-    with pytest.raises(StateError) as caught:
-        Entry.read(seal(3, fields), 1)
-    assert caught.type is error
-
-
-def test_the_second_fold_follows_what_both_know() -> None:
-    entry, first = Entry(partitions=1), fold_of().fold([good(0)]).chunk
-    entry.follow(first)
-    assert entry.in_force == InForce(0, -1, (deciding_part(DIGEST),))
-    fold = fold_of(keys=KEYS)
-    chunks = [one.chunk for one in run(fold, [good(0), control(1, OLD_DIGEST, 1), good(2)])]
-    for chunk in chunks:
-        entry.follow(chunk)
-    assert entry.in_force == InForce(0, -1, (deciding_part(DIGEST),))  # another key is nothing to it
-    begun = Entry(partitions=1)
-    begun.follow(fold_of(keys=KEYS).fold([control(0, digest_of(PATIENT), 1)]).chunk)
-    assert begun.in_force == InForce(1, -1, ("", deciding_part(digest_of(PATIENT))))
-
-
-def test_chunks_of_another_version_are_told_apart() -> None:
-    former = b"\xdc\x00\x11\x01" + b"\xc0" * 16  # an array of 17 fields, the first of them 1
-    with pytest.raises(OtherVersionError) as caught:
-        decode_chunk(former)
-    assert caught.value.version == 1
-    chunk = fold_of().fold([good(0)]).chunk
-    assert decode_chunk(encode_chunk(chunk)).version == CLEAN_VERSION
-    chunk.version = CLEAN_VERSION + 1
-    with pytest.raises(OtherVersionError):
-        decode_chunk(encode_chunk(chunk))
