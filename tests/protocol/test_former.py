@@ -18,8 +18,8 @@ from schemas.topics import topic_name
 from tests.control_kit import KEYS, PSEUDONYMS
 from tests.core.random_log import random_log
 from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader
+from tests.protocol.releases import DIGEST
 from tests.protocol.schedules import SETTINGS
-from tests.protocol.simulation import DIGEST
 from tests.protocol.tenures import RawTenure
 
 
