@@ -82,11 +82,7 @@ async def run_pair(
     settings = load_settings(**{name.lower(): value for name, value in (given | keys).items()})
     await apply(settings)
     await load(brokers, topic_name(prefix, "raw"), workload)
-    started = [
-        start_worker(kind, given | (keys if kind == "anonymize" else {}), folder / f"{prefix}-{number}")
-        for kind in _KINDS
-        for number in range(workers)
-    ]
+    started = _start(given, keys, folder, workers)
     try:
         result = await _measure(prefix, started, workload.events, progress)
         if compare:
@@ -96,6 +92,16 @@ async def run_pair(
     finally:
         for worker in started:
             await worker.stop()
+
+
+def _start(given: dict[str, str], keys: dict[str, str], folder: Path, workers: int) -> list[WorkerProcess]:
+    """So many of each kind; the keys are for ``anonymize`` alone."""
+    prefix = given["TOPIC_PREFIX"]
+    return [
+        start_worker(kind, given | (keys if kind == "anonymize" else {}), folder / f"{prefix}-{number}")
+        for kind in _KINDS
+        for number in range(workers)
+    ]
 
 
 async def _measure(prefix: str, workers: list[WorkerProcess], events: int, progress: Progress | None) -> PairResult:

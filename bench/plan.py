@@ -26,12 +26,19 @@ _USER: Final = 146
 
 def plan(results: list[dict[str, Any]], growth: dict[str, Any]) -> str:
     """A table in Markdown; of single records, the costs of the growth's point with 1,000 companies."""
+    lines = _lines(results, growth)
+    table = ["| what | | how |", "| --- | ---: | --- |", *(f"| {what} | {much} | {how} |" for what, much, how in lines)]
+    return "\n".join(table) + "\n"
+
+
+def _lines(results: list[dict[str, Any]], growth: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What there is, how much of it, and how that is worked out."""
     row = next(row for row in growth["rows"] if row["sweep"] == "companies" and row["value"] == 1_000)
     pair = next(row for row in results[0]["rows"] if row["name"] == "Footfall")
     first, second = row["cpu"]["anonymize"], row["cpu"]["aggregate"]
     written = _TARGET * (_RECORD / _PACKED + row["changelog"])
     workers = {kind: ceil(_TARGET * cost / 1e6 / _LOAD) for kind, cost in (("anonymize", first), ("aggregate", second))}
-    lines = [
+    return [
         ("cost of an event, measured, 1,000 companies", f"{first:.2f} + {second:.2f} us", "scaling above"),
         ("the same, 100 companies, beside the peers", f"{median(pair['cpu']):.2f} us", "first table"),
         *(
@@ -64,5 +71,3 @@ def plan(results: list[dict[str, Any]], growth: dict[str, Any]) -> str:
             f"{_USERS:,} active users x {_USER} B / {workers['aggregate']} `aggregate` workers",
         ),
     ]
-    table = ["| what | | how |", "| --- | ---: | --- |", *(f"| {what} | {much} | {how} |" for what, much, how in lines)]
-    return "\n".join(table) + "\n"

@@ -13,6 +13,7 @@ from pipeline.kafka.reader import StoredRecord, read_topic
 from pipeline.processes import metric_total
 from pipeline.proof.oracle.homes import home_of
 from pipeline.settings.settings import load_settings
+from schemas.limits import HOUR_MS
 from schemas.times import instant
 from tests.broker.bench import DEADLINE, PARTITIONS, Bench, run
 
@@ -25,18 +26,10 @@ def test_an_idle_partition_gets_a_tick_that_closes_its_hour(brokers: str, prefix
         await apply(bench.settings)
         bench.start("anonymize", IDLE_AFTER="2")
         bench.start("aggregate", IDLE_AFTER="2")
-        event = {
-            "specversion": "1.0",
-            "id": "1",
-            "source": "s",
-            "type": "chat.created",
-            "company": "acme",
-            "time": instant(int(time.time() * 1000) - 5 * 3_600_000),
-        }
         producer = AIOKafkaProducer(bootstrap_servers=brokers)
         await producer.start()
         try:
-            await producer.send_and_wait(bench.topic("raw"), json.dumps(event).encode(), key=b"acme")
+            await _send(producer, bench, "1", hours_ago=5)
         finally:
             await producer.stop()
 
@@ -56,6 +49,19 @@ def test_an_idle_partition_gets_a_tick_that_closes_its_hour(brokers: str, prefix
         assert {(each.key, each.value) for each in found} == {(None, None)}
 
     asyncio.run(run(brokers, prefix, tmp_path, scenario))
+
+
+async def _send(producer: AIOKafkaProducer, bench: Bench, number: str, *, hours_ago: int = 0) -> None:
+    """Append an event of the company "acme"."""
+    event = {
+        "specversion": "1.0",
+        "id": number,
+        "source": "s",
+        "type": "chat.created",
+        "company": "acme",
+        "time": instant(int(time.time() * 1000) - hours_ago * HOUR_MS),
+    }
+    await producer.send_and_wait(bench.topic("raw"), json.dumps(event).encode(), key=b"acme")
 
 
 async def _statuses(bench: Bench) -> set[str]:
@@ -99,15 +105,7 @@ def test_what_a_producer_aborts_is_not_counted_and_markers_hold_nobody_up(
             for number, kept in enumerate([True, False, True, False]):
                 await producer.begin_transaction()
                 for more in range(5):
-                    event = {
-                        "specversion": "1.0",
-                        "id": f"{number}-{more}",
-                        "source": "s",
-                        "type": "chat.created",
-                        "company": "acme",
-                        "time": instant(int(time.time() * 1000)),
-                    }
-                    await producer.send_and_wait(bench.topic("raw"), json.dumps(event).encode(), key=b"acme")
+                    await _send(producer, bench, f"{number}-{more}")
                 await (producer.commit_transaction() if kept else producer.abort_transaction())
         finally:
             await producer.stop()
@@ -137,15 +135,7 @@ def test_a_partition_that_an_open_transaction_holds_is_told_and_goes_on_when_it_
         try:
             await producer.begin_transaction()
             for number in range(3):
-                event = {
-                    "specversion": "1.0",
-                    "id": str(number),
-                    "source": "s",
-                    "type": "chat.created",
-                    "company": "acme",
-                    "time": instant(int(time.time() * 1000)),
-                }
-                await producer.send_and_wait(bench.topic("raw"), json.dumps(event).encode(), key=b"acme")
+                await _send(producer, bench, str(number))
 
             async def told() -> bool:
                 status, page = await asyncio.to_thread(pair[0].get, "/readyz")

@@ -31,22 +31,21 @@ BOUNDED = replace(
 ANNOUNCED = digest_of(replace(DECIDING, lateness=2 * DAY_MS))
 """By control records, after which a fold goes on here as a worker would not."""
 COMPANIES = ["acme", "beta", "c-3"]
+KINDS = [
+    "message.sent",
+    "prompt.submitted",
+    "app.started",
+    "consent.changed",
+    "feedback.given",
+    "user.created",
+    "file.uploaded",
+    "call.ended",
+]
 
 
 def _event(choose: random.Random, now: int) -> dict[str, Any]:
     behind = choose.choice([0, 0, 0, 0, 0, 1, HOUR_MS, 30 * HOUR_MS, 3 * DAY_MS, 3 * DAY_MS + 1, -600_000, -600_001])
-    kind = choose.choice(
-        [
-            "message.sent",
-            "prompt.submitted",
-            "app.started",
-            "consent.changed",
-            "feedback.given",
-            "user.created",
-            "file.uploaded",
-            "call.ended",
-        ]
-    )
+    kind = choose.choice(KINDS)
     found: dict[str, Any] = {
         "specversion": "1.0",
         "id": f"i{choose.randrange(12)}",
@@ -54,24 +53,7 @@ def _event(choose: random.Random, now: int) -> dict[str, Any]:
         "type": kind,
         "company": choose.choice(COMPANIES),
         "time": instant(now - behind, fraction=True),
-        "data": {
-            "role": choose.choice(["user", "user", "assistant"]),
-            "assistant": "a",
-            "module": choose.choice(["m1", "m2", "m3"]),
-            "application": "x",
-            "version": choose.choice(["1", "2", "3"]),
-            "environment": "e",
-            "sentiment": choose.choice(["positive", "negative"]),
-            "scope": choose.choice(["platform", "app"]),
-            "granted": choose.random() < 0.6,
-            "kind": choose.choice(["k1", "k2", "k3"]),
-            "bytes": choose.choice([0, 0, 1, 7, 10**12]),
-            "visibility": choose.choice(["private", "shared"]),
-            "protocol": choose.choice(["sip", "h323", None]),
-            "duration": choose.choice([0, 3, 40, 99, 100, 101, 5000, 5049, 5100]),
-            "encrypted": choose.choice([True, False, None]),
-            "participants": choose.choice([1, 2, 300, None]),
-        },
+        "data": _data(choose),
     }
     if choose.random() < 0.6:
         found["data"]["user"] = f"u{choose.randrange(4)}"
@@ -84,6 +66,28 @@ def _event(choose: random.Random, now: int) -> dict[str, Any]:
     if choose.random() < 0.02:
         found[choose.choice(["source", "installation"])] = "#x"
     return found
+
+
+def _data(choose: random.Random) -> dict[str, Any]:
+    """The fields of every type in one, but for the user."""
+    return {
+        "role": choose.choice(["user", "user", "assistant"]),
+        "assistant": "a",
+        "module": choose.choice(["m1", "m2", "m3"]),
+        "application": "x",
+        "version": choose.choice(["1", "2", "3"]),
+        "environment": "e",
+        "sentiment": choose.choice(["positive", "negative"]),
+        "scope": choose.choice(["platform", "app"]),
+        "granted": choose.random() < 0.6,
+        "kind": choose.choice(["k1", "k2", "k3"]),
+        "bytes": choose.choice([0, 0, 1, 7, 10**12]),
+        "visibility": choose.choice(["private", "shared"]),
+        "protocol": choose.choice(["sip", "h323", None]),
+        "duration": choose.choice([0, 3, 40, 99, 100, 101, 5000, 5049, 5100]),
+        "encrypted": choose.choice([True, False, None]),
+        "participants": choose.choice([1, 2, 300, None]),
+    }
 
 
 def _of_ours(choose: random.Random) -> tuple[bytes | None, None, tuple[tuple[str, bytes | None], ...]]:

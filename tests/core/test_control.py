@@ -1,24 +1,15 @@
-"""Ticks and control records in the first fold: what is genuine, what counts, and what is due."""
-
-import json
-from dataclasses import replace
-from typing import Any
+"""Ticks and control records in the first fold: what is genuine, and what is kept of those that are not."""
 
 import pytest
 
-from agents.core.accept.fold import AnonymizeFold
-from agents.core.count.state import Entry
 from agents.core.shared.control import ControlKeys, InForce
-from agents.core.shared.joins import ENTRY_KEY, FormerStateError, OtherPartitionsError, StateError, seal
 from agents.core.shared.records import RawRecord
-from agents.core.shared.windows import NEVER
 from pipeline.kafka.reader import StoredRecord
 from pipeline.proof.oracle import OracleKeys
 from schemas.deciding import Deciding, deciding_part, key_parts
 from schemas.limits import DAY_MS, HOUR_MS
 from schemas.reasons import Outcome, Reason
-from schemas.times import parse_time
-from schemas.wire.clean import CLEAN_VERSION, OtherVersionError, decode_chunk, encode_chunk
+from schemas.wire.clean import encode_chunk
 from tests.control_kit import (
     DIGEST,
     KEYS,
@@ -31,55 +22,7 @@ from tests.control_kit import (
     fold_text,
     tick_text,
 )
-from tests.core.events_hostile import GOOD
-
-NOON = parse_time("2026-11-10T12:00:00Z")
-IDLE = Deciding().idle_after
-OLD = ControlKeys(PREVIOUS)
-BOTH = ControlKeys(SECRET, PREVIOUS)
-OLD_DIGEST = digest_of(Deciding(), OLD)
-USUAL = Deciding()
-PATIENT = replace(USUAL, idle_after=HOUR_MS)
-
-
-def fold_of(
-    *, digest: str = DIGEST, keys: ControlKeys | None = BOTH, deciding: Deciding = USUAL, partition: int = 0
-) -> AnonymizeFold:
-    return AnonymizeFold(
-        deciding,
-        PSEUDONYMS,
-        topic=TOPIC,
-        partition=partition,
-        partitions=1,
-        digest=digest,
-        control=keys,
-        record_duplicates=True,
-    )
-
-
-def good(offset: int, append_time: int = NOON, **more: Any) -> RawRecord:
-    event = GOOD | {"id": f"{offset}", "sequence": offset} | more
-    return RawRecord(offset, append_time, event["company"].encode(), json.dumps(event).encode())
-
-
-def bare(offset: int, name: str, text: bytes | None, append_time: int = NOON, key: bytes | None = None) -> RawRecord:
-    return RawRecord(offset, append_time, key, None, ((name, text),))
-
-
-def tick(offset: int, seen: int, append_time: int, key: bytes = SECRET) -> RawRecord:
-    return bare(offset, "footfall-tick", tick_text(key, TOPIC, 0, seen), append_time)
-
-
-def control(offset: int, digest: str, number: int, key: bytes = SECRET, append_time: int = NOON) -> RawRecord:
-    return bare(offset, "footfall-fold", fold_text(key, TOPIC, 0, digest, number), append_time)
-
-
-def run(fold: AnonymizeFold, records: list[RawRecord], size: int = 1000) -> list[Any]:
-    found = []
-    while records:
-        found.append(fold.fold(records[:size]))
-        records = records[found[-1].count :]
-    return found
+from tests.core.control_fold_kit import BOTH, IDLE, NOON, OLD, OLD_DIGEST, bare, control, fold_of, good, run, tick
 
 
 def test_the_texts_are_as_the_contract_writes_them() -> None:
@@ -155,6 +98,7 @@ def test_without_keys_nothing_is_genuine_and_no_tick_is_due() -> None:
     (folded,) = run(fold, [tick(0, 0, NOON), control(1, OLD_DIGEST, 1)])
     assert folded.reasons == {Reason.FORGED_CONTROL: 2}
     assert not fold.tick_due(NOON + DAY_MS, 0)
+<<<<<<< HEAD
 
 
 def test_a_stale_tick_is_nothing_and_what_is_refused_whole_makes_none_stale() -> None:
@@ -332,3 +276,5 @@ def test_chunks_of_another_version_are_told_apart() -> None:
     chunk.version = CLEAN_VERSION + 1
     with pytest.raises(OtherVersionError):
         decode_chunk(encode_chunk(chunk))
+=======
+>>>>>>> split-c

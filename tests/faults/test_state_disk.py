@@ -65,14 +65,10 @@ def test_state_files_deleted_cut_or_put_back_from_before_change_no_figure(
         await bench.feed(1, 1500)
         await bench.equal()
         shutil.copytree(data, kept)
-        assert len([*kept.glob("*/*/*/CURRENT")]) == 8
+        assert len(_stores(kept)) == 8
         await bench.feed(2, 500)
         await kill(*pair)
-        for number, file in enumerate(sorted(path for path in data.rglob("*") if path.is_file())):
-            if number % 2:
-                os.truncate(file, file.stat().st_size // 2)
-            else:
-                file.unlink()
+        _damage(data)
         pair = [bench.start(kind) for kind in KINDS]
         await bench.all_equal()
         await kill(*pair)
@@ -81,9 +77,7 @@ def test_state_files_deleted_cut_or_put_back_from_before_change_no_figure(
         shutil.copytree(kept, data)
         pair = [bench.start(kind) for kind in KINDS]
         await bench.all_equal()
-        assert not {path.relative_to(kept) for path in kept.glob("*/*/*/CURRENT")} & {
-            path.relative_to(data) for path in data.glob("*/*/*/CURRENT")
-        }
+        assert not _stores(kept) & _stores(data)
         assert {path.stat().st_mode & 0o777 for path in data.glob("*/*/*") if path.is_dir()} == {0o700}
         shutil.rmtree(data)  # under the workers' hands: they go on or end, and are exact afterwards
         await bench.feed(4, 500)
@@ -100,3 +94,17 @@ def test_state_files_deleted_cut_or_put_back_from_before_change_no_figure(
         assert not [path for path in data.rglob("*") if path.is_file()]
 
     asyncio.run(run(brokers, prefix, tmp_path / "workers", scenario, STORE="rocksdb", DATA_DIR=str(data)))
+
+
+def _stores(data: Path) -> set[Path]:
+    """A file of each store below the folder."""
+    return {path.relative_to(data) for path in data.glob("*/*/*/CURRENT")}
+
+
+def _damage(data: Path) -> None:
+    """Delete every other file, and cut the rest in half."""
+    for number, file in enumerate(sorted(path for path in data.rglob("*") if path.is_file())):
+        if number % 2:
+            os.truncate(file, file.stat().st_size // 2)
+        else:
+            file.unlink()

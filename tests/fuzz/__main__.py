@@ -89,16 +89,9 @@ def fuzz(
     With ``cpu`` nothing is shown, and it is over too after so many seconds of the processor.
     """
     run, began, shown, before = Run(), time.monotonic(), 0.0, _cpu()
-    corpus, kept = folder / "corpus", folder / "input"
-    corpus.mkdir(parents=True, exist_ok=True)
-    dictionary = folder / "words"
-    dictionary.write_text("".join(map(_quoted, words())))
-    given = [f"-max_total_time={seconds}", f"-max_len={MOST // 8}", f"-timeout={_HANGS}", "-rss_limit_mb=4096"]
-    given.append("-entropic_scale_per_exec_time=1")  # cheap inputs are drawn more often
-    given += [f"-dict={dictionary}", f"-artifact_prefix={folder}/engine-", *options, str(corpus), str(begin)]
-    command = [sys.executable, "-m", "tests.fuzz.target", str(kept), *given]
+    kept = folder / "input"
     with subprocess.Popen(
-        command,
+        _command(kept, folder, begin, seconds, options),
         env=building.environment(libraries),
         stderr=subprocess.PIPE,
         cwd=building.ROOT,
@@ -118,6 +111,17 @@ def fuzz(
     if process.returncode not in {0, -signal.SIGXCPU}:
         run.found = Kept.read(kept)
     return run
+
+
+def _command(kept: Path, folder: Path, begin: Path, seconds: int, options: Sequence[str]) -> list[str]:
+    """Fuzzing by libFuzzer, with its corpus and its dictionary in the folder."""
+    corpus, dictionary = folder / "corpus", folder / "words"
+    corpus.mkdir(parents=True, exist_ok=True)
+    dictionary.write_text("".join(map(_quoted, words())))
+    given = [f"-max_total_time={seconds}", f"-max_len={MOST // 8}", f"-timeout={_HANGS}", "-rss_limit_mb=4096"]
+    given.append("-entropic_scale_per_exec_time=1")  # cheap inputs are drawn more often
+    given += [f"-dict={dictionary}", f"-artifact_prefix={folder}/engine-", *options, str(corpus), str(begin)]
+    return [sys.executable, "-m", "tests.fuzz.target", str(kept), *given]
 
 
 def _keep(run: Run) -> Path:

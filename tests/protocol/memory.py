@@ -5,10 +5,13 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from agents.core.shared.records import RawRecord
 from pipeline.kafka.appender import ProduceError
+from pipeline.kafka.reader import StoredRecord
 
-__all__ = ["Gate", "Log", "Logs", "MemoryAppender", "MemoryReader", "Waiting"]
+__all__ = ["Gate", "Log", "Logs", "MemoryAppender", "MemoryReader", "Waiting", "of_partition"]
 
 Rows = Iterable[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]]
 
@@ -50,6 +53,11 @@ class Log:
 
 
 Logs = defaultdict[tuple[str, int], Log]
+
+
+def of_partition(partition: int, record: RawRecord) -> StoredRecord:
+    """A record of a partition's log as commands read it."""
+    return StoredRecord(partition, *msgspec.structs.astuple(record))
 
 
 @dataclass(slots=True, eq=False)

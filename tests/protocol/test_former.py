@@ -19,8 +19,8 @@ from tests.control_kit import KEYS, PSEUDONYMS
 from tests.core.random_log import random_log
 from tests.core.stores import in_memory
 from tests.protocol.memory import Gate, Log, MemoryAppender, MemoryReader
+from tests.protocol.releases import DIGEST
 from tests.protocol.schedules import SETTINGS
-from tests.protocol.simulation import DIGEST
 from tests.protocol.tenures import RawTenure
 
 

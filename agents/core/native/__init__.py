@@ -1,11 +1,17 @@
 """The compiled part, in C: optional, built as the package is installed where there is a compiler.
 
-``pre_aggregate.c`` groups events for the second fold. ``fast_path.c`` is the fast path of the first: ``stored.h`` reads
-records as a fetch brought them, ``records.h`` is a sequence of them, ``short.h`` tells which can only be refused;
-``parsed.h`` reads them into columns, by the fields that ``typed.h`` holds of their types; ``run.h`` folds, asking the
-state through ``host.h``; ``text.h`` reads JSON and times. Both keep what they number in the table of ``table.h``, which
-hashes with ``siphash.h`` under the key of ``key.py``. Whatever is not beyond doubt is left to the record-wise fold.
-Without the compiled part everything is as exact, and slower.
+``pre_aggregate.c`` groups events for the second fold, into the groups of ``groups.h``. ``fast_path.c`` is the fast path
+of the first:
+
+- ``stored.h`` reads records as a fetch brought them, ``records.h`` is a sequence of them, ``refusals.h`` tells which of
+  them can only be refused, by values that ``short.h`` finds to be no event;
+- ``events.h`` reads them into the columns of ``parsed.h``: ``members.h`` the text of an event, ``shapes.h`` what its
+  fields come to, ``typed.h`` holds the fields of each type, ``text.h`` reads JSON and times;
+- ``run.h`` folds, asking the state through ``host.h``.
+
+Both keep what they number in the table of ``table.h``, which hashes bytes (``slice.h``) with ``siphash.h`` under the
+key of ``key.py``. Whatever is not beyond doubt is left to the record-wise fold. Without the compiled part everything is
+as exact, and slower.
 """
 
 from collections.abc import Mapping

@@ -5,7 +5,7 @@
 
 #include <Python.h>
 
-#include "parsed.h"
+#include "shapes.h"
 
 enum { UNKNOWN, USABLE, IN_DOUBT };
 enum { COLUMNS = 7, HOUR_MS = 3600000, NO_TIME = -1 };

@@ -4,7 +4,7 @@
 
 #include <Python.h>
 
-#include "short.h"
+#include "refusals.h"
 #include "stored.h"
 
 typedef struct {
@@ -184,19 +184,6 @@ PyDoc_STRVAR(fitting_doc,
     "How many of the first `most` records weigh `size` together at most, bytes of keys, values and headers and `header` for\n"
     "each header; at least one where there is one.");
 
-/* Key, value and headers together; never much, since they lie in one batch. */
-static Py_ssize_t bytes_of(const Stored *stored) {
-    Py_ssize_t size = (stored->key_size > 0 ? stored->key_size : 0) + (stored->value_size > 0 ? stored->value_size : 0);
-    const char *at = stored->headers;
-    for (int32_t part = 0; at != NULL && part < 2 * stored->header_count; part++) {
-        const char *found;
-        int32_t length = 0;
-        at = read_bytes(at, stored->end, &found, &length); /* never NULL, since they were read before */
-        size += length > 0 ? length : 0;
-    }
-    return size;
-}
-
 static PyObject *records_fitting(Records *self, PyObject *arguments) {
     Py_ssize_t most, size, header, count = 0;
     if (!PyArg_ParseTuple(arguments, "nnn", &most, &size, &header)) {
@@ -236,30 +223,6 @@ PyDoc_STRVAR(refused_doc,
     "Of how many records from index `at` on it is sure without a look at the state that they are one refusal each, at most\n"
     "`most`, none appended after `append_time`. A verdict is a byte: 0 for no JSON, 1 for JSON that is no object, 2 for an\n"
     "object without `specversion`, 3 and 4 for a batch of one such item.");
-
-#define CONTROL_PREFIX "footfall-"
-
-/* Whether it may be a control record: it has no value, and a header whose name begins as theirs do. */
-static int may_be_control(const Stored *stored) {
-    const int32_t size = sizeof CONTROL_PREFIX - 1;
-    const char *at = stored->headers;
-    for (int32_t index = 0; stored->value_size < 0 && index < stored->header_count; index++) {
-        Header header;
-        at = read_header(at, stored->end, &header); /* never NULL, since they were read before */
-        if (at == NULL || (header.name_size >= size && memcmp(header.name, CONTROL_PREFIX, (size_t)size) == 0)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int verdict_of(const Stored *stored, long long append_time) {
-    if (stored->unreadable_to >= 0 || stored->append_time > append_time || stored->value_size >= SHORTEST_EVENT ||
-        stored->end - stored->headers > LONGEST_REST - stored->key_size || may_be_control(stored)) {
-        return PERHAPS;
-    }
-    return stored->value_size > 0 ? verdict_of_short(stored->value, stored->value + stored->value_size) : NO_JSON;
-}
 
 static PyObject *records_refused(Records *self, PyObject *arguments) {
     Py_ssize_t at, most;

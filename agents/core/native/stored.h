@@ -129,6 +129,19 @@ static const char *read_stored(const char *at, Block *block, int64_t least, Stor
     return block->headers_left < 0 ? NULL : end;
 }
 
+/* Key, value and headers together; never much, since they lie in one batch. */
+static Py_ssize_t bytes_of(const Stored *stored) {
+    Py_ssize_t size = (stored->key_size > 0 ? stored->key_size : 0) + (stored->value_size > 0 ? stored->value_size : 0);
+    const char *at = stored->headers;
+    for (int32_t part = 0; at != NULL && part < 2 * stored->header_count; part++) {
+        const char *found;
+        int32_t length = 0;
+        at = read_bytes(at, stored->end, &found, &length); /* never NULL, since they were read before */
+        size += length > 0 ? length : 0;
+    }
+    return size;
+}
+
 /* -1 with an exception. */
 static int parse_block(PyObject *told, Block *block) {
     PyObject *bytes;

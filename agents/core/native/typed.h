@@ -1,5 +1,5 @@
 /* What the catalogue declares of the event types that the fast path takes: the names of each type's fields, of which some are text
-   and the others, the measures, whole numbers or flags. Made once for all chunks; read by parsed.h. */
+   and the others, the measures, whole numbers or flags. Made once for all chunks; read by members.h and shapes.h. */
 #ifndef FOOTFALL_TYPED_H
 #define FOOTFALL_TYPED_H
 
