@@ -156,6 +156,19 @@ def test_a_sliding_window_is_told_from_its_last_day_on() -> None:
     assert [key for key in partition.round() if "|wau|" in key] == ["acme|wau|P7D|2026-10-27T00:00:00Z|"]
 
 
+def test_a_sliding_window_of_a_day_to_come_waits_for_that_day() -> None:
+    partition = Partition()
+    tomorrow = NOON + DAY_MS // 2
+    partition.take(("acme", 0, tomorrow), closing=tomorrow - 1)
+    name = "acme|wau|P7D|2026-10-27T00:00:00Z|"
+    assert partition.emission.again(name) is None
+    told = partition.round()
+    assert "acme|dau|P1D|2026-11-02T00:00:00Z|" in told
+    assert name not in told
+    partition.take(closing=tomorrow)
+    assert partition.round()[name]["value"] == 1
+
+
 def test_what_was_found_in_the_sink_is_told_as_it_stands_and_counts_as_told() -> None:
     partition = Partition()
     partition.take(("acme", 0, NOON))

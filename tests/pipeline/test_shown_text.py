@@ -95,13 +95,14 @@ def doctored(_still: float) -> list[Finding]:
     return [Finding("brokers", Verdict.WRONG, HOSTILE, HOSTILE)]
 
 
-COMMANDS: dict[str, tuple[Any, str, Any, int]] = {
-    "verify": (figures, "_verify", gives(judgement()), 1),
-    "rejected": (figures, "_rejected", gives(rejection()), 0),
-    "audit": (audit, "_audit", gives(audited()), 1),
-    f"explain {EXAMPLE}": (explain, "_explain", unknown_figure, 1),
-    "topics diff": (topics.topics, "diff", gives([Unlike()]), 1),
-    "doctor": (doctor, "_examined", doctored, 1),
+# What is put in place of what asks a broker, the exit code, and how often the text is shown.
+COMMANDS: dict[str, tuple[Any, str, Any, int, int]] = {
+    "verify": (figures, "_verify", gives(judgement()), 1, 8),
+    "rejected": (figures, "_rejected", gives(rejection()), 0, 1),
+    "audit": (audit, "_audit", gives(audited()), 1, 3),
+    f"explain {EXAMPLE}": (explain, "_explain", unknown_figure, 1, 1),
+    "topics diff": (topics.topics, "diff", gives([Unlike()]), 1, 1),
+    "doctor": (doctor, "_examined", doctored, 1, 2),
 }
 
 
@@ -109,22 +110,21 @@ COMMANDS: dict[str, tuple[Any, str, Any, int]] = {
 def test_nothing_that_lies_in_a_topic_commands_a_terminal(
     command: str, no_settings: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, name, stub, code = COMMANDS[command]
+    module, name, stub, code, often = COMMANDS[command]
     monkeypatch.setattr(module, name, stub)
-    monkeypatch.setattr(console, "width", 300)
+    monkeypatch.setattr(console, "width", 2000)
     monkeypatch.setenv("FOOTFALL_CONTROL_KEY", "cd" * 32)
     answer = CliRunner().invoke(app, command.split())
     assert answer.exit_code == code, answer.output
     assert not OBEYED & set(answer.output)
-    assert "[bold red]x[/]" in answer.output
-    assert "owned" in answer.output
+    assert answer.output.count("[bold red]x[/]") == often
 
 
 @pytest.mark.parametrize("command", ["verify", "rejected", "audit"])
 def test_json_holds_the_text_as_it_is_and_escapes_it_in_its_own_way(
     command: str, no_settings: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, name, stub, code = COMMANDS[command]
+    module, name, stub, code, _ = COMMANDS[command]
     monkeypatch.setattr(module, name, stub)
     monkeypatch.setenv("FOOTFALL_CONTROL_KEY", "cd" * 32)
     answer = CliRunner().invoke(app, [command, "--json"])
