@@ -104,7 +104,7 @@ def _figure(value: bytes) -> dict[str, Any] | None:
     """A record with an id and a revision, whatever else it holds."""
     try:
         found = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     is_one = isinstance(found, dict) and isinstance(found.get("id"), str) and isinstance(found.get("revision"), int)
     return found if is_one else None

@@ -95,7 +95,7 @@ def last_is_highest(records: Iterable[StoredRecord]) -> list[str]:
 def _revision(value: bytes | None) -> int:
     try:
         figure = json.loads(value or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return -1
     revision = figure.get("revision") if isinstance(figure, dict) else None
     return revision if isinstance(revision, int) and not isinstance(revision, bool) else -1

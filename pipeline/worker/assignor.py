@@ -11,6 +11,8 @@ import msgspec
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
+from schemas.wire.forms import UNREADABLE
+
 __all__ = ["Held", "StateAssignor", "place"]
 
 
@@ -127,5 +129,5 @@ class StateAssignor:
 def _read(data: bytes | None) -> Held:
     try:
         return _decode(data or b"{}")
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return Held()

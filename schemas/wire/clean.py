@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from schemas.wire.columns import Column, column, pack, unpack
-from schemas.wire.forms import UnknownFormError
+from schemas.wire.forms import UNREADABLE, UnknownFormError
 
 __all__ = [
     "CLEAN_VERSION",
@@ -132,7 +132,7 @@ def decode_chunk(data: bytes) -> CleanChunk:
     try:
         fields = msgspec.structs.astuple(_decoder.decode(data))
         columns = [unpack(column) for column in fields[-_COLUMNS:]]
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         if (version := _version_of(data)) not in _READ:
             raise OtherVersionError(version) from None
         raise UnknownFormError("a clean chunk has another shape") from None
@@ -150,7 +150,7 @@ def decode_chunk(data: bytes) -> CleanChunk:
 def _version_of(data: bytes) -> int:
     try:
         return _version.decode(data).version
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise UnknownFormError("a record is no clean chunk") from None
 
 

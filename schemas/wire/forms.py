@@ -4,13 +4,15 @@ A field more or another version may mean something that this release does not kn
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
-__all__ = ["UnknownFormError", "form_reader"]
+__all__ = ["UNREADABLE", "UnknownFormError", "form_reader"]
 
 T = TypeVar("T")
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes that it cannot read: of another form, with text that is none, or nested too deep."""
 
 
 class UnknownFormError(msgspec.ValidationError):
@@ -35,7 +37,7 @@ def form_reader(
     def read(data: bytes) -> T:
         try:
             return decode(data[skip:])
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             raise error(f"{what} has another shape") from None
 
     return read

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipeline.errors import StartupError
 from pipeline.kafka.stored import StoredRecord
@@ -12,6 +12,7 @@ from schemas.times import parse_time
 
 __all__ = ["read_file"]
 
+_LAST_TIME: Final = parse_time("2999-12-31T23:59:59.999Z")
 _FORM = (
     'give one object a line: {"partition": 0, "offset": 0, "append_time": 1793527200000, "key": "acme", '
     '"value": {...}}; append_time in milliseconds or RFC 3339, key_base64 and value_base64 for other bytes'
@@ -60,7 +61,7 @@ def _read_line(line: bytes, where: str) -> StoredRecord:
             _headers(given.get("headers")),
             None if given.get("unreadable_to") is None else _number(given["unreadable_to"]),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         # Nothing of the line goes into the message: it may be personal.
         raise StartupError(f"{where} is no raw record", _FORM) from None
 
@@ -72,7 +73,11 @@ def _number(given: object) -> int:
 
 
 def _time(given: object) -> int:
-    return parse_time(given) if isinstance(given, str) else _number(given)
+    if isinstance(given, str):
+        return parse_time(given)
+    if (time := _number(given)) > _LAST_TIME:
+        raise ValueError("year out of range")
+    return time
 
 
 def _bytes(given: Mapping[str, Any], name: str) -> bytes | None:
