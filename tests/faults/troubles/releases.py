@@ -56,7 +56,7 @@ def previous_release(folder: Path) -> str:
 
 
 def unpack_release(commit: str, folder: Path) -> None:
-    """Unpack the code of ``commit``: with ``folder`` in PYTHONPATH it runs. Raises NoHistoryError where it is not there."""
+    """Unpack the code of ``commit``: with ``folder`` in PYTHONPATH it runs. Raises NoHistoryError without it."""
     try:
         packed = _git("archive", commit, *_CODE, "pyproject.toml")
     except (OSError, subprocess.CalledProcessError):
