@@ -172,6 +172,10 @@ def test_what_contradicts_the_sink_is_said_aloud(capsys: pytest.CaptureFixture[s
     assert "5 from clean, from raw 5, which is NOT the sink's 4" in text
     assert "corrections, which do NOT come to the sink's value" in text
     assert not found.sound
+    found.figure = {**found.figure, "value": 5}
+    assert (found.verdict.value, found.balanced, found.sound) == ("equal", False, False)
+    found.figure, found.corrections = {**found.figure, "value": 4}, []
+    assert (found.verdict.value, found.balanced, found.sound) == ("different", True, False)
 
 
 def test_without_raw_the_books_are_asked_or_it_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,8 +23,10 @@ def test_a_folder_is_held_until_its_holder_lets_go(tmp_path: Path) -> None:
         assert "FOOTFALL_DATA_DIR" in refused.value.do
         assert is_held(tmp_path)
     assert not is_held(tmp_path)
+    (tmp_path / LOCK).write_text("9" * 19 + "\n")
     with held(tmp_path, "footfall up", "mend it"):
         assert is_held(tmp_path)
+        assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
 
 
 def test_it_is_let_go_where_its_holder_fails(tmp_path: Path) -> None:
