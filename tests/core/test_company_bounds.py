@@ -54,7 +54,7 @@ class Model:
         return True
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(st.builds(asking, st.integers(), st.integers(0, 60)), st.booleans())
 def test_each_company_has_room_as_in_a_plain_list_of_what_it_holds(
     asked: list[tuple[str, int, Held, int]], recover: bool

@@ -38,7 +38,7 @@ def unpacked(leaf: bytes) -> list[int]:
     return array("Q", leaf).tolist()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(HASHES)
 def test_leaves_of_hashes_are_a_set(values: list[int]) -> None:
     leaves, seen, stored = HashLeaves(), set[int](), dict[int, bytes]()
@@ -60,7 +60,7 @@ def test_leaves_of_hashes_are_a_set(values: list[int]) -> None:
     assert all(one[-1] < low for one, low in zip(found, leaves.lows()[1:], strict=False))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(HASHES, HASHES)
 def test_leaves_go_on_from_what_was_written(before: list[int], after: list[int]) -> None:
     whole, begun, stored = HashLeaves(), HashLeaves(), dict[int, bytes]()

@@ -70,7 +70,7 @@ def refused(data: bytes) -> UnknownFormError:
     return caught.value
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(chunks())
 def test_a_chunk_is_read_as_it_was_written(chunk: CleanChunk) -> None:
     data = encode_chunk(chunk)
@@ -81,7 +81,7 @@ def test_a_chunk_is_read_as_it_was_written(chunk: CleanChunk) -> None:
     assert written[-8:] == [list(getattr(chunk, name)) for name in (*COLUMNS, "measures")]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(chunks(), st.data())
 def test_a_narrowed_chunk_holds_the_events_that_are_kept_and_their_measures(
     chunk: CleanChunk, data: st.DataObject

@@ -142,7 +142,7 @@ def refused(name: str, data: bytes) -> None:
 REJECTION_FORM = jsonschema.Draft202012Validator(rejection_schema())
 LEDGER_FORM = jsonschema.Draft202012Validator(ledger_schema())
 CORRECTION_FORM = jsonschema.Draft202012Validator(correction_schema())
-few = settings(max_examples=50)
+few = settings(max_examples=50, deadline=None)
 
 
 @few
@@ -189,7 +189,7 @@ def test_a_figure_is_read_as_it_was_written(data: bytes) -> None:
 
 
 @each_kind
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_no_member_may_be_missing_and_none_may_be_more(name: str, data: st.DataObject) -> None:
     told = json.loads(data.draw(KINDS[name].written))
