@@ -31,10 +31,10 @@ _CHUNK = 5000
 _HONEST_EVERY = 500
 _FIGURE = f"honest|chats_created|P1M|{instant(_NOW)}|"
 
-Told = dict[str, Any]
-_APP: Told = {"application": "web", "version": "1", "environment": "prod"}
+Json = dict[str, Any]
+_APP: Json = {"application": "web", "version": "1", "environment": "prod"}
 
-FLOODS: dict[str, Callable[[int], Told]] = {
+FLOODS: dict[str, Callable[[int], Json]] = {
     "companies": lambda number: {"company": f"c{number}"},
     "companies with wrong clocks": lambda number: {"company": f"c{number}", "time": instant(_NOW + 10**9)},
     "companies that withdraw": lambda number: {"company": f"c{number}", **_word("app", granted=False)},
@@ -51,7 +51,7 @@ FLOODS: dict[str, Callable[[int], Told]] = {
 """What the event of a number differs in from one of a known source, by the name of the flood."""
 
 
-def _word(scope: str, *, granted: bool) -> Told:
+def _word(scope: str, *, granted: bool) -> Json:
     return {"type": "consent.changed", "data": {"scope": scope, "granted": granted}}
 
 
@@ -118,7 +118,7 @@ def _chunks(name: str, count: int) -> Iterator[list[RawRecord]]:
 
 def _record(name: str, number: int) -> RawRecord:
     """Both companies number their events without gaps, so that the bound of intervals takes from neither."""
-    told: Told = {
+    told: Json = {
         "specversion": "1.0",
         "id": f"{number}",
         "source": "s",

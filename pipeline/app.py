@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import faust
 from aiokafka.errors import IllegalStateError
@@ -14,7 +14,7 @@ from agents.anonymize import anonymize
 from pipeline.broker.acls import group_name
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.connection import Connection
-from pipeline.kafka.transport import Consumer
+from pipeline.kafka.transport import App, Consumer
 from pipeline.settings.settings import Settings
 from pipeline.worker.assignor import StateAssignor
 from pipeline.worker.lease import Lease
@@ -68,7 +68,7 @@ class FootfallApp(faust.App):
         """Position of every restored partition."""
         return {TP(self.footfall_topic, number): at for number, at in self.footfall_owners.positions().items()}
 
-    async def footfall_take(self, partition: int, batches: Sequence[Batch]) -> None:
+    async def footfall_receive(self, partition: int, batches: Sequence[Batch]) -> None:
         """Hand over what was fetched of a partition, or see that what was dropped before it is fetched again."""
         missed = await self.footfall_owners.receive(partition, batches)
         if missed is not None:
@@ -79,6 +79,13 @@ class FootfallApp(faust.App):
         tp, consumer = TP(self.footfall_topic, partition), cast("Consumer", self.consumer)
         with contextlib.suppress(IllegalStateError):
             await consumer.move({tp: offset})
+
+
+if TYPE_CHECKING:
+
+    def _asked_by_the_transport(app: FootfallApp) -> App:
+        """The type checker sees that the app has what the transport asks of it."""
+        return app
 
 
 def build_app(
@@ -103,7 +110,7 @@ def build_app(
     app.footfall_assignor = StateAssignor(settings.standby, settings.partitions)
     app.footfall_topic = topic_name(settings.topic_prefix, STAGES[kind].source)
     source = app.topic(app.footfall_topic, schema=_AsItIs(), acks=False)
-    app.agent(source, name=kind)(_AGENTS[kind](app.footfall_take))
+    app.agent(source, name=kind)(_AGENTS[kind](app.footfall_receive))
     _heed_rebalances(app, owners)
     return app
 

@@ -7,7 +7,7 @@ message's value is the list of fetched batches, not yet read; its offset is the 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import aiokafka
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
@@ -17,9 +17,10 @@ from faust.types import TP
 
 from pipeline.kafka.batch import Batch
 from pipeline.kafka.clients import group_consumer, producer
-from pipeline.kafka.patches.group import renew_by_heartbeats, report_errors
+from pipeline.kafka.connection import Connection
+from pipeline.kafka.patches.group import LeaveRequest, RenewedLease, renew_by_heartbeats, report_errors
 
-__all__ = ["Consumer", "FetchedChunk", "Producer", "Transport", "connected"]
+__all__ = ["App", "Consumer", "FetchedChunk", "Producer", "Transport", "connected"]
 
 _HEARTBEATS = 10
 """In a session timeout."""
@@ -46,17 +47,44 @@ class FetchedChunk(NamedTuple):
     serialized_value_size: int = 0
 
 
+class App(Protocol):
+    """What the transport asks of the app: where brokers are, and what it keeps for its group."""
+
+    @property
+    def footfall_connection(self) -> Connection:
+        """Where brokers are, and how they are reached."""
+
+    @property
+    def footfall_failed(self) -> Callable[[BaseException], None]:
+        """Called with what ends the process."""
+
+    @property
+    def footfall_lease(self) -> RenewedLease:
+        """What answered heartbeats renew."""
+
+    @property
+    def footfall_assignor(self) -> object:
+        """The group's assignor."""
+
+    @property
+    def footfall_leave_on_exit(self) -> LeaveRequest:
+        """What is told how to leave the group."""
+
+    async def footfall_positions(self) -> Mapping[TP, int]:
+        """Where each restored partition reads on."""
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The driver's thread with our own consumer settings, chunked fetches, and heartbeats that renew the lease."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
         session = int(conf.broker_session_timeout * 1000)
-        placing = cast("Any", self.app).footfall_assignor
+        app = _app(self)
         consumer = group_consumer(
-            cast("Any", self.app).footfall_connection,
+            app.footfall_connection,
             conf.id,
-            placing,
+            app.footfall_assignor,
             client_id=conf.broker_client_id,
             max_poll_records=conf.broker_max_poll_records,
             max_poll_interval_ms=2**31 - 1,  # the lease and readiness watch us, on a finer scale
@@ -69,15 +97,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             heartbeat_interval_ms=session // _HEARTBEATS,
             check_crcs=True,
         )
-        self._assignor = placing
+        self._assignor = app.footfall_assignor
         return consumer
 
     async def on_start(self) -> None:
         """Start, and wrap the coordinator's heartbeat: aiokafka does not tell when one was answered."""
-        app: Any = self.app
+        app = _app(self)
         await connected(super().on_start, lambda: self._ensure_consumer().stop(), app.footfall_failed)
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - there is no public way to it
-        renew_by_heartbeats(coordinator, app.footfall_lease, app.footfall_will)
+        renew_by_heartbeats(coordinator, app.footfall_lease, app.footfall_leave_on_exit)
         report_errors(coordinator, app.footfall_failed)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -112,6 +140,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         except NoOffsetForPartitionError:  # the position comes from the state, with perform_seek
             return {}
         return {tp: [_chunk(tp, batches)] for tp, batches in fetched.items() if batches}
+
+
+def _app(service: Any) -> App:
+    return cast("App", service.app)
 
 
 def _chunk(tp: TP, batches: list[Batch]) -> FetchedChunk:
@@ -154,7 +186,7 @@ class Consumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Seek every assigned partition to where its state reads on; called before fetching is resumed."""
-        await self.move(await cast("Any", self.app).footfall_positions())
+        await self.move(await _app(self).footfall_positions())
 
     async def move(self, positions: Mapping[TP, int]) -> None:
         """Read on at ``positions``; raises IllegalStateError for a partition that is not assigned."""
@@ -171,11 +203,11 @@ class Producer(driver.Producer):
     """The driver's producer, which Faust starts; nothing is written with it."""
 
     def _new_producer(self, transactional_id: str | None = None) -> aiokafka.AIOKafkaProducer:
-        return producer(cast("Any", self.app).footfall_connection, client_id=self.client_id)
+        return producer(_app(self).footfall_connection, client_id=self.client_id)
 
     async def on_start(self) -> None:
         """Start, again where it cannot connect."""
-        await connected(super().on_start, lambda: self._ensure_producer().stop(), cast("Any", self.app).footfall_failed)
+        await connected(super().on_start, lambda: self._ensure_producer().stop(), _app(self).footfall_failed)
 
 
 class Transport(driver.Transport):

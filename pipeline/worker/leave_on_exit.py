@@ -36,7 +36,7 @@ class LeaveOnExit:
                 start_new_session=True,  # what ends the worker by the keyboard is not to end this first
             )
         except OSError as error:
-            structlog.get_logger().warning("no_last_will", why=error.strerror)
+            structlog.get_logger().warning("no_leave_on_exit", why=error.strerror)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -22,6 +22,8 @@ from tests.broker.old_times import old_load, publish_with_times
 pytestmark = pytest.mark.broker
 _RECORDS = 1500
 _HOURS = 6
+_NO_TICKS = "P1D"
+"""However long the commands take, no worker appends a tick meanwhile: positions are compared."""
 
 
 async def footfall(bench: Bench, *arguments: str) -> Answer:
@@ -106,7 +108,7 @@ def test_a_finished_period_is_proven_also_after_raw_is_gone_and_tampering_is_fou
         assert "no longer reaches back" in refused.err
         await tampered(bench, begin, end)
 
-    asyncio.run(run(brokers, prefix, tmp_path, scenario, made=False))
+    asyncio.run(run(brokers, prefix, tmp_path, scenario, made=False, IDLE_AFTER=_NO_TICKS))
 
 
 async def tampered(bench: Bench, begin: str, end: str) -> None:
@@ -166,7 +168,7 @@ def test_figures_are_explained_beside_running_workers_and_after_raw_is_gone(
         assert told["left_out"]["source"] == "ledger"
         assert told["left_out"]["by_reason"]["duplicate"] > 0
 
-    asyncio.run(run(brokers, prefix, tmp_path, scenario, made=False))
+    asyncio.run(run(brokers, prefix, tmp_path, scenario, made=False, IDLE_AFTER=_NO_TICKS))
 
 
 async def explained(bench: Bench, figure: dict[str, Any]) -> None:

@@ -15,8 +15,8 @@ from pipeline.worker.executor import read_last
 
 WORKER = textwrap.dedent("""
     import os, signal, sys
-    from pipeline.worker.leave_on_exit import LastWill
-    with LastWill() as leave_on_exit:
+    from pipeline.worker.leave_on_exit import LeaveOnExit
+    with LeaveOnExit() as leave_on_exit:
         leave_on_exit.replace(b"127.0.0.1:1\\nearlier")
         leave_on_exit.replace(b"127.0.0.1:%d\\nlast" % int(sys.argv[1]))
         if sys.argv[2] == "killed":

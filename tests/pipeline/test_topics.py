@@ -250,7 +250,7 @@ async def test_topics_of_an_earlier_fold_version_and_foreign_chunks_are_refused(
     await apply(old)
     former = b"\xdc\x00\x11\x01" + b"\xc0" * 16
     for short, row, words in (
-        ("clean", (0, None, b"{}", ()), "holds no clean chunk"),
+        ("clean", (0, None, b"{}", ()), "cannot be read .a record is no clean chunk.: use the release that wrote it"),
         ("clean", (0, None, former, ()), "begun by a release that this one does not go on from"),
         ("anonymize-state", (1, b"e", seal(3, (3, 4, 5, 6)), ()), "begun by a release"),
     ):

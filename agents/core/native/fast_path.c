@@ -1,4 +1,4 @@
-/* The compiled form of the fast path of the first fold (agents/core/accept/fold.py): the same decisions in the same order
+/* The compiled form of the fast path of the first fold: the same decisions in the same order as agents/core/accept/fallback.py
    over records that events.h has read. What needs the state is asked of a host, see agents/core/accept/fast_path.py; a
    property test holds both forms, and the record-wise fold, to the same chunk and the same state. */
 #define PY_SSIZE_T_CLEAN

@@ -7,21 +7,29 @@ from typing import Any, Protocol
 from aiokafka.protocol.api import RequestHeader_v1
 from aiokafka.protocol.group import LeaveGroupRequest_v1
 
-__all__ = ["leaving", "renew_by_heartbeats", "report_errors"]
+__all__ = ["LeaveRequest", "RenewedLease", "leaving", "renew_by_heartbeats", "report_errors"]
 
 _CLIENT = "footfall-leave"
 
 
-class _Lease(Protocol):
-    def sent(self) -> float: ...
-    def answered(self, sent: float, *, rebalancing: bool) -> None: ...
+class RenewedLease(Protocol):
+    """A lease that answered heartbeats renew."""
+
+    def sent(self) -> float:
+        """When a heartbeat is sent, for :meth:`answered`."""
+
+    def answered(self, sent: float, *, rebalancing: bool) -> None:
+        """The group has answered the heartbeat that was sent then."""
 
 
-class _LeaveOnExit(Protocol):
-    def replace(self, request: bytes) -> None: ...
+class LeaveRequest(Protocol):
+    """Keeps the last request to leave the group."""
+
+    def replace(self, request: bytes) -> None:
+        """Keep this request in place of the one before."""
 
 
-def renew_by_heartbeats(coordinator: Any, lease: _Lease, leave_on_exit: _LeaveOnExit) -> None:
+def renew_by_heartbeats(coordinator: Any, lease: RenewedLease, leave_on_exit: LeaveRequest) -> None:
     """Wrap the heartbeat: an answered one renews ``lease``, and ``leave_on_exit`` is told who the member is by then."""
     beat = coordinator._do_heartbeat  # noqa: SLF001 - there is no public hook
 
