@@ -77,7 +77,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         app: Any = self.app
         await connected(super().on_start, lambda: self._ensure_consumer().stop(), app.footfall_failed)
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - there is no public way to it
-        renew_by_heartbeats(coordinator, app.footfall_lease, app.footfall_will)
+        renew_by_heartbeats(coordinator, app.footfall_lease, app.footfall_leave_on_exit)
         report_errors(coordinator, app.footfall_failed)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
