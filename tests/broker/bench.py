@@ -109,6 +109,7 @@ class Bench:
         environment |= {f"FOOTFALL_{name}": value for name, value in (given | self._more | more).items()}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # the working folder is no place to look for another release of the code
             "-c",
             "from pipeline.cli import main; main()",
             *arguments,
