@@ -3,16 +3,21 @@
 import datetime as dt
 import re
 from functools import lru_cache
+from typing import Final
 
 from schemas.catalogue.metrics import WindowSize
 from schemas.limits import DAY_MS, HOUR_MS, MAX_YEAR, MIN_YEAR
 
-__all__ = ["bounds", "instant", "month_of", "parse_tail", "parse_time", "start_of"]
+__all__ = ["INSTANT", "LAST_TIME", "bounds", "instant", "month_of", "parse_tail", "parse_time", "start_of"]
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
 _FIRST = (dt.datetime(MIN_YEAR, 1, 1, tzinfo=dt.UTC) - _EPOCH) // _SECOND * 1000
 _END = (dt.datetime(MAX_YEAR + 1, 1, 1, tzinfo=dt.UTC) - _EPOCH) // _SECOND * 1000
+INSTANT: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+"""The pattern of :func:`instant` without a fraction."""
+LAST_TIME: Final = _END - 1
+"""The last millisecond that an event may have as its time."""
 _HEAD = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)", re.ASCII)
 _TAIL = re.compile(r"(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII)
 _HEAD_LENGTH = len("2026-11-01T10:12:03")

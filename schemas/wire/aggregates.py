@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from schemas.catalogue.metrics import Kind, Metric, WindowSize
 from schemas.limits import COMPANY_PATTERN, DIMENSION_PATTERN, OTHER
-from schemas.times import instant
+from schemas.times import INSTANT, instant
 from schemas.wire.forms import form_reader
 
 __all__ = [
@@ -33,7 +33,7 @@ class Status(StrEnum):
     CORRECTED = "corrected"
 
 
-Instant = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Instant = Annotated[str, StringConstraints(pattern=f"^{INSTANT}$")]
 """RFC 3339 in UTC, whole seconds."""
 _VALUE = Annotated[str, StringConstraints(pattern=f"^({DIMENSION_PATTERN}|{re.escape(OTHER)})$")]
 

@@ -5,12 +5,13 @@ pseudonym once; the columns, one entry a counted event in raw order, index into 
 measures: of each event as many as its shape says, one after the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
 import msgspec
 
+from schemas.times import LAST_TIME
 from schemas.wire.columns import Column, column, pack, unpack
 from schemas.wire.forms import UNREADABLE, UnknownFormError
 
@@ -116,6 +117,7 @@ class _Version(msgspec.Struct, array_like=True, gc=False):
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
 _version = msgspec.msgpack.Decoder(_Version)
+_ANY: Final = (-(2**63), 2**63 - 1)
 _COLUMNS = 8
 """The last fields of a chunk."""
 
@@ -130,8 +132,9 @@ def encode_chunk(chunk: CleanChunk) -> bytes:
 def decode_chunk(data: bytes) -> CleanChunk:
     """The chunk in ``data``; raises :class:`~schemas.wire.forms.UnknownFormError`, or OtherVersionError."""
     try:
-        fields = msgspec.structs.astuple(_decoder.decode(data))
-        columns = [unpack(column) for column in fields[-_COLUMNS:]]
+        wire = _decoder.decode(data)
+        fields = msgspec.structs.astuple(wire)
+        columns = [unpack(column, *range_) for column, range_ in zip(fields[-_COLUMNS:], _ranges(wire), strict=True)]
     except UNREADABLE:
         if (version := _version_of(data)) not in _READ:
             raise OtherVersionError(version) from None
@@ -142,9 +145,17 @@ def decode_chunk(data: bytes) -> CleanChunk:
     if len(set(map(len, columns[:-1]))) != 1:
         raise UnknownFormError("a clean chunk has columns of different lengths")
     chunk = CleanChunk(*fields[:-_COLUMNS], *columns)
-    if (fields[-1] is _NONE) is (version == CLEAN_VERSION) or len(chunk.measures) != _measures_in(chunk):
+    measures = (measures_begin(chunk) or (0,))[-1]
+    if (fields[-1] is _NONE) is (version == CLEAN_VERSION) or len(chunk.measures) != measures:
         raise UnknownFormError("a clean chunk has other measures than its shapes say")
     return chunk
+
+
+def _ranges(wire: _Wire) -> Iterator[tuple[int, int]]:
+    """The least and the greatest number of each column: what points into a dictionary points at something there."""
+    yield from (_ANY, (0, LAST_TIME), _ANY)
+    yield from ((0, len(wire.companies) - 1), (0, len(wire.shapes) - 1), (-1, len(wire.users) - 1))
+    yield from ((0, len(wire.sources) - 1), _ANY)
 
 
 def _version_of(data: bytes) -> int:
@@ -154,18 +165,8 @@ def _version_of(data: bytes) -> int:
         raise UnknownFormError("a record is no clean chunk") from None
 
 
-def _measures_in(chunk: CleanChunk) -> int:
-    try:
-        return (measures_begin(chunk) or [0])[-1]
-    except IndexError:
-        raise UnknownFormError("a clean chunk has a column that points past its dictionary") from None
-
-
 def measures_begin(chunk: CleanChunk) -> Sequence[int]:
-    """Where the measures of each event begin, and behind the last; empty where the chunk has none.
-
-    Raises IndexError where a column points past its dictionary.
-    """
+    """Where the measures of each event begin, and behind the last; empty where the chunk has none."""
     widths = [shape.measures for shape in chunk.shapes]
     if not any(widths):
         return ()

@@ -6,7 +6,7 @@ No number of a column becomes an object of Python before it is asked for. The co
 
 from array import array
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Column = array[int]
 else:
     Column = array  # takes no argument before Python 3.12
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**63 - 1
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[int]).decode
 
@@ -32,12 +34,15 @@ def pack(numbers: Column) -> bytes:
     return pack_in_python(numbers) if pack_column is None else pack_column(numbers)
 
 
-def unpack(data: bytes | msgspec.Raw) -> Column:
-    """The inverse of :func:`pack`; raises :class:`msgspec.MsgspecError` where the data is no column."""
+def unpack(data: bytes | msgspec.Raw, least: int = _LEAST, most: int = _MOST) -> Column:
+    """The inverse of :func:`pack`; raises :class:`msgspec.MsgspecError` where the data is no column.
+
+    Nor is it one with a number below ``least`` or above ``most``: so none is refused after it was read.
+    """
     if unpack_column is None:
-        return unpack_in_python(data)
+        return unpack_in_python(data, least, most)
     try:
-        return array("q", unpack_column(data))
+        return array("q", unpack_column(data, least, most))
     except ValueError as error:
         raise msgspec.ValidationError(str(error)) from None
 
@@ -47,9 +52,9 @@ def pack_in_python(numbers: Column) -> bytes:
     return _encode(numbers.tolist())
 
 
-def unpack_in_python(data: bytes | msgspec.Raw) -> Column:
+def unpack_in_python(data: bytes | msgspec.Raw, least: int = _LEAST, most: int = _MOST) -> Column:
     """As :func:`unpack`, without the compiled form."""
-    try:
-        return array("q", _decode(data))
-    except OverflowError:
-        raise msgspec.ValidationError("no column of 64-bit numbers") from None
+    numbers = _decode(data)
+    if numbers and (min(numbers) < least or max(numbers) > most):
+        raise msgspec.ValidationError("no column of such numbers")
+    return array("q", numbers)

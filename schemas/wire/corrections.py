@@ -10,13 +10,13 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.times import instant
-from schemas.wire.forms import form_reader
+from schemas.times import INSTANT, instant
+from schemas.wire.forms import form_reader, whole
 
 __all__ = ["Cause", "CauseKind", "Correction", "correction_schema", "decode_correction", "encode_correction"]
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Instant = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Instant = Annotated[str, msgspec.Meta(pattern=whole(INSTANT))]
 
 
 class CauseKind(StrEnum):

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-__all__ = ["UNREADABLE", "UnknownFormError", "form_reader"]
+__all__ = ["UNREADABLE", "UnknownFormError", "form_reader", "whole"]
 
 T = TypeVar("T")
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -24,6 +24,14 @@ class UnknownFormError(msgspec.ValidationError):
     def __init__(self, what: str, version: int | None = None) -> None:
         super().__init__(what)
         self.version = version
+
+
+def whole(pattern: str) -> str:
+    """The pattern for msgspec of texts that match ``pattern`` as a whole; JSON Schema reads it alike.
+
+    msgspec searches with Python's ``re``, whose ``$`` also takes a line end behind the text.
+    """
+    return rf"^(?:{pattern})$(?!\n)"
 
 
 def form_reader(

@@ -18,7 +18,7 @@ import msgspec
 
 from schemas.reasons import Reason
 from schemas.times import instant
-from schemas.wire.forms import form_reader
+from schemas.wire.forms import form_reader, whole
 
 __all__ = [
     "BLOCK_OUTCOMES",
@@ -86,8 +86,8 @@ _OUTCOME_BYTES: Final = 8
 _CODE_SHIFT: Final = 56
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Hour = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:00:00Z$")]
-Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Hour = Annotated[str, msgspec.Meta(pattern=whole("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z"))]
+Hash = Annotated[str, msgspec.Meta(pattern=whole("[0-9a-f]{64}"))]
 
 
 class PreviousHour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

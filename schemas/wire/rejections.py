@@ -6,7 +6,8 @@ from typing import Annotated, Final
 import msgspec
 
 from schemas.reasons import Reason
-from schemas.wire.forms import form_reader
+from schemas.times import INSTANT
+from schemas.wire.forms import form_reader, whole
 
 __all__ = [
     "MOST_NAMED",
@@ -20,8 +21,8 @@ __all__ = [
 
 MOST_NAMED: Final = 100
 """Rejections of one raw record that are written; the last of them tells how many more there were."""
-SourceMark = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
-Instant = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
+SourceMark = Annotated[str, msgspec.Meta(pattern=whole("[0-9a-f]{16}"))]
+Instant = Annotated[str, msgspec.Meta(pattern=whole(rf"{INSTANT[:-1]}\.[0-9]{{3}}Z"))]
 
 
 class Rejection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -39,7 +40,7 @@ class Rejection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fals
     partition: Annotated[int, msgspec.Meta(ge=0)]
     offset: Annotated[int, msgspec.Meta(ge=0)]
     reason: Reason
-    path: Annotated[str, msgspec.Meta(pattern="^(/[A-Za-z0-9]+)*$")]
+    path: Annotated[str, msgspec.Meta(pattern=whole("(/[A-Za-z0-9]+)*"))]
     company: str | None
     source: SourceMark | None
     received: Instant

@@ -199,8 +199,9 @@ def _row(told: bytes) -> Row:
 
 def _columns(data: bytes) -> None:
     found = answer(lambda: unpack(data), msgspec.MsgspecError)
-    wanted = answer(lambda: unpack_in_python(data), msgspec.MsgspecError)
-    alike("a column", found, wanted)
+    alike("a column", found, answer(lambda: unpack_in_python(data), msgspec.MsgspecError))
+    within = answer(lambda: unpack(data, -1, 5), msgspec.MsgspecError)
+    alike("a bounded column", within, answer(lambda: unpack_in_python(data, -1, 5), msgspec.MsgspecError))
     numbers = array("q", data[: len(data) // 8 * 8])
     alike("a packed column", pack(numbers), pack_in_python(numbers))
     if isinstance(found, array):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.times import LAST_TIME
 from schemas.wire.clean import (
     CLEAN_VERSION,
     CleanChunk,
@@ -31,16 +32,27 @@ def chunks(draw: st.DrawFn) -> CleanChunk:
     shapes = draw(SHAPES)
     of = draw(st.lists(st.integers(0, len(shapes) - 1), max_size=6)) if shapes else []
     count = len(of)
-    columns = {name: column(draw(st.lists(NUMBER, min_size=count, max_size=count))) for name in COLUMNS}
+    companies = draw(st.lists(st.text(max_size=5), min_size=1, max_size=3))
+    users, sources = (draw(st.lists(st.binary(max_size=16), min_size=1, max_size=3)) for _ in range(2))
+    within = {
+        "times": st.integers(0, LAST_TIME),
+        "company": st.integers(0, len(companies) - 1),
+        "user": st.integers(-1, len(users) - 1),
+        "source": st.integers(0, len(sources) - 1),
+    }
+    columns = {
+        name: column(draw(st.lists(within.get(name, NUMBER), min_size=count, max_size=count))) for name in COLUMNS
+    }
     width = sum(shapes[shape].measures for shape in of)
     return CleanChunk(
         CLEAN_VERSION,
         *(draw(NUMBER) for _ in range(4)),
         draw(st.text(max_size=5)),
         draw(NUMBER),
-        draw(st.lists(st.text(max_size=5), max_size=3)),
+        companies,
         shapes,
-        *(draw(st.lists(st.binary(max_size=16), max_size=3)) for _ in range(2)),
+        users,
+        sources,
         **columns | {"shape": column(of)},
         measures=column(draw(st.lists(NUMBER, min_size=width, max_size=width))),
     )
@@ -137,6 +149,15 @@ def test_a_field_more_or_less_is_refused(count: int) -> None:
         lambda told: told[-1].clear(),
         lambda told: told[8][1].pop(),
         lambda told: told[8][0].append(1),
+        lambda told: told[-7].__setitem__(1, -1),
+        lambda told: told[-7].__setitem__(1, LAST_TIME + 1),
+        lambda told: told[-5].__setitem__(1, 2),
+        lambda told: told[-5].__setitem__(1, -1),
+        lambda told: told[-3].__setitem__(1, 1),
+        lambda told: told[-3].__setitem__(1, -2),
+        lambda told: told[-2].__setitem__(1, 2),
+        lambda told: told[-2].__setitem__(1, -1),
+        lambda told: told[-4].__setitem__(1, -1),
         lambda told: told[-4].__setitem__(1, 3),
         lambda told: told[-4].__setitem__(1, 2**40),
         lambda told: told[8].clear(),

@@ -23,6 +23,17 @@ def test_a_column_is_read_as_it_was_written(numbers: list[int]) -> None:
     assert unpack(pack(held)) == unpack_in_python(pack(held)) == held
 
 
+@given(st.lists(st.integers(-4, 9), max_size=6), st.integers(-4, 9), st.integers(-4, 9))
+def test_a_number_out_of_range_is_refused_by_both(numbers: list[int], least: int, most: int) -> None:
+    data = pack(column(numbers))
+    for read in (unpack, unpack_in_python):
+        if all(least <= number <= most for number in numbers):
+            assert read(data, least, most) == column(numbers)
+        else:
+            with pytest.raises(msgspec.ValidationError, match="no column of such numbers"):
+                read(data, least, most)
+
+
 @pytest.mark.parametrize("count", [15, 16, 2**16 - 1, 2**16, 70_000])
 def test_heads_of_every_length(count: int) -> None:
     held = column(at % 300 - 40 for at in range(count))
@@ -66,4 +77,4 @@ def test_the_compiled_form_asks_for_numbers_of_64_bits() -> None:
     with pytest.raises(TypeError):
         pack_column([1])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no column"):
-        unpack_column(b"\xc0")
+        unpack_column(b"\xc0", 0, 1)

@@ -127,17 +127,19 @@ static const unsigned char *take_head(const unsigned char *at, const unsigned ch
 }
 
 PyDoc_STRVAR(unpack_doc,
-    "unpack(data) -> bytes\n\nThe numbers of a MessagePack array as they lie in an array of 64-bit numbers. Raises ValueError\n"
-    "where the data is anything else.");
+    "unpack(data, least, most) -> bytes\n\nThe numbers of a MessagePack array as they lie in an array of 64-bit numbers. Raises\n"
+    "ValueError where the data is anything else, or holds a number below `least` or above `most`.");
 
-static PyObject *unpack(PyObject *Py_UNUSED(module), PyObject *given) {
+static PyObject *unpack(PyObject *Py_UNUSED(module), PyObject *arguments) {
     Py_buffer data;
-    if (PyObject_GetBuffer(given, &data, PyBUF_SIMPLE) < 0) {
+    long long least, most;
+    if (!PyArg_ParseTuple(arguments, "y*LL", &data, &least, &most)) {
         return NULL;
     }
     const unsigned char *at = data.buf, *const end = at + data.len;
     uint64_t count = 0;
     at = take_head(at, end, &count);
+    int within = 1;
     PyObject *column = NULL;
     if (at != NULL && count <= (uint64_t)(end - at)) { /* a number is a byte at least */
         column = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * sizeof(int64_t)));
@@ -146,13 +148,14 @@ static PyObject *unpack(PyObject *Py_UNUSED(module), PyObject *given) {
             int64_t number = 0;
             at = take_number(at, end, &number);
             memcpy(to, &number, sizeof number);
+            within &= number >= least && number <= most;
         }
-        if (at != end) {
+        if (at != end || !within) {
             Py_CLEAR(column);
         }
     }
     if (column == NULL && !PyErr_Occurred()) {
-        PyErr_SetString(PyExc_ValueError, "no column of 64-bit numbers");
+        PyErr_SetString(PyExc_ValueError, "no column of such numbers");
     }
     PyBuffer_Release(&data);
     return column;
@@ -160,7 +163,7 @@ static PyObject *unpack(PyObject *Py_UNUSED(module), PyObject *given) {
 
 static PyMethodDef module_methods[] = {
     {"pack", pack, METH_O, pack_doc},
-    {"unpack", unpack, METH_O, unpack_doc},
+    {"unpack", unpack, METH_VARARGS, unpack_doc},
     {NULL, NULL, 0, NULL},
 };
 
