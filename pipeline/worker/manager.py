@@ -53,6 +53,7 @@ class Owners:
         self._failed = failed
         self._restoring: asyncio.Task[None] | None = None
         self._others = NOBODY
+        self._closed = False
 
     async def survey(self, partitions: Iterable[int]) -> list[Stand]:
         """Look at partitions from outside the group; raises StartupError where events were lost in one.
@@ -100,7 +101,8 @@ class Owners:
                 owner.release()
 
     async def close(self) -> None:
-        """Revoke, and follow nothing any more."""
+        """Revoke, take no assignment and follow nothing any more."""
+        self._closed = True
         await self.revoke()
         self._release(())
         await self._standbys.stop()
@@ -112,13 +114,15 @@ class Owners:
             self._former.pop(partition).release()
 
     async def assign(self, partitions: Iterable[int], followed: Iterable[int] = ()) -> None:
-        """Restore and mend the owners of ``partitions``, then follow others; a revocation meanwhile ends that."""
+        """Restore and mend the owners of ``partitions``, then follow others; a revocation or the end ends that."""
         await self.revoke()
         mine, followed = sorted(set(partitions)), set(followed) - set(partitions)
         self._log.info("assigned", partitions=mine, followed=sorted(followed))
         await self._standbys.stop()
         self._standbys.keep(followed.union(mine))
         self._release(mine)
+        if self._closed:  # the group assigned while the worker was stopping: nobody would close these owners
+            return
         self._restoring = asyncio.create_task(self._restore(mine))
         await asyncio.wait({self._restoring})
         task, self._restoring = self._restoring, None
