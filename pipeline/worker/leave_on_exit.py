@@ -20,7 +20,7 @@ __all__ = ["LeaveOnExit"]
 
 
 class LeaveOnExit:
-    """Starts the process that keeps it; ``say`` may be called from any one thread."""
+    """Starts the process that keeps it; ``replace`` may be called from any one thread."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None

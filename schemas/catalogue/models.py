@@ -11,7 +11,7 @@ from schemas.catalogue.fields import MOST_INT, MOST_ITEMS, PATTERNS, Field, Fiel
 from schemas.limits import MAX_NAME_BYTES
 from schemas.times import parse_time
 
-__all__ = ["Data", "Name", "NameTooLongError", "model_of"]
+__all__ = ["Data", "Name", "NameTooLongError", "StrictObject", "model_of"]
 
 
 class NameTooLongError(ValueError):
@@ -28,7 +28,7 @@ Name = Annotated[str, StringConstraints(min_length=1), AfterValidator(_short)]
 """A non-empty string of at most 1,024 bytes, compared code point by code point."""
 
 
-class _Object(BaseModel):
+class StrictObject(BaseModel):
     """Unknown fields are dropped, and a field that is null is absent."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -41,7 +41,7 @@ class _Object(BaseModel):
         return value
 
 
-class Data(_Object):
+class Data(StrictObject):
     """What every type may carry."""
 
     user: Name | None = None
@@ -90,7 +90,7 @@ def _model_of_item(item: ItemClass) -> type[BaseModel]:
     members = _members(item.fields)
     if item.name:
         members["kind"] = (Annotated[Literal[item.name], Constraints(alias="class")], ...)
-    return create_model(f"{item.name.capitalize()}Item", __base__=_Object, **members)
+    return create_model(f"{item.name.capitalize()}Item", __base__=StrictObject, **members)
 
 
 def _is_time(value: str) -> str:

@@ -4,13 +4,12 @@ The hot path decodes otherwise (:mod:`agents.core.accept.fast_decode`) and may o
 """
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from schemas.catalogue.catalogue import BUILT_IN, Catalogue
-from schemas.catalogue.models import Name
+from schemas.catalogue.models import Name, StrictObject
 from schemas.limits import COMPANY_PATTERN, MAX_SEQUENCE
 from schemas.times import parse_time
 
@@ -56,13 +55,11 @@ Sequence = Annotated[
 Time = Annotated[str, AfterValidator(_is_time), Field(json_schema_extra={"format": "date-time"})]
 
 
-class Envelope(BaseModel):
+class Envelope(StrictObject):
     """A CloudEvents 1.0 event in JSON; whether its type is known, and what ``data`` may hold, the catalogue says.
 
     Unknown attributes are dropped, and an attribute that is null is absent.
     """
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     specversion: Literal["1.0"]
     id: Name
@@ -73,13 +70,6 @@ class Envelope(BaseModel):
     installation: SourceName | None = None
     data: dict[str, Any] = Field(default_factory=dict)
     time: Time
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: object) -> object:
-        if isinstance(value, Mapping):
-            return {key: item for key, item in value.items() if item is not None}
-        return value
 
 
 def raw_event_schema(catalogue: Catalogue = BUILT_IN) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class ControlKeys:
         return fields + b":" + self._tag(digest, signed)
 
     def is_genuine(self, digest: str, signed: bytes, tag: bytes) -> bool:
-        """Whether ``tag`` is that of ``told`` under the key in force under ``digest``."""
+        """Whether ``tag`` is that of ``signed`` under the key in force under ``digest``."""
         return self.knows(digest) and hmac.compare_digest(self._tag(digest, signed), tag)
 
     def _tag(self, digest: str, signed: bytes) -> bytes:
