@@ -6,11 +6,16 @@ nodes or further listeners, start embedded ones of their own whatever it says.
 """
 
 import asyncio
+import gc
+import logging
 import os
 import secrets
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from pipeline.broker.resolving import BrokerChoice, resolve
 from tests.long import mark_long
@@ -20,6 +25,17 @@ from tests.long import mark_long
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Before tests are chosen by their marks."""
     mark_long(items)
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """A worker started in this process sets up logging, hooks and the collector for good: put back behind each test."""
+    logged, hooks, thresholds = structlog.get_config(), (threading.excepthook, sys.unraisablehook), gc.get_threshold()
+    yield
+    structlog.configure(**logged)
+    logging.captureWarnings(False)
+    threading.excepthook, sys.unraisablehook = hooks
+    gc.set_threshold(*thresholds)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,10 @@ import io
 import json
 import os
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import structlog
 
 from pipeline.worker import lines
 
@@ -24,9 +22,9 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, object]]]]:
+def said(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, object]]]:
     """The lines on stdout since the last call, each read as JSON."""
-    before, hooks, stdout = structlog.get_config(), (threading.excepthook, sys.unraisablehook), io.StringIO()
+    stdout = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stdout)
     monkeypatch.setattr(lines.logging, "basicConfig", lambda **_: None)
     monkeypatch.setattr(lines.logging, "captureWarnings", lambda _: None)
@@ -38,8 +36,4 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str
         stdout.truncate()
         return [json.loads(line) for line in told.splitlines()]
 
-    try:
-        yield read
-    finally:
-        structlog.configure(**before)
-        threading.excepthook, sys.unraisablehook = hooks
+    return read
