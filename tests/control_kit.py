@@ -119,7 +119,7 @@ def _headers(record: StoredRecord, topic: str, controls: Controls) -> Headers:
     place = controls._key, topic, record.partition
     if name == "footfall-tick" and text in (b"due", b"stale"):
         return ((name, tick_text(*place, controls.seen + (text == b"stale"))),)
-    if name == "footfall-fold" and text and b":" not in text and key_parts(text.decode("ascii", "replace"))[0]:
+    if name == "footfall-fold" and text and text.isascii() and b":" not in text and key_parts(text.decode())[0]:
         return ((name, fold_text(*place, text.decode(), controls._number + 1)),)
     return record.headers
 
