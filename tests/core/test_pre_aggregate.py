@@ -81,7 +81,7 @@ def test_many_groups_are_counted(form: Callable[..., PreAggregate]) -> None:
     )
 
 
-@NEEDS_COMPILER
+@pytest.mark.parametrize("form", [pre_aggregate_in_python, pytest.param(pre_aggregate, marks=NEEDS_COMPILER)])
 @pytest.mark.parametrize(
     ("row", "error"),
     [
@@ -96,9 +96,17 @@ def test_many_groups_are_counted(form: Callable[..., PreAggregate]) -> None:
         ((2**62, 0, 0, 0, 0, [0, 0]), IndexError),
     ],
 )
-def test_the_compiled_form_reads_nothing_past_its_dictionaries(row: Row, error: type[Exception]) -> None:
+def test_neither_form_reads_past_its_dictionaries(
+    row: Row, error: type[Exception], form: Callable[..., PreAggregate]
+) -> None:
     with pytest.raises(error):
-        pre_aggregate(chunk_of([row]), 0, 1, bytes(5), bytes(5))
+        form(chunk_of([row]), 0, 1, bytes(5), bytes(5))
+
+
+def test_a_stretch_whose_sums_are_past_63_bits_is_bounded_alike() -> None:
+    rows: list[Row] = [(0, 0, 1, 0, 0, [2**63 - 1, 0])] * 3
+    with pytest.raises(IndexError):
+        pre_aggregate(chunk_of([*rows, (0, 4, 0, 0, 0, [0, 0])]), 0, 4, bytes(5), bytes(5))
 
 
 @NEEDS_COMPILER

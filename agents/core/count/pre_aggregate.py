@@ -17,6 +17,8 @@ __all__ = ["Group", "PreAggregate", "events_of", "pre_aggregate", "pre_aggregate
 _DAY_HOURS = 24
 Group = tuple[int, int, int]
 """Company and shape as numbers of a chunk, hour."""
+_LATEST = (2**31 - 1) * HOUR_MS
+"""Milliseconds; both forms take times before it."""
 _MOST_WIDTH = 255
 """Measures of an event that the compiled form takes."""
 
@@ -54,6 +56,7 @@ def pre_aggregate(chunk: CleanChunk, begin: int, end: int, active: bytes, instal
 
 def pre_aggregate_in_python(chunk: CleanChunk, begin: int, end: int, active: bytes, installs: bytes) -> PreAggregate:
     """As :func:`pre_aggregate`, without the compiled form."""
+    _require_known(chunk, begin, end)
     hours = [time // HOUR_MS for time in chunk.times[begin:end]]
     company, shape, user = chunk.company[begin:end], chunk.shape[begin:end], chunk.user[begin:end]
     groups = [*zip(company, shape, hours, strict=True)]
@@ -75,6 +78,21 @@ def pre_aggregate_in_python(chunk: CleanChunk, begin: int, end: int, active: byt
         [(*key, at) for key, at in sources.items()],
         [tuple(sums[group]) for group in lasts] if sums else [],
     )
+
+
+def _require_known(chunk: CleanChunk, begin: int, end: int) -> None:
+    """Raise IndexError where a number is none of its dictionary's; Python would count some from the end."""
+    bounds = (
+        (chunk.times, 0, _LATEST),
+        (chunk.company, 0, len(chunk.companies)),
+        (chunk.shape, 0, len(chunk.shapes)),
+        (chunk.user, -1, len(chunk.users)),
+        (chunk.source, 0, len(chunk.sources)),
+    )
+    for column, least, most in bounds:
+        told = column[begin:end]
+        if told and not (least <= min(told) and max(told) < most):
+            raise IndexError("a column points past its dictionary")
 
 
 def _sums_of(chunk: CleanChunk, groups: Sequence[Group], begin: int) -> dict[Group, list[int]]:
