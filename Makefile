@@ -32,9 +32,10 @@ docs: setup
 check: lint
 	$(BIN)/pytest -q --numprocesses 2 --dist loadfile -m "not broker and not long" $(CHECK)
 
-# Two files of tests at a time: most of the time is waiting for brokers and workers to start, stop and time out.
+# Two files of tests at a time: much of the time is waiting for brokers and workers to start, stop and time out. The
+# brokers of tests end too soon for Java's better compiler to pay for itself.
 test: setup
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # The protocol under schedules of STEPS steps, then random mixes of faults: SEEDS is a count, a range such as 10-29, or
 # =7 for the mix of one seed alone; FAULTS further options of `.venv/bin/python -m tests.faults --help`, such as --jobs 2.

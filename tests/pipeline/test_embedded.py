@@ -192,5 +192,15 @@ async def test_a_folder_that_kafka_cannot_use_is_refused(tmp_path: Path) -> None
         await EmbeddedBroker(tmp_path).start_async()
 
 
+@pytest.mark.broker
+@pytest.mark.parametrize("name", ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"])
+async def test_a_java_that_does_not_start_is_refused_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "-XX:NoSuchOption")
+    with pytest.raises(StartupError, match="Unrecognized VM option 'NoSuchOption'"):
+        await EmbeddedBroker(tmp_path).start_async()
+
+
 def test_free_ports_are_different() -> None:
     assert len(set(free_ports(10))) == 10
